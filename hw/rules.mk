@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# Objects of hw/, one line a file; sub-folders have a rules.mk of their own.
+
+include $(sort $(wildcard $(SRC)/hw/*/rules.mk))

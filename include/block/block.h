@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest-facing side of the block layer: asynchronous requests on a backend, completed on the main
+ * loop thread under the machine lock.  Format drivers behind it are blocking code on worker threads.
+ */
+#ifndef BLOCK_BLOCK_H
+#define BLOCK_BLOCK_H
+
+#include <sys/uio.h>
+
+#include "rhea/error.h"
+
+typedef struct BlockBackend BlockBackend; /* "drive": what a device plugs in */
+typedef struct BlockRequest BlockRequest;
+
+/* 0 or a negative errno. */
+typedef void (*BlockComplete)(void *opaque, int ret);
+
+BlockBackend *blk_by_name(const char *id);
+/* A device takes / gives back the backend; an error names the present owner. */
+bool blk_attach(BlockBackend *blk, void *owner, const char *owner_name, Error **errp) MUST_CHECK;
+void blk_detach(BlockBackend *blk, void *owner);
+
+uint64_t blk_size(BlockBackend *blk); /* bytes */
+bool blk_read_only(BlockBackend *blk);
+bool blk_inserted(BlockBackend *blk);
+const char *blk_name(BlockBackend *blk);
+
+/*
+ * Offsets and lengths are in bytes, any alignment; out-of-range requests complete with -EIO, writes to a
+ * read-only backend with -EPERM.  @iov is copied, the memory it points to must stay until completion.
+ */
+void blk_preadv(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int niov,
+                BlockComplete done, void *opaque);
+void blk_pwritev(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int niov, bool fua,
+                 BlockComplete done, void *opaque);
+void blk_flush(BlockBackend *blk, BlockComplete done, void *opaque);
+void blk_discard(BlockBackend *blk, uint64_t offset, uint64_t len, BlockComplete done, void *opaque);
+void blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len, bool may_unmap,
+                      BlockComplete done, void *opaque);
+/* Waits (main thread) until nothing is in flight; completions have run. */
+void blk_drain(BlockBackend *blk);
+void blk_drain_all(void);
+int blk_flush_all(void);
+
+/* Blocking forms for set-up code (pflash, loaders). */
+int blk_pread(BlockBackend *blk, uint64_t offset, void *buf, size_t len);
+int blk_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, size_t len);
+
+/* "-drive ..." (and -hda..., -cdrom as sugar): creates the backend; if=none|virtio|pflash|... is kept for the
+ * board to pick up with blk_by_interface(). */
+typedef enum BlockInterface { BLK_IF_NONE, BLK_IF_VIRTIO, BLK_IF_PFLASH, BLK_IF_IDE, BLK_IF_SCSI,
+    BLK_IF_FLOPPY, BLK_IF_DEFAULT } BlockInterface;
+BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error **errp);
+/* "-blockdev" node in key=value or JSON. */
+bool blk_new_blockdev(const char *optarg, Error **errp) MUST_CHECK;
+BlockBackend *blk_by_interface(BlockInterface iface, int index); /* NULL: none */
+/* Drives of if=@iface that no board picked up: *name of the first, for the error. */
+bool blk_interface_leftover(BlockInterface iface, const char **name);
+void blk_print_info(GString *out); /* info block */
+void blk_close_all(void);          /* drains, flushes, unlocks */
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine: root of a guest.  Owns memory, clocks, CPUs and the machine lock; boards derive from it.
+ */
+#ifndef HW_MACHINE_H
+#define HW_MACHINE_H
+
+#include "memory/clock.h"
+#include "memory/memory.h"
+#include "qom/device.h"
+
+#define TYPE_MACHINE "machine"
+
+struct CpuState;
+
+/* -smp */
+typedef struct SmpConfig {
+    unsigned cpus, sockets, dies, clusters, cores, threads, max_cpus;
+} SmpConfig;
+
+typedef struct Machine {
+    Object obj;
+    /* set by the command line before board_init */
+    char *kernel, *initrd, *append, *dtb, *firmware /* -bios */, *dumpdtb;
+    char *cpu_model;             /* "rv64,zba=off" */
+    uint64_t ram_size;
+    SmpConfig smp;
+    char *memory_backend;        /* id of a memory-backend-* */
+    char *mem_path;
+    bool mem_prealloc;
+    bool graphics, nodefaults;
+    char *name, *uuid;
+    /* fabric */
+    MemRegion *system_memory;    /* container of 2^64 */
+    AddressSpace *memory;
+    MemRegion *ram;
+    Clock *clock[CLOCK_KINDS];
+    GPtrArray *cpus;             /* struct CpuState *, by index */
+    Object *peripheral, *peripheral_anon, *unattached;
+    struct Runstate *run;        /* softmmu/runstate.h */
+} Machine;
+
+typedef struct MachineOps {
+    /* Builds the whole board. On failure the process ends: partial boards are freed with it. */
+    bool (*init)(Machine *m, Error **errp);
+    const char *const *aliases;  /* NULL-terminated */
+    const char *arch;            /* "riscv64" */
+    const char *default_cpu;
+    const char *default_ram_id;  /* "riscv_virt_board.ram" */
+    uint64_t default_ram_size;
+    unsigned max_cpus;
+    bool is_default;
+    const char *default_bus;     /* "virtio-mmio-bus" or "pci": where neutral names go */
+    /* HMP system_powerdown; NULL when the board has no button. */
+    void (*powerdown)(Machine *m);
+} MachineOps;
+
+static inline const MachineOps *machine_ops(Machine *m)
+{
+    return (const MachineOps *)qom_type_ops(m->obj.type);
+}
+
+/* Creates a system device: parents it under /machine/unattached, realizes it. NULL on failure. */
+Device *machine_new_device(Machine *m, const char *type, Error **errp);
+/* The two halves, when properties are to be set between. */
+bool machine_realize_device(Machine *m, Device *dev, const char *name, Error **errp) MUST_CHECK;
+
+/* RAM per -m, -mem-path, memory-backend=: made and mapped into m->ram, not yet added. */
+bool machine_create_ram(Machine *m, Error **errp) MUST_CHECK;
+
+/* --- The machine lock: one for the process's machines so far; recursive use is a bug --- */
+void machine_lock(void);
+void machine_unlock(void);
+bool machine_lock_held(void);
+
+/* Registers something to reset at system reset that is not a Device (loaders). */
+void machine_on_reset(Machine *m, void (*fn)(void *opaque), void *opaque);
+/* Reset of everything: CPUs, devices, then loaders; machine lock held, CPUs stopped. */
+void machine_reset(Machine *m);
+
+/* From a device or CPU, any thread: what the guest asked for. Carried out by the main loop. */
+typedef enum ShutdownCause {
+    SHUTDOWN_NONE, SHUTDOWN_HOST_QMP_QUIT, SHUTDOWN_HOST_SIGNAL, SHUTDOWN_HOST_UI,
+    SHUTDOWN_GUEST_SHUTDOWN, SHUTDOWN_GUEST_RESET, SHUTDOWN_GUEST_PANIC,
+    SHUTDOWN_HOST_QMP_SYSTEM_RESET,
+} ShutdownCause;
+void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status);
+void machine_request_reset(Machine *m, ShutdownCause cause);
+void machine_request_powerdown(Machine *m);
+/* A CPU cannot go on (internal error of the guest's own making): pauses with state "internal-error". */
+void machine_internal_error(Machine *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif

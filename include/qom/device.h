@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices: objects that a machine owns, with realize, reset and one state list for save and load.
+ * A device is declared with DEVICE_OPS(); leaving out its snapshot function does not compile.
+ *
+ * Life: qom_new() -> properties -> device_realize() -> reset -> ... -> device_unrealize() -> qom_put().
+ * Threading: every callback runs under the machine lock.
+ */
+#ifndef QOM_DEVICE_H
+#define QOM_DEVICE_H
+
+#include <stdio.h>
+
+#include "qom/object.h"
+
+typedef struct Device Device;
+typedef struct Bus Bus;
+struct Machine;
+struct Snapshot;
+struct Clock;
+
+/* What kind of bus a device plugs into ("pci", "virtio-bus", ...), NULL for system devices. */
+typedef struct DeviceOps {
+    bool (*realize)(Device *dev, Error **errp);
+    void (*unrealize)(Device *dev);
+    void (*reset)(Device *dev);
+    void (*snapshot)(Device *dev, struct Snapshot *sn); /* required: one list for save and load */
+    void (*after_load)(Device *dev);
+    const char *bus;       /* type of bus wanted; inherited */
+    const char *category;  /* heading in -device help: "Storage devices" ... */
+    bool user_creatable;   /* -device */
+    bool hotpluggable;
+} DeviceOps;
+
+struct Device {
+    Object obj;
+    struct Machine *machine; /* set by device_realize() */
+    Bus *parent_bus;
+    char *id;                /* -device id= */
+    bool realized;
+    GPtrArray *buses;        /* Bus *, owned */
+    GPtrArray *irq_outs;     /* see memory/irq.h */
+    GPtrArray *irq_ins;
+    GPtrArray *snapshot_extra;
+};
+
+/* A place to plug devices: pci.0, virtio-mmio-bus.3, virtio-serial-bus.0 ... */
+struct Bus {
+    Object obj;
+    Device *owner;
+    char *name;
+    unsigned max_devices;   /* 0: no limit */
+    GPtrArray *devices;     /* Device *, plugged and realized */
+};
+
+/*
+ * Declares and registers a device type.  SNAPSHOT is positional so that it cannot be forgotten:
+ *
+ *     static const DeviceOps bark_ops = DEVICE_OPS(bark_snapshot, .realize = bark_realize);
+ *     QOM_TYPE(bark_type, .name = "bark-wdt", .parent = TYPE_MMIO_DEVICE, .size = sizeof(Bark),
+ *              .desc = "Bark watchdog timer", .props = bark_props, .dev = &bark_ops);
+ */
+#define DEVICE_OPS(SNAPSHOT, ...) {.snapshot = (SNAPSHOT), __VA_ARGS__}
+
+#define TYPE_DEVICE "device"
+#define TYPE_BUS    "bus"
+
+/* For a device that has no state of its own beyond its parent's and its properties. */
+void device_no_state(Device *dev, struct Snapshot *sn);
+
+/*
+ * Realizes @dev: checks properties, plugs it into @bus (NULL: none needed), calls the chain of realize
+ * functions parents first.  On failure nothing is left behind.
+ */
+bool device_realize(Device *dev, struct Machine *machine, Bus *bus, Error **errp) MUST_CHECK;
+void device_unrealize(Device *dev);
+void device_reset(Device *dev); /* and everything on its buses */
+
+/* The virtual clock of the device's machine. */
+struct Clock *device_clock(Device *dev);
+
+Bus *bus_new(Device *owner, const char *bus_type, const char *name, unsigned max_devices);
+/* A bus of @bus_type with a free place: by name when @name is given, else the first; or NULL. */
+Bus *bus_find(struct Machine *machine, const char *bus_type, const char *name, Error **errp);
+
+/* "-device help" and "-device X,help". */
+void device_print_help(FILE *out);
+bool device_print_props_help(const char *type_name, FILE *out, Error **errp) MUST_CHECK;
+/* Bus-neutral aliases ("virtio-blk" -> "virtio-blk-device" or "-pci" by the machine's default bus). */
+const char *device_resolve_alias(struct Machine *machine, const char *name);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run states of the VM and the requests that change them, carried out by the main loop.
+ */
+#ifndef SOFTMMU_RUNSTATE_H
+#define SOFTMMU_RUNSTATE_H
+
+#include "hw/machine.h"
+
+typedef enum RunState {
+    RUN_PRELAUNCH, RUN_RUNNING, RUN_PAUSED, RUN_SHUTDOWN, RUN_DEBUG, RUN_INTERNAL_ERROR,
+    RUN_GUEST_PANICKED, RUN_RESTORE, RUN_SAVE, RUN_STATES
+} RunState;
+
+const char *runstate_name(RunState s);    /* "running", "paused", "prelaunch", ... as QMP says it */
+RunState runstate_get(Machine *m);
+bool runstate_is_running(Machine *m);
+
+/* Main thread, machine lock. */
+void vm_start(Machine *m);
+void vm_stop(Machine *m, RunState why);
+
+/* QMP events ("STOP", "RESUME", "RESET", "SHUTDOWN", "POWERDOWN" ...): data is a JSON object text or NULL. */
+typedef void (*EventSink)(void *opaque, const char *event, const char *data_json);
+void event_add_sink(EventSink fn, void *opaque);
+void event_remove_sink(EventSink fn, void *opaque);
+void event_emit(const char *event, const char *data_json);
+
+/* -action reboot=,shutdown=,panic=,watchdog= */
+bool runstate_set_action(Machine *m, const char *optarg, Error **errp) MUST_CHECK;
+
+/* Runs until shutdown; the process's exit status. */
+int main_loop_run(Machine *m);
+/* Wakes the main loop (any thread). */
+void main_loop_kick(void);
+/* Runs @fn in the main loop under the machine lock, soon; any thread. */
+void main_loop_defer(void (*fn)(void *opaque), void *opaque);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU and the contract between CPU models (target/), accelerators (accel/) and everyone who
+ * only knows "a CPU" (boards, gdbstub, monitor).
+ */
+#ifndef TARGET_CPU_OPS_H
+#define TARGET_CPU_OPS_H
+
+#include <stdio.h>
+
+#include "memory/memory.h"
+#include "qom/device.h"
+#include "tcg/ir.h"
+
+#define TYPE_CPU "cpu"
+
+struct GdbArch;
+typedef struct CpuState CpuState;
+
+typedef enum MemAccess { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC } MemAccess;
+
+/* What a page walk yields. */
+typedef struct TlbFill {
+    GuestPA pa;          /* of va */
+    uint64_t page_size;  /* naturally aligned power of two >= 4096, over which pa - va and prot hold;
+                          * 1: good for this access only (PMP or watchpoint inside the page) */
+    uint8_t prot;        /* 1 read, 2 write, 4 exec: what may go into the TLB (no write while D is clear) */
+    bool global;         /* survives address-space switches */
+} TlbFill;
+
+enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
+
+/*
+ * The state that changes what an instruction means: blocks are keyed by physical address and this.
+ * Bits 0..1 are the MMU index for data accesses; the rest is the target's.
+ */
+typedef uint64_t CpuKey;
+
+/* A request to translate, filled in by the accelerator. */
+typedef struct Translate {
+    Ir *ir;
+    CpuKey key;
+    const void *model;       /* CpuState.model: the CPU's fixed features; nothing else of it may be read */
+    uint32_t page_off;       /* of the first instruction in its page */
+    unsigned max_insns;      /* >= 1 */
+    const uint8_t *page;     /* the 4096 bytes of the page */
+    const uint8_t *next_page; /* of the virtually next page, or NULL when it cannot be fetched from */
+    /* results */
+    uint32_t size;           /* guest bytes, may run over the page end by one instruction */
+    unsigned ninsns;
+    bool needs_next;         /* an instruction straddles into next_page, and that was NULL: the block ends before it;
+                              * if it is the first, size is 0 and the loop raises the fetch fault */
+} Translate;
+
+typedef struct CpuOps {
+    const IrTarget *ir;
+    size_t env_size;        /* struct that starts with TcgEnv */
+    unsigned min_insn_bytes;
+
+    /* Emits IR for guest instructions from tx->page_off until the block ends; always ends the IR with
+     * an ENDS op.  Straight-line code continues across not-taken conditional branches if it pays. */
+    void (*translate)(Translate *tx);
+    /* Key for the CPU's present state. */
+    CpuKey (*key)(CpuState *cpu);
+    /* Identity of the present address space (root, ASID, privilege...) for tagging flushes: equal
+     * numbers mean equal mappings unless flushed. */
+    uint64_t (*space)(CpuState *cpu);
+
+    /* Walks for @va.  False: the exception is set in env (not delivered); nothing else changed.
+     * @probe: no side effects (debugger), no exception. Vcpu thread; sets A/D bits atomically. */
+    bool (*tlb_fill)(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, unsigned mmu,
+                     bool probe, TlbFill *out);
+    /* Sets the exception for an access that no memory answers, or that is misaligned. */
+    void (*bus_error)(CpuState *cpu, GuestVA va, GuestPA pa, MemAccess access);
+    void (*misaligned)(CpuState *cpu, GuestVA va, MemAccess access, unsigned size);
+
+    /* Delivers the exception set in env (env->pc is its pc): changes pc and mode. */
+    void (*deliver)(CpuState *cpu);
+    /* Takes the highest pending enabled interrupt, if any; true when it changed pc. */
+    bool (*take_interrupt)(CpuState *cpu);
+    /* Something to do for a halted CPU (pending interrupt, even if globally masked). */
+    bool (*has_work)(CpuState *cpu);
+
+    void (*reset)(CpuState *cpu);
+    void (*set_pc)(CpuState *cpu, GuestVA pc);
+    void (*dump)(CpuState *cpu, GString *out);  /* info registers */
+    /* Text of the instruction at @code (len bytes there) into buf; its length, 0 when undecodable. */
+    unsigned (*disas)(const void *model, GuestVA pc, const uint8_t *code, size_t len, char *buf,
+                      size_t bufsize);
+    const struct GdbArch *gdb; /* see target/gdb.h */
+} CpuOps;
+
+struct CpuState {
+    Device dev;
+    const CpuOps *ops;
+    TcgEnv *env;
+    const void *model;       /* fixed features, what translate() may see */
+    unsigned index;
+    AddressSpace *as;
+    struct AccelCpu *accel;  /* the accelerator's per-vCPU data */
+
+    /* vCPU thread writes, others read atomically */
+    bool halted;             /* WFI: waits for has_work() */
+    /* Exception set by tlb_fill, helpers etc., consumed by deliver(); target numbers; -1: none */
+    int32_t exception;
+
+    /* any thread, atomic: inputs that translated code must notice (exit_request is set with them) */
+    uint32_t interrupt_pending; /* bits are the target's */
+
+    /* gdbstub */
+    bool singlestep;
+    GArray *breakpoints;     /* GuestVA */
+    GArray *watchpoints;     /* CpuWatch */
+    GuestVA watch_hit;       /* valid when the CPU stopped with CPU_STOP_WATCH */
+};
+
+/* --- Supplied by the accelerator, for CPU models, devices and boards --- */
+
+/* Any thread: sets bits in interrupt_pending and makes the CPU look at them soon. */
+void cpu_interrupt_set(CpuState *cpu, uint32_t bits);
+void cpu_interrupt_clear(CpuState *cpu, uint32_t bits);
+/* Makes the CPU leave translated code / wake from WFI soon. */
+void cpu_kick(CpuState *cpu);
+
+/* vCPU thread, from a STATE helper or tlb_fill: */
+/* env->pc := pc of the guest instruction that runs. */
+void cpu_sync_pc(CpuState *cpu);
+/* Abandons the running block (globals are in env): the loop delivers cpu->exception if set and goes on
+ * at env->pc.  Syncs pc first. */
+void cpu_leave(CpuState *cpu) NORETURN;
+/* Sets the exception and leaves. */
+void cpu_raise(CpuState *cpu, int32_t exception) NORETURN;
+
+/* vCPU thread: key or space has changed (mode switch, satp write): cheap when nothing changed. The
+ * caller's block must end (IR_EXIT, GOTO_IND or cpu_leave). */
+void cpu_context_changed(CpuState *cpu);
+/* Flushes of the soft TLB. @space: only that address space's non-global entries; ~0: everything. */
+void cpu_tlb_flush(CpuState *cpu, uint64_t space);
+void cpu_tlb_flush_page(CpuState *cpu, GuestVA va, uint64_t space);
+
+/* Debug access through the CPU's present translation (gdb, monitor x): any length, false on a hole. */
+bool cpu_debug_read(CpuState *cpu, GuestVA va, void *buf, size_t len);
+bool cpu_debug_write(CpuState *cpu, GuestVA va, const void *buf, size_t len);
+
+#endif

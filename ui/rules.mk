@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+# Objects of ui/, one line a file; sub-folders have a rules.mk of their own.
+
