@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""pc-bios/MANIFEST against the files it names, and the kept guest against a rebuild."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+
+import tap  # noqa: E402
+
+BIOS = os.path.join(TOP, "pc-bios")
+COMPILER = "riscv64-linux-gnu-gcc"
+NOT_BLOBS = {"MANIFEST", "README.md"}
+
+suite = tap.Suite()
+
+
+def entries():
+    with open(os.path.join(BIOS, "MANIFEST"), encoding="utf-8") as f:
+        text = "".join(line for line in f if not line.startswith("#"))
+    for paragraph in text.strip().split("\n\n"):
+        yield dict(line.split(": ", 1) for line in paragraph.strip().splitlines())
+
+
+def blobs():
+    return {e["file"]: e for e in entries() if "file" in e}
+
+
+@suite.test
+def every_blob_is_listed_and_every_entry_exists():
+    present = {n for n in os.listdir(BIOS) if n not in NOT_BLOBS and not n.endswith((".mk", ".S"))}
+    assert present == set(blobs()), f"in pc-bios: {sorted(present)}, listed: {sorted(blobs())}"
+
+
+@suite.test
+def checksums_hold():
+    for name, entry in blobs().items():
+        with open(os.path.join(BIOS, name), "rb") as f:
+            found = hashlib.sha256(f.read()).hexdigest()
+        assert found == entry["sha256"], f"{name}: sha256 is {found}; run 'make guests'"
+        assert entry["licence"] and entry["origin"], f"{name}: licence or origin missing"
+
+
+@suite.test
+def rebuild_equals_kept_guest():
+    entry = blobs()["rhea-guest-riscv64.elf"]
+    if not shutil.which(COMPILER):
+        raise tap.Skip(f"{COMPILER} (package gcc-riscv64-linux-gnu) is not installed")
+    version = subprocess.run([COMPILER, "-dumpfullversion"], text=True, capture_output=True,
+                             check=True).stdout.strip()
+    if entry["compiler"] != f"{COMPILER} {version}":
+        raise tap.Skip(f"kept binary was built by {entry['compiler']}, here is {version}")
+    with tempfile.TemporaryDirectory() as tmp:
+        out = os.path.join(tmp, "guest.elf")
+        subprocess.run([os.path.join(TOP, "tests/guests/riscv64/build"), "-o", out], check=True)
+        with open(out, "rb") as a, open(os.path.join(BIOS, entry["file"]), "rb") as b:
+            assert a.read() == b.read(), "sources changed: run 'make guests' and commit pc-bios"
+
+
+if __name__ == "__main__":
+    sys.exit(suite.run())
