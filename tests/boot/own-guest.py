@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The project's own bare-metal guest on the machine: needs no package and no network."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import rhea  # noqa: E402
+import tap  # noqa: E402
+
+suite = tap.Suite()
+
+
+def own_guest(*args, append="", **kw):
+    words = ["-append", append] if append else []
+    return rhea.Machine("-bios", "none", "-kernel", rhea.OWN_GUEST, *words, *args, memory="128M", **kw)
+
+
+def whole_test(accel, harts):
+    rhea.need_accel(accel)
+    with own_guest("-accel", accel, "-smp", harts) as m:
+        status = m.wait(60)
+        failures = [line for line in m.log.splitlines() if line.startswith("FAIL")]
+        if failures or "rhea guest: " not in m.log or status != 0:
+            m.fail(f"status {status}: {failures}")
+        m.seen = 0
+        m.expect(rf"hart \d+ of {harts}\r*\n")
+        m.expect(r"rhea guest: \d+ ok, 0 failed")
+
+
+for ACCEL in ("tcg", "tci"):
+    for HARTS in (1, 4):
+        suite.add(f"whole-{ACCEL}-{HARTS}", whole_test, ACCEL, HARTS)
+
+
+@suite.test
+def status_comes_from_the_guest():
+    for status in (0, 1, 7, 255):
+        with own_guest(append=f"exit={status}") as m:
+            found = m.wait(20)
+            assert found == status, f"guest left with {status}, emulator with {found}"
+
+
+@suite.test
+def loads_as_firmware():
+    with rhea.Machine("-bios", rhea.OWN_GUEST, memory="64M") as m:
+        m.expect(r"# memory: 64 MiB at 80000000")
+        m.expect(r"rhea guest: \d+ ok, 0 failed")
+        assert m.wait(20) == 0
+
+
+@suite.test
+def reset_starts_again():
+    with own_guest(append="reset") as m:
+        m.expect("rhea guest: .*hart")
+        m.expect("rhea guest: .*hart")
+
+
+@suite.test
+def no_reboot_ends_at_reset():
+    with own_guest("-no-reboot", append="reset") as m:
+        assert m.wait(20) == 0
+        assert m.log.count("rhea guest:") == 1, m.log
+
+
+@suite.test
+def console_carries_bytes_both_ways():
+    text = "".join(chr(c) for c in range(32, 127)) * 40
+    with own_guest(append="echo") as m:
+        m.expect("echo: ready\r*\n")
+        m.send(text + "\x04")
+        assert m.wait(30) == 0
+        assert m.log[m.seen:].strip("\r\n") == text.strip("\r\n"), "bytes lost or changed"
+
+
+@suite.test
+def idle_guest_uses_no_host_cpu():
+    with own_guest("-smp", "2", append="idle") as m:
+        m.expect("idle\r*\n")
+        before = sum(os_times(m.process.pid))
+        m._read(1.5)
+        used = sum(os_times(m.process.pid)) - before
+        assert used < 0.3, f"{used:.2f} s of CPU in 1.5 s idle"
+        assert m.terminate() in (0, -15)
+
+
+def os_times(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    tick = os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) / tick, int(fields[12]) / tick
+
+
+@suite.test
+def stops_and_quits_by_qmp():
+    with own_guest(append="idle", qmp=True) as m:
+        m.expect("idle")
+        with m.qmp() as q:
+            assert "QMP" in q.greeting
+            assert q.command("query-status")["status"] == "running"
+            q.command("stop")
+            assert q.command("query-status")["status"] == "paused"
+            q.wait_event("STOP")
+            q.command("cont")
+            q.wait_event("RESUME")
+            q.command("quit")
+        assert m.wait(20) == 0
+
+
+if __name__ == "__main__":
+    sys.exit(suite.run())

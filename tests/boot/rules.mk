@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# Whole machines.  "make check-boot" runs these alone; what scripts/guest-assets has not built is skipped.
+
+boot-checks := tests/boot/own-guest.py
+
+slow-checks += $(boot-checks)
+
+check-boot: all
+	$(SRC)/tests/run $(addprefix $(SRC)/,$(boot-checks))
+
+.PHONY: check-boot
