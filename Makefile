@@ -60,7 +60,7 @@ $(foreach t,$(unit-tests),$(eval $(call unit_link,$(t))))
 
 config.h: ;
 
--include $(shell find . -name '*.d' -not -path './.git/*' 2>/dev/null)
+-include $(shell find . -name '*.d' -type f -not -path './.git/*' -not -path './build/*' 2>/dev/null)
 
 # --- Installing and cleaning ---
 
@@ -73,7 +73,7 @@ install: all
 	for f in $(SRC)/pc-bios/*.bin; do [ ! -e "$$f" ] || install -m 644 "$$f" $(DATADIR); done
 
 clean:
-	find . -name '*.[od]' -not -path './.git/*' -delete
+	find . -name '*.[od]' -type f -not -path './.git/*' -not -path './build/*' -delete
 	rm -f $(programs) $(unit-tests) $(generated)
 
 distclean: clean
