@@ -43,6 +43,11 @@ static inline bool clock_timer_armed(const ClockTimer *t)
 
 /* Earliest armed deadline, CLOCK_NEVER when none. */
 int64_t clock_deadline_ns(Clock *c);
+/*
+ * One hook per process, called by any thread when a clock's earliest deadline has moved nearer: the main
+ * loop shortens its sleep.
+ */
+void clock_set_deadline_hook(void (*fn)(Clock *c));
 /* Runs what is due; machine lock held. True when something ran. */
 bool clock_run_timers(Clock *c);
 
