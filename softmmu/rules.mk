@@ -2,3 +2,7 @@
 # Objects of softmmu/, one line a file; sub-folders have a rules.mk of their own.
 
 include $(sort $(wildcard $(SRC)/softmmu/*/rules.mk))
+
+obj-y += softmmu/machine-lock.o
+obj-y += softmmu/main-loop.o
+obj-y += softmmu/runstate.o

@@ -41,7 +41,7 @@ static inline bool clock_timer_armed(const ClockTimer *t)
     return t->deadline_ns != CLOCK_NEVER;
 }
 
-/* Earliest armed deadline, CLOCK_NEVER when none. */
+/* Earliest armed deadline; CLOCK_NEVER when there is none or the clock stands still. */
 int64_t clock_deadline_ns(Clock *c);
 /*
  * One hook per process, called by any thread when a clock's earliest deadline has moved nearer: the main

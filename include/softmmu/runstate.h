@@ -15,6 +15,13 @@ typedef enum RunState {
 const char *runstate_name(RunState s);    /* "running", "paused", "prelaunch", ... as QMP says it */
 RunState runstate_get(Machine *m);
 bool runstate_is_running(Machine *m);
+/* The guest has ended: only a reset makes it runnable again. */
+bool runstate_needs_reset(Machine *m);
+void runstate_free(Machine *m);
+
+/* Called after the CPUs have stopped and before they start (block layer: drain; timers of devices). */
+typedef void (*RunHookFn)(void *opaque, Machine *m, bool running);
+void runstate_add_hook(RunHookFn fn, void *opaque);
 
 /* Main thread, machine lock. */
 void vm_start(Machine *m);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Turning the main loop by hand: start-up, and whoever waits for a completion. */
+#ifndef SOFTMMU_MAIN_LOOP_H
+#define SOFTMMU_MAIN_LOOP_H
+
+#include "hw/machine.h"
+
+/* Takes over GLib's default context for @m's clocks. Main thread. */
+void main_loop_init(Machine *m);
+
+/* One turn: sleeps (if @block) without the machine lock, dispatches with it; then due timers and
+ * deferred calls. Main thread, machine lock held. */
+void main_loop_iterate(bool block);
+
+#endif
