@@ -6,3 +6,4 @@ include $(sort $(wildcard $(SRC)/softmmu/*/rules.mk))
 obj-y += softmmu/machine-lock.o
 obj-y += softmmu/main-loop.o
 obj-y += softmmu/runstate.o
+obj-y += softmmu/machine.o

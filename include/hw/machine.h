@@ -18,6 +18,8 @@ typedef struct SmpConfig {
     unsigned cpus, sockets, dies, clusters, cores, threads, max_cpus;
 } SmpConfig;
 
+enum { MACHINE_SERIAL_PORTS = 4 };
+
 typedef struct Machine {
     Object obj;
     /* set by the command line before board_init */
@@ -30,6 +32,7 @@ typedef struct Machine {
     bool mem_prealloc;
     bool graphics, nodefaults;
     char *name, *uuid;
+    char *serial[MACHINE_SERIAL_PORTS]; /* chardev ids of -serial, NULL: nothing plugged in */
     /* fabric */
     MemRegion *system_memory;    /* container of 2^64 */
     AddressSpace *memory;
@@ -37,6 +40,7 @@ typedef struct Machine {
     Clock *clock[CLOCK_KINDS];
     GPtrArray *cpus;             /* struct CpuState *, by index */
     Object *peripheral, *peripheral_anon, *unattached;
+    GArray *reset_hooks;         /* machine_on_reset() */
     struct Runstate *run;        /* softmmu/runstate.h */
 } Machine;
 
@@ -62,11 +66,29 @@ static inline const MachineOps *machine_ops(Machine *m)
 
 /* Creates a system device: parents it under /machine/unattached, realizes it. NULL on failure. */
 Device *machine_new_device(Machine *m, const char *type, Error **errp);
-/* The two halves, when properties are to be set between. */
+/*
+ * The second half, when properties are to be set after qom_new(). @name NULL: "device[N]".  Takes over
+ * the caller's reference; on failure the device is gone.
+ */
 bool machine_realize_device(Machine *m, Device *dev, const char *name, Error **errp) MUST_CHECK;
 
-/* RAM per -m, -mem-path, memory-backend=: made and mapped into m->ram, not yet added. */
+/* RAM per -m, -mem-path, memory-backend=: made as m->ram, which the board adds to system memory. */
 bool machine_create_ram(Machine *m, Error **errp) MUST_CHECK;
+
+/* The type of "-machine NAME" (or an alias); NULL and an error naming the nearest. */
+const ObjectType *machine_type_find(const char *name, Error **errp);
+/* The one that -machine may leave out; NULL: none. */
+const ObjectType *machine_type_default(void);
+/* "virt" of the type "virt-machine"; g_malloc'd. */
+char *machine_type_name(const ObjectType *t);
+void machine_print_help(FILE *out);
+
+/* A machine of @t at /machine with its containers, clocks and memory, before board_init. */
+Machine *machine_new(const ObjectType *t);
+/* Makes -smp and -m fit: cpus=0, too many, more than the host has. Then the board's init. */
+bool machine_init_board(Machine *m, Error **errp) MUST_CHECK;
+/* The machine of this process, once made; NULL before. */
+Machine *machine_current(void);
 
 /* --- The machine lock: one for the process's machines so far; recursive use is a bug --- */
 void machine_lock(void);

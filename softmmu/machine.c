@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The abstract machine: what every board has.  Tree: /machine with peripheral (-device with an id),
+ * peripheral-anon (without) and unattached (the board's own devices).
+ */
+#include "rhea/osdep.h"
+
+#include <sys/sysinfo.h>
+
+#include "hw/machine.h"
+#include "target/cpu-ops.h"
+
+#define MACHINE_SUFFIX "-machine"
+
+typedef struct ResetHook {
+    void (*fn)(void *opaque);
+    void *opaque;
+} ResetHook;
+
+static Machine *current_machine;
+
+Machine *machine_current(void)
+{
+    return current_machine;
+}
+
+/* --- Types --- */
+
+char *machine_type_name(const ObjectType *t)
+{
+    g_assert(g_str_has_suffix(t->name, MACHINE_SUFFIX));
+    return g_strndup(t->name, strlen(t->name) - strlen(MACHINE_SUFFIX));
+}
+
+typedef struct MachineSearch {
+    const char *name;
+    const ObjectType *found;
+    GPtrArray *names;
+} MachineSearch;
+
+static void machine_match(const ObjectType *t, void *opaque)
+{
+    MachineSearch *search = opaque;
+    const MachineOps *ops = qom_type_ops(t);
+    char *name;
+
+    if (t->abstract) {
+        return;
+    }
+    name = machine_type_name(t);
+    g_ptr_array_add(search->names, name);
+    if (search->name ? !strcmp(search->name, name) : ops->is_default) {
+        search->found = t;
+    }
+    for (const char *const *alias = ops->aliases; search->name && alias && *alias; alias++) {
+        if (!strcmp(search->name, *alias)) {
+            search->found = t;
+        }
+    }
+}
+
+const ObjectType *machine_type_find(const char *name, Error **errp)
+{
+    MachineSearch search = {.name = name, .names = g_ptr_array_new_with_free_func(g_free)};
+
+    qom_type_foreach(TYPE_MACHINE, machine_match, &search);
+    g_ptr_array_add(search.names, NULL);
+    if (!search.found) {
+        error_unknown_name(errp, "-machine: type", name,
+                           (const char *const *)search.names->pdata);
+    }
+    g_ptr_array_unref(search.names);
+    return search.found;
+}
+
+const ObjectType *machine_type_default(void)
+{
+    MachineSearch search = {.names = g_ptr_array_new_with_free_func(g_free)};
+
+    qom_type_foreach(TYPE_MACHINE, machine_match, &search);
+    g_ptr_array_unref(search.names);
+    return search.found;
+}
+
+static void machine_print_type(const ObjectType *t, void *opaque)
+{
+    FILE *out = opaque;
+    const MachineOps *ops = qom_type_ops(t);
+    g_autofree char *name = NULL;
+
+    if (t->abstract) {
+        return;
+    }
+    name = machine_type_name(t);
+    for (const char *const *alias = ops->aliases; alias && *alias; alias++) {
+        fprintf(out, "%-20s %s (alias of %s)\n", *alias, t->desc, name);
+    }
+    fprintf(out, "%-20s %s%s\n", name, t->desc, ops->is_default ? " (default)" : "");
+}
+
+void machine_print_help(FILE *out)
+{
+    fprintf(out, "Supported machines are:\n");
+    qom_type_foreach(TYPE_MACHINE, machine_print_type, out);
+}
+
+/* --- Life --- */
+
+static void machine_type_init(Object *obj)
+{
+    Machine *m = (Machine *)obj;
+
+    m->system_memory = g_new0(MemRegion, 1);
+    mem_init_container(m->system_memory, obj, "system", UINT64_MAX);
+    m->memory = mem_as_new(m->system_memory, "memory");
+    for (int kind = 0; kind < CLOCK_KINDS; kind++) {
+        m->clock[kind] = clock_new(kind);
+    }
+    m->cpus = g_ptr_array_new();
+    m->reset_hooks = g_array_new(FALSE, FALSE, sizeof(ResetHook));
+    m->graphics = true;
+}
+
+Machine *machine_new(const ObjectType *t)
+{
+    Machine *m = (Machine *)qom_new(t->name);
+
+    g_assert(!current_machine);
+    qom_add_child(qom_root(), "machine", &m->obj);
+    qom_put(&m->obj); /* the tree holds it */
+    m->peripheral = qom_container(qom_root(), "/machine/peripheral");
+    m->peripheral_anon = qom_container(qom_root(), "/machine/peripheral-anon");
+    m->unattached = qom_container(qom_root(), "/machine/unattached");
+    m->ram_size = machine_ops(m)->default_ram_size;
+    current_machine = m;
+    return m;
+}
+
+/* Fills in what -smp left out: cores take what sockets and threads do not. */
+static bool machine_check_smp(Machine *m, Error **errp)
+{
+    const MachineOps *ops = machine_ops(m);
+    SmpConfig *smp = &m->smp;
+    g_autofree char *name = machine_type_name(m->obj.type);
+    uint64_t product;
+
+    if (!smp->cpus) {
+        smp->cpus = 1;
+    }
+    smp->max_cpus = MAX(smp->max_cpus, smp->cpus);
+    smp->sockets = MAX(smp->sockets, 1);
+    smp->dies = MAX(smp->dies, 1);
+    smp->clusters = MAX(smp->clusters, 1);
+    smp->threads = MAX(smp->threads, 1);
+    product = (uint64_t)smp->sockets * smp->dies * smp->clusters * smp->threads;
+    if (!smp->cores) {
+        smp->cores = MAX(smp->max_cpus / product, 1);
+    }
+    product *= smp->cores;
+    if (smp->max_cpus > ops->max_cpus) {
+        return error_fail(errp, "-smp: machine '%s' has at most %u CPUs, %u are asked for", name,
+                          ops->max_cpus, smp->max_cpus);
+    }
+    if (product != smp->max_cpus) {
+        return error_fail(errp, "-smp: sockets (%u) * dies (%u) * clusters (%u) * cores (%u) * "
+                          "threads (%u) is %" PRIu64 ", not the number of CPUs (%u)",
+                          smp->sockets, smp->dies, smp->clusters, smp->cores, smp->threads, product,
+                          smp->max_cpus);
+    }
+    return true;
+}
+
+/* A size beyond RAM and swap would only fail later, in the guest's hands. */
+static bool machine_check_ram(Machine *m, Error **errp)
+{
+    struct sysinfo si;
+    uint64_t host;
+
+    if (sysinfo(&si)) {
+        return error_fail_errno(errp, errno, "-m: cannot learn the size of the host's memory");
+    }
+    host = ((uint64_t)si.totalram + si.totalswap) * si.mem_unit;
+    if (m->ram_size > host && !m->mem_path && !m->memory_backend) {
+        return error_fail(errp, "-m: %" PRIu64 " MiB is more than this host can give (%" PRIu64
+                          " MiB of memory and swap)", (uint64_t)(m->ram_size / MiB),
+                          (uint64_t)(host / MiB));
+    }
+    return true;
+}
+
+bool machine_init_board(Machine *m, Error **errp)
+{
+    return machine_check_smp(m, errp) && machine_check_ram(m, errp) &&
+           machine_ops(m)->init(m, errp);
+}
+
+bool machine_create_ram(Machine *m, Error **errp)
+{
+    RamOptions opts = {.path = m->mem_path, .prealloc = m->mem_prealloc, .share = !!m->mem_path};
+    const char *id = machine_ops(m)->default_ram_id;
+    RamBlock *rb;
+
+    rb = ram_block_new(id, m->ram_size, &opts, errp);
+    if (!rb) {
+        error_prepend(errp, "-m: ");
+        return false;
+    }
+    m->ram = g_new0(MemRegion, 1);
+    mem_init_ram_block(m->ram, &m->obj, id, rb);
+    ram_block_put(rb);
+    return true;
+}
+
+/* --- Devices of the board --- */
+
+bool machine_realize_device(Machine *m, Device *dev, const char *name, Error **errp)
+{
+    g_autofree char *numbered = NULL;
+
+    if (!name) {
+        guint n = m->unattached->children ? m->unattached->children->len : 0;
+
+        name = numbered = g_strdup_printf("device[%u]", n);
+    }
+    qom_add_child(m->unattached, name, &dev->obj);
+    if (!device_realize(dev, m, NULL, errp)) {
+        qom_unparent(&dev->obj);
+        qom_put(&dev->obj);
+        return false;
+    }
+    qom_put(&dev->obj); /* the tree holds it */
+    return true;
+}
+
+Device *machine_new_device(Machine *m, const char *type, Error **errp)
+{
+    Device *dev = (Device *)qom_new(type);
+
+    return machine_realize_device(m, dev, NULL, errp) ? dev : NULL;
+}
+
+/* --- Reset --- */
+
+void machine_on_reset(Machine *m, void (*fn)(void *opaque), void *opaque)
+{
+    ResetHook hook = {fn, opaque};
+
+    g_array_append_val(m->reset_hooks, hook);
+}
+
+/* Devices on a bus are reset by its owner. */
+static void machine_reset_tree(Object *obj)
+{
+    if (qom_is(obj, TYPE_DEVICE) && !qom_is(obj, TYPE_CPU)) {
+        Device *dev = (Device *)obj;
+
+        if (dev->realized && !dev->parent_bus) {
+            device_reset(dev);
+        }
+    }
+    for (guint i = 0; obj->children && i < obj->children->len; i++) {
+        machine_reset_tree(g_ptr_array_index(obj->children, i));
+    }
+}
+
+void machine_reset(Machine *m)
+{
+    for (guint i = 0; i < m->cpus->len; i++) {
+        device_reset(g_ptr_array_index(m->cpus, i));
+    }
+    machine_reset_tree(&m->obj);
+    for (guint i = 0; i < m->reset_hooks->len; i++) {
+        ResetHook *hook = &g_array_index(m->reset_hooks, ResetHook, i);
+
+        hook->fn(hook->opaque);
+    }
+}
+
+/* --- Types --- */
+
+static const PropDesc machine_props[] = {
+    PROP_STR("kernel", Machine, kernel, NULL, "kernel image (-kernel)"),
+    PROP_STR("initrd", Machine, initrd, NULL, "initial RAM disk (-initrd)"),
+    PROP_STR("append", Machine, append, NULL, "kernel command line (-append)"),
+    PROP_STR("dtb", Machine, dtb, NULL, "device tree to use instead of the generated one (-dtb)"),
+    PROP_STR("dumpdtb", Machine, dumpdtb, NULL, "write the device tree to this file and exit"),
+    PROP_STR("firmware", Machine, firmware, NULL, "firmware image (-bios)"),
+    PROP_BOOL("graphics", Machine, graphics, true, "a display is wanted (off: -nographic)"),
+    PROP_END,
+};
+
+QOM_TYPE(machine_type, .name = TYPE_MACHINE, .size = sizeof(Machine), .abstract = true,
+         .desc = "machine", .props = machine_props, .init = machine_type_init, .parent = "object");
+
+static bool none_init(Machine *m, Error **errp)
+{
+    return true;
+}
+
+static const MachineOps none_ops = {
+    .init = none_init,
+    .max_cpus = 1,
+};
+
+QOM_TYPE(none_machine_type, .name = "none-machine", .parent = TYPE_MACHINE, .desc = "empty machine",
+         .ops = &none_ops);
