@@ -41,7 +41,6 @@ struct Device {
     GPtrArray *buses;        /* Bus *, owned */
     GPtrArray *irq_outs;     /* see memory/irq.h */
     GPtrArray *irq_ins;
-    GPtrArray *snapshot_extra;
 };
 
 /* A place to plug devices: pci.0, virtio-mmio-bus.3, virtio-serial-bus.0 ... */
@@ -65,6 +64,9 @@ struct Bus {
 #define TYPE_DEVICE "device"
 #define TYPE_BUS    "bus"
 
+/* The type of bus that devices of type @t plug into, NULL: none. */
+const char *device_type_bus(const ObjectType *t);
+
 /* For a device that has no state of its own beyond its parent's and its properties. */
 void device_no_state(Device *dev, struct Snapshot *sn);
 
@@ -76,6 +78,10 @@ bool device_realize(Device *dev, struct Machine *machine, Bus *bus, Error **errp
 void device_unrealize(Device *dev);
 void device_reset(Device *dev); /* and everything on its buses */
 
+/* Saves or loads the device's state, and what follows a load: parents' parts first (softmmu/snapshot). */
+void device_snapshot(Device *dev, struct Snapshot *sn);
+void device_after_load(Device *dev);
+
 /* The virtual clock of the device's machine. */
 struct Clock *device_clock(Device *dev);
 
@@ -83,6 +89,8 @@ Bus *bus_new(Device *owner, const char *bus_type, const char *name, unsigned max
 /* A bus of @bus_type with a free place: by name when @name is given, else the first; or NULL. */
 Bus *bus_find(struct Machine *machine, const char *bus_type, const char *name, Error **errp);
 
+/* False unless @type_name is a device that users may create. */
+bool device_check_type(const char *type_name, Error **errp) MUST_CHECK;
 /* "-device help" and "-device X,help". */
 void device_print_help(FILE *out);
 bool device_print_props_help(const char *type_name, FILE *out, Error **errp) MUST_CHECK;

@@ -10,6 +10,8 @@
 #ifndef QOM_OBJECT_H
 #define QOM_OBJECT_H
 
+#include <stdio.h>
+
 #include "rhea/error.h"
 
 typedef struct Object Object;
@@ -94,6 +96,7 @@ struct ObjectType {
 struct Object {
     const ObjectType *type;
     int refs;
+    bool on_heap;     /* made by qom_new() */
     Object *parent;
     char *name;       /* in the parent */
     GPtrArray *children;
@@ -130,7 +133,10 @@ bool qom_is(const Object *obj, const char *type_name);
 /* Checked cast: aborts on a wrong type (our bug). */
 void *qom_cast(void *obj, const char *type_name);
 
-/* @child becomes <parent>/<name>; the parent takes a reference of its own. */
+/*
+ * @child becomes <parent>/<name>; the parent takes a reference of its own.  The name must be free;
+ * "stem[*]" takes the first free number.
+ */
 void qom_add_child(Object *parent, const char *name, Object *child);
 void qom_unparent(Object *child);
 Object *qom_root(void);
@@ -142,10 +148,14 @@ Object *qom_resolve(Object *root, const char *path);
 
 bool qom_prop_set(Object *obj, const char *name, const char *value, Error **errp) MUST_CHECK;
 char *qom_prop_get(Object *obj, const char *name, Error **errp) MUST_CHECK;
+/* "-object X,help": one line a property, in QEMU's layout. */
+bool qom_print_props_help(const char *type_name, FILE *out, Error **errp) MUST_CHECK;
 bool qom_prop_set_link(Object *obj, const char *name, Object *target, Error **errp) MUST_CHECK;
 
 /* -global DRIVER.PROP=VALUE: remembered, applied by qom_new(). */
 void qom_global_add(const char *driver, const char *prop, const char *value);
+/* False when a -global could not be applied to an object that it names (wrong property or value). */
+bool qom_global_check(Error **errp) MUST_CHECK;
 /* The first -global nobody used, or NULL (reported as a warning). */
 const char *qom_global_unused(void);
 
