@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+
+obj-y += hw/char/uart-16550.o
