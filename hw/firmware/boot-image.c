@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Boot images; see hw/firmware/boot-image.h.
+ * Spec: RFC 1952 (gzip), System V gABI chapter 5 (ELF program headers).
+ */
+#include "rhea/osdep.h"
+
+#include <elf.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "hw/firmware/boot-image.h"
+
+/* --- Where firmware is --- */
+
+static GPtrArray *extra_dirs; /* -L: an option of the process, like the log mask */
+
+void boot_add_firmware_dir(const char *dir)
+{
+    if (!extra_dirs) {
+        extra_dirs = g_ptr_array_new_with_free_func(g_free);
+    }
+    g_ptr_array_add(extra_dirs, g_strdup(dir));
+}
+
+/* All directories in search order; g_strfreev(). */
+static char **firmware_dirs(void)
+{
+    g_auto(GStrv) built_in = g_strsplit(RHEA_FIRMWARE_PATH, ":", -1);
+    GPtrArray *dirs = g_ptr_array_new();
+
+    for (guint i = 0; extra_dirs && i < extra_dirs->len; i++) {
+        g_ptr_array_add(dirs, g_strdup(g_ptr_array_index(extra_dirs, i)));
+    }
+    g_ptr_array_add(dirs, g_strdup(RHEA_PREFIX "/share/rhea"));
+    g_ptr_array_add(dirs, g_strdup(RHEA_SOURCE_DIR "/pc-bios"));
+    for (char **d = built_in; *d; d++) {
+        g_ptr_array_add(dirs, g_strdup(*d));
+    }
+    g_ptr_array_add(dirs, NULL);
+    return (char **)g_ptr_array_free(dirs, FALSE);
+}
+
+char *boot_find_firmware(const char *name)
+{
+    g_auto(GStrv) dirs = NULL;
+
+    if (g_file_test(name, G_FILE_TEST_EXISTS)) {
+        return g_strdup(name);
+    }
+    if (strchr(name, '/')) {
+        return NULL;
+    }
+    dirs = firmware_dirs();
+    for (char **d = dirs; *d; d++) {
+        char *path = g_build_filename(*d, name, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+            return path;
+        }
+        g_free(path);
+    }
+    return NULL;
+}
+
+void boot_print_firmware_dirs(FILE *out)
+{
+    g_auto(GStrv) dirs = firmware_dirs();
+
+    for (char **d = dirs; *d; d++) {
+        fprintf(out, "%s\n", *d);
+    }
+}
+
+/* --- Reading --- */
+
+static bool is_gzip(const uint8_t *p, size_t len)
+{
+    return len > 18 && p[0] == 0x1f && p[1] == 0x8b && p[2] == 8;
+}
+
+/* Unpacks one gzip member; the output buffer doubles, so a bomb stops at @max. */
+static GBytes *gunzip(const char *what, const uint8_t *in, size_t len, uint64_t max, Error **errp)
+{
+    z_stream z = {.next_in = (Bytef *)in, .avail_in = MIN(len, UINT_MAX)};
+    size_t room = MIN(MAX(len * 4, 1 << 16), max);
+    uint8_t *out = g_try_malloc(room);
+    int ret = Z_OK;
+
+    if (!out || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) {
+        g_free(out);
+        error_fail(errp, "%s: not enough memory to unpack it", what);
+        return NULL;
+    }
+    while (ret == Z_OK) {
+        if (z.total_out == room) {
+            uint8_t *more = room < max ? g_try_realloc(out, MIN(room * 2, max)) : NULL;
+
+            if (!more) {
+                break;
+            }
+            room = MIN(room * 2, max);
+            out = more;
+        }
+        z.next_out = out + z.total_out;
+        z.avail_out = MIN(room - z.total_out, UINT_MAX);
+        ret = inflate(&z, Z_NO_FLUSH);
+    }
+    inflateEnd(&z);
+    if (ret != Z_STREAM_END) {
+        error_fail(errp, ret == Z_OK ? "%s: unpacked, it is larger than the guest's memory"
+                                     : "%s: the gzip data is damaged or truncated", what);
+        g_free(out);
+        return NULL;
+    }
+    return g_bytes_new_take(g_realloc(out, MAX(z.total_out, 1)), z.total_out);
+}
+
+GBytes *boot_read(const char *option, const char *path, uint64_t max, Error **errp)
+{
+    g_autofree char *what = g_strdup_printf("%s '%s'", option, path);
+    g_autoptr(GError) gerr = NULL;
+    g_autoptr(GBytes) bytes = NULL;
+    GMappedFile *file;
+    const uint8_t *p;
+    struct stat st;
+    gsize len;
+
+    if (stat(path, &st) < 0) {
+        error_fail_errno(errp, errno, "%s: cannot open", what);
+        return NULL;
+    }
+    if (!S_ISREG(st.st_mode) || !st.st_size) {
+        error_fail(errp, "%s: %s", what, st.st_size ? "not a regular file" : "the file is empty");
+        return NULL;
+    }
+    file = g_mapped_file_new(path, FALSE, &gerr);
+    if (!file) {
+        error_fail(errp, "%s: %s", what, gerr->message);
+        return NULL;
+    }
+    bytes = g_mapped_file_get_bytes(file);
+    g_mapped_file_unref(file);
+    p = g_bytes_get_data(bytes, &len);
+    if (is_gzip(p, len)) {
+        return gunzip(what, p, len, max, errp);
+    }
+    if (len > max) {
+        error_fail(errp, "%s: %zu bytes do not fit into the guest's memory", what, (size_t)len);
+        return NULL;
+    }
+    return g_steal_pointer(&bytes);
+}
+
+/* --- What is copied into memory at reset --- */
+
+typedef struct Blob {
+    Machine *machine;
+    char *what;
+    uint64_t addr, size;
+    GBytes *data;
+} Blob;
+
+/* Blobs of all machines; entries live as long as the process. */
+static GPtrArray *blobs;
+
+static void blob_place(void *opaque)
+{
+    static const uint8_t zeroes[65536];
+    Blob *b = opaque;
+    gsize len;
+    const void *data = g_bytes_get_data(b->data, &len);
+    uint64_t done = len;
+
+    mem_write_rom(b->machine->memory, b->addr, data, len);
+    while (done < b->size) {
+        uint64_t n = MIN(b->size - done, sizeof(zeroes));
+
+        mem_write_rom(b->machine->memory, b->addr + done, zeroes, n);
+        done += n;
+    }
+}
+
+/* True when all of [addr, addr + size) is memory. */
+static bool all_memory(Machine *m, uint64_t addr, uint64_t size)
+{
+    while (size) {
+        MemSection s;
+
+        if (!mem_lookup(m->memory, addr, &s) || !s.host || !s.len) {
+            return false;
+        }
+        addr += MIN(size, s.len);
+        size -= MIN(size, s.len);
+    }
+    return true;
+}
+
+bool boot_add_blob(Machine *m, const char *what, uint64_t addr, GBytes *data, uint64_t size,
+                   Error **errp)
+{
+    Blob *b;
+
+    size = MAX(size, g_bytes_get_size(data));
+    if (addr + size < addr || !all_memory(m, addr, size)) {
+        return error_fail(errp, "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64
+                          " do not fit into the machine's memory", what, size, addr);
+    }
+    for (guint i = 0; blobs && i < blobs->len; i++) {
+        b = g_ptr_array_index(blobs, i);
+        if (b->machine == m && addr < b->addr + b->size && b->addr < addr + size) {
+            return error_fail(errp, "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 " overlap %s at 0x%"
+                              PRIx64 "; more memory (-m) may help", what, size, addr, b->what,
+                              b->addr);
+        }
+    }
+    if (!blobs) {
+        blobs = g_ptr_array_new();
+    }
+    b = g_new0(Blob, 1);
+    b->machine = m;
+    b->what = g_strdup(what);
+    b->addr = addr;
+    b->size = size;
+    b->data = g_bytes_ref(data);
+    g_ptr_array_add(blobs, b);
+    machine_on_reset(m, blob_place, b);
+    return true;
+}
+
+/* --- ELF --- */
+
+bool boot_is_elf(GBytes *data)
+{
+    gsize len;
+    const uint8_t *p = g_bytes_get_data(data, &len);
+
+    return len >= SELFMAG && !memcmp(p, ELFMAG, SELFMAG);
+}
+
+static bool elf_header_ok(const Elf64_Ehdr *eh, size_t len, uint16_t em_machine)
+{
+    return eh->e_ident[EI_CLASS] == ELFCLASS64 && eh->e_ident[EI_DATA] == ELFDATA2LSB &&
+           eh->e_machine == em_machine && eh->e_phentsize == sizeof(Elf64_Phdr) &&
+           eh->e_phoff <= len && eh->e_phnum <= (len - eh->e_phoff) / sizeof(Elf64_Phdr);
+}
+
+bool boot_add_elf(Machine *m, const char *what, GBytes *data, uint16_t em_machine, BootElf *out,
+                  Error **errp)
+{
+    gsize len;
+    const uint8_t *p = g_bytes_get_data(data, &len);
+    Elf64_Ehdr eh;
+
+    if (len < sizeof(eh)) {
+        return error_fail(errp, "%s: the ELF file is truncated", what);
+    }
+    memcpy(&eh, p, sizeof(eh));
+    if (!elf_header_ok(&eh, len, em_machine)) {
+        return error_fail(errp, "%s: not an ELF64 file for this machine, or truncated", what);
+    }
+    *out = (BootElf){.entry = eh.e_entry, .low = UINT64_MAX};
+    for (unsigned i = 0; i < eh.e_phnum; i++) {
+        g_autoptr(GBytes) part = NULL;
+        Elf64_Phdr ph;
+
+        memcpy(&ph, p + eh.e_phoff + i * sizeof(ph), sizeof(ph));
+        if (ph.p_type != PT_LOAD || !ph.p_memsz) {
+            continue;
+        }
+        if (ph.p_offset > len || ph.p_filesz > len - ph.p_offset || ph.p_filesz > ph.p_memsz) {
+            return error_fail(errp, "%s: ELF segment %u lies outside the file: truncated?", what, i);
+        }
+        part = g_bytes_new_from_bytes(data, ph.p_offset, ph.p_filesz);
+        if (!boot_add_blob(m, what, ph.p_paddr, part, ph.p_memsz, errp)) {
+            return false;
+        }
+        out->low = MIN(out->low, ph.p_paddr);
+        out->high = MAX(out->high, ph.p_paddr + ph.p_memsz);
+        if (eh.e_entry >= ph.p_vaddr && eh.e_entry - ph.p_vaddr < ph.p_memsz) {
+            out->entry = ph.p_paddr + (eh.e_entry - ph.p_vaddr); /* MMU is off at entry */
+        }
+    }
+    return out->high ? true : error_fail(errp, "%s: the ELF file has nothing to load", what);
+}

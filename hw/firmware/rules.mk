@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+
+obj-y += hw/firmware/boot-image.o
+obj-y += hw/firmware/fdt.o
