@@ -116,40 +116,55 @@ static GBytes *gunzip(const char *what, const uint8_t *in, size_t len, uint64_t 
     return g_bytes_new_take(g_realloc(out, MAX(z.total_out, 1)), z.total_out);
 }
 
-GBytes *boot_read(const char *option, const char *path, uint64_t max, Error **errp)
+GBytes *boot_read_raw(const char *option, const char *path, uint64_t max, Error **errp)
 {
-    g_autofree char *what = g_strdup_printf("%s '%s'", option, path);
     g_autoptr(GError) gerr = NULL;
-    g_autoptr(GBytes) bytes = NULL;
     GMappedFile *file;
-    const uint8_t *p;
+    GBytes *bytes;
     struct stat st;
-    gsize len;
 
     if (stat(path, &st) < 0) {
-        error_fail_errno(errp, errno, "%s: cannot open", what);
+        error_fail_errno(errp, errno, "%s '%s': cannot open", option, path);
         return NULL;
     }
     if (!S_ISREG(st.st_mode) || !st.st_size) {
-        error_fail(errp, "%s: %s", what, st.st_size ? "not a regular file" : "the file is empty");
+        error_fail(errp, "%s '%s': %s", option, path,
+                   st.st_size ? "not a regular file" : "the file is empty");
+        return NULL;
+    }
+    if ((uint64_t)st.st_size > max) {
+        error_fail(errp, "%s '%s': %" PRId64 " bytes do not fit into the guest's memory (-m)",
+                   option, path, (int64_t)st.st_size);
         return NULL;
     }
     file = g_mapped_file_new(path, FALSE, &gerr);
     if (!file) {
-        error_fail(errp, "%s: %s", what, gerr->message);
+        error_fail(errp, "%s '%s': %s", option, path, gerr->message);
         return NULL;
     }
     bytes = g_mapped_file_get_bytes(file);
     g_mapped_file_unref(file);
-    p = g_bytes_get_data(bytes, &len);
-    if (is_gzip(p, len)) {
-        return gunzip(what, p, len, max, errp);
-    }
-    if (len > max) {
-        error_fail(errp, "%s: %zu bytes do not fit into the guest's memory", what, (size_t)len);
+    return bytes;
+}
+
+GBytes *boot_read(const char *option, const char *path, uint64_t max, Error **errp)
+{
+    g_autofree char *what = g_strdup_printf("%s '%s'", option, path);
+    GBytes *bytes = boot_read_raw(option, path, max, errp);
+    const uint8_t *p;
+    GBytes *unpacked;
+    gsize len;
+
+    if (!bytes) {
         return NULL;
     }
-    return g_steal_pointer(&bytes);
+    p = g_bytes_get_data(bytes, &len);
+    if (!is_gzip(p, len)) {
+        return bytes;
+    }
+    unpacked = gunzip(what, p, len, max, errp);
+    g_bytes_unref(bytes);
+    return unpacked;
 }
 
 /* --- What is copied into memory at reset --- */

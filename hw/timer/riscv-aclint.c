@@ -32,6 +32,8 @@ typedef struct Mtimer {
     MemRegion regs;
     Clock *clock;
     Comparator *harts;
+    void (*time_set)(void *opaque);
+    void *time_set_opaque;
     /* properties: fixed once realized */
     uint32_t num_harts;
     /* guest-visible: all of it is in mtimer_snapshot */
@@ -45,23 +47,36 @@ uint64_t riscv_aclint_mtime(void *mtimer)
     return clock_now_ns(s->clock) / NS_PER_TICK + __atomic_load_n(&s->delta, __ATOMIC_RELAXED);
 }
 
+int64_t riscv_aclint_when_ns(void *mtimer, uint64_t ticks)
+{
+    Mtimer *s = mtimer;
+    uint64_t now_ticks = clock_now_ns(s->clock) / NS_PER_TICK;
+    uint64_t mtime = now_ticks + __atomic_load_n(&s->delta, __ATOMIC_RELAXED);
+    uint64_t wait = ticks - mtime;
+
+    if (ticks <= mtime) {
+        return now_ticks * NS_PER_TICK;
+    }
+    /* From the start of the present tick, so that the comparison holds when the timer fires. */
+    return wait > INT64_MAX / NS_PER_TICK - now_ticks ? CLOCK_NEVER
+                                                      : (int64_t)(now_ticks + wait) * NS_PER_TICK;
+}
+
+void riscv_aclint_on_time_set(void *mtimer, void (*fn)(void *opaque), void *opaque)
+{
+    Mtimer *s = mtimer;
+
+    s->time_set = fn;
+    s->time_set_opaque = opaque;
+}
+
 /* The line is high while mtime >= mtimecmp (2.1); a timer waits for the moment it becomes so. */
 static void comparator_update(Comparator *c)
 {
-    Mtimer *s = c->owner;
-    uint64_t now = riscv_aclint_mtime(s);
-    bool due = now >= c->cmp;
-    uint64_t wait = c->cmp - now;
+    bool due = riscv_aclint_mtime(c->owner) >= c->cmp;
 
     irq_set(&c->irq, due);
-    if (due || wait > INT64_MAX / 2 / NS_PER_TICK) {
-        clock_timer_disarm(&c->timer);
-    } else {
-        /* From the start of the present tick, so that the comparison holds when the timer fires. */
-        int64_t tick_ns = clock_now_ns(s->clock) / NS_PER_TICK * NS_PER_TICK;
-
-        clock_timer_arm(&c->timer, tick_ns + wait * NS_PER_TICK);
-    }
+    clock_timer_arm(&c->timer, due ? CLOCK_NEVER : riscv_aclint_when_ns(c->owner, c->cmp));
 }
 
 static void comparator_expire(void *opaque)
@@ -73,6 +88,14 @@ static void mtimer_update_all(Mtimer *s)
 {
     for (uint32_t i = 0; i < s->num_harts; i++) {
         comparator_update(&s->harts[i]);
+    }
+}
+
+static void mtimer_time_set(Mtimer *s)
+{
+    mtimer_update_all(s);
+    if (s->time_set) {
+        s->time_set(s->time_set_opaque);
     }
 }
 
@@ -110,7 +133,7 @@ static void mtimer_write(void *opaque, uint64_t offset, uint64_t value, unsigned
         uint64_t moved = with_half(now, offset, size, value) - now;
 
         __atomic_store_n(&s->delta, s->delta + moved, __ATOMIC_RELAXED);
-        mtimer_update_all(s);
+        mtimer_time_set(s);
     } else if (offset / 8 < s->num_harts) {
         Comparator *c = &s->harts[offset / 8];
 
@@ -134,7 +157,7 @@ static void mtimer_reset(Device *dev)
     for (uint32_t i = 0; i < s->num_harts; i++) {
         s->harts[i].cmp = UINT64_MAX; /* undefined by the spec: no interrupt out of reset */
     }
-    mtimer_update_all(s);
+    mtimer_time_set(s);
 }
 
 static bool check_harts(const char *type, uint32_t n, Error **errp)
@@ -179,7 +202,7 @@ static void mtimer_snapshot(Device *dev, Snapshot *sn)
 
 static void mtimer_after_load(Device *dev)
 {
-    mtimer_update_all(dev_state(dev, Mtimer));
+    mtimer_time_set(dev_state(dev, Mtimer));
 }
 
 static const PropDesc mtimer_props[] = {

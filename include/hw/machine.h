@@ -20,6 +20,8 @@ typedef struct SmpConfig {
 
 enum { MACHINE_SERIAL_PORTS = 4 };
 
+enum { MACHINE_MAX_SERIALS = 4 };
+
 typedef struct Machine {
     Object obj;
     /* set by the command line before board_init */
@@ -32,12 +34,14 @@ typedef struct Machine {
     bool mem_prealloc;
     bool graphics, nodefaults;
     char *name, *uuid;
+    char *serial[MACHINE_MAX_SERIALS]; /* -serial: chardev ids; NULL: none */
     char *serial[MACHINE_SERIAL_PORTS]; /* chardev ids of -serial, NULL: nothing plugged in */
     /* fabric */
     MemRegion *system_memory;    /* container of 2^64 */
     AddressSpace *memory;
     MemRegion *ram;
     Clock *clock[CLOCK_KINDS];
+    GBytes *fdt;                 /* what the board hands to the guest (dumpdtb=), or NULL */
     GPtrArray *cpus;             /* struct CpuState *, by index */
     Object *peripheral, *peripheral_anon, *unattached;
     GArray *reset_hooks;         /* machine_on_reset() */
@@ -71,6 +75,12 @@ Device *machine_new_device(Machine *m, const char *type, Error **errp);
  * the caller's reference; on failure the device is gone.
  */
 bool machine_realize_device(Machine *m, Device *dev, const char *name, Error **errp) MUST_CHECK;
+
+/* Character backend id of the board's serial port @n (-serial), NULL when it has none. */
+static inline const char *machine_serial(Machine *m, unsigned n)
+{
+    return n < MACHINE_MAX_SERIALS ? m->serial[n] : NULL;
+}
 
 /* RAM per -m, -mem-path, memory-backend=: made as m->ram, which the board adds to system memory. */
 bool machine_create_ram(Machine *m, Error **errp) MUST_CHECK;

@@ -6,6 +6,8 @@
 #ifndef HW_FIRMWARE_BOOT_IMAGE_H
 #define HW_FIRMWARE_BOOT_IMAGE_H
 
+#include <stdio.h>
+
 #include "hw/machine.h"
 
 /*
@@ -19,6 +21,8 @@ void boot_print_firmware_dirs(FILE *out); /* -L help */
 
 /* The file's bytes, unpacked when it is a gzip file (up to @max bytes). @option names it in errors. */
 GBytes *boot_read(const char *option, const char *path, uint64_t max, Error **errp);
+/* The same, never unpacked. */
+GBytes *boot_read_raw(const char *option, const char *path, uint64_t max, Error **errp);
 
 /*
  * Copies @data to @addr at every reset, zero-filled up to @size bytes (0: just the data).  Fails when it

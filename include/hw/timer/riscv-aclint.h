@@ -22,5 +22,9 @@ enum {
 
 /* The present mtime of a realized mtimer (for the time CSR).  Any thread. */
 uint64_t riscv_aclint_mtime(void *mtimer);
+/* Virtual-clock time at which mtime reaches @ticks, CLOCK_NEVER when out of range.  Any thread. */
+int64_t riscv_aclint_when_ns(void *mtimer, uint64_t ticks);
+/* @fn is called under the machine lock after a write has moved mtime. */
+void riscv_aclint_on_time_set(void *mtimer, void (*fn)(void *opaque), void *opaque);
 
 #endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * RISC-V "virt" board: the memory map, interrupt numbers and device tree that firmware and kernels
+ * for QEMU's board of that name expect (read from the device tree that it hands to its guests).
+ * Boot protocol: hart id in a0, device tree in a1, OpenSBI's fw_dynamic_info in a2.
+ */
+#include "rhea/osdep.h"
+
+#include "chardev/chardev.h"
+#include "virt-riscv64.h"
+#include "hw/char/uart-16550.h"
+#include "hw/firmware/boot-image.h"
+#include "hw/irqchip/sifive-plic.h"
+#include "hw/misc/sifive-test.h"
+#include "hw/mmio-device.h"
+#include "hw/rtc/goldfish-rtc.h"
+#include "hw/timer/riscv-aclint.h"
+#include "target/riscv64.h"
+
+const VirtRange virt_map[VIRT_RANGES] = {
+    [VIRT_MROM] = {0x1000, 0xf000},
+    [VIRT_TEST] = {0x100000, 0x1000},
+    [VIRT_RTC] = {0x101000, 0x1000},
+    [VIRT_CLINT] = {0x2000000, 0x10000},
+    [VIRT_PLIC] = {0xc000000, 0x600000},
+    [VIRT_UART0] = {0x10000000, 0x100},
+    [VIRT_DRAM] = {0x80000000, 0},
+};
+
+/* --- Harts and their interrupt controllers --- */
+
+static uint64_t time_ticks(void *opaque)
+{
+    return riscv_aclint_mtime(opaque);
+}
+
+static int64_t time_when_ns(void *opaque, uint64_t ticks)
+{
+    return riscv_aclint_when_ns(opaque, ticks);
+}
+
+static const RiscvTimeSource virt_time = {.ticks = time_ticks, .when_ns = time_when_ns};
+
+static void virt_time_set(void *opaque)
+{
+    Machine *m = opaque;
+
+    for (guint i = 0; i < m->cpus->len; i++) {
+        riscv_cpu_time_changed(g_ptr_array_index(m->cpus, i));
+    }
+}
+
+static bool virt_create_harts(VirtMachine *s, Error **errp)
+{
+    Machine *m = &s->machine;
+
+    for (unsigned i = 0; i < m->smp.cpus; i++) {
+        if (!riscv_cpu_new(m, m->cpu_model, i, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A system device with one number property set, realized and mapped at @addr. */
+static Device *virt_new_mapped(VirtMachine *s, const char *type, const char *prop, unsigned value,
+                               uint64_t addr, Error **errp)
+{
+    Device *dev = qom_cast(qom_new(type), TYPE_DEVICE);
+    g_autofree char *text = g_strdup_printf("%u", value);
+
+    if ((prop && !qom_prop_set(&dev->obj, prop, text, errp)) ||
+        !machine_realize_device(&s->machine, dev, NULL, errp)) {
+        return NULL;
+    }
+    mmio_device_map(qom_cast(dev, TYPE_MMIO_DEVICE), 0, s->machine.system_memory, addr);
+    return dev;
+}
+
+static bool virt_create_aclint(VirtMachine *s, Error **errp)
+{
+    Machine *m = &s->machine;
+    uint64_t base = virt_map[VIRT_CLINT].base;
+    Device *swi, *mtimer;
+
+    swi = virt_new_mapped(s, TYPE_RISCV_ACLINT_SWI, "num-harts", m->smp.cpus, base, errp);
+    if (!swi) {
+        return false;
+    }
+    mtimer = virt_new_mapped(s, TYPE_RISCV_ACLINT_MTIMER, "num-harts", m->smp.cpus,
+                             base + ACLINT_SWI_SIZE, errp);
+    if (!mtimer) {
+        return false;
+    }
+    for (unsigned i = 0; i < m->smp.cpus; i++) {
+        struct CpuState *cpu = g_ptr_array_index(m->cpus, i);
+
+        irq_connect(irq_find_out(swi, "msi", i), (Device *)cpu, NULL, RISCV_IRQ_MSI);
+        irq_connect(irq_find_out(mtimer, "mti", i), (Device *)cpu, NULL, RISCV_IRQ_MTI);
+        riscv_cpu_set_time_source(cpu, &virt_time, mtimer);
+    }
+    riscv_aclint_on_time_set(mtimer, virt_time_set, m);
+    return true;
+}
+
+/* Contexts in the order of the device tree: machine then supervisor of each hart. */
+static bool virt_create_plic(VirtMachine *s, Error **errp)
+{
+    Machine *m = &s->machine;
+    Device *plic = qom_cast(qom_new(TYPE_SIFIVE_PLIC), TYPE_DEVICE);
+    g_autofree char *contexts = g_strdup_printf("%u", 2 * m->smp.cpus);
+    g_autofree char *sources = g_strdup_printf("%d", VIRT_NUM_SOURCES);
+
+    if (!qom_prop_set(&plic->obj, "num-sources", sources, errp) ||
+        !qom_prop_set(&plic->obj, "num-contexts", contexts, errp) ||
+        !machine_realize_device(m, plic, NULL, errp)) {
+        return false;
+    }
+    mmio_device_map(qom_cast(plic, TYPE_MMIO_DEVICE), 0, m->system_memory,
+                    virt_map[VIRT_PLIC].base);
+    for (unsigned i = 0; i < m->smp.cpus; i++) {
+        Device *cpu = g_ptr_array_index(m->cpus, i);
+
+        irq_connect(irq_find_out(plic, "context", 2 * i), cpu, NULL, RISCV_IRQ_MEI);
+        irq_connect(irq_find_out(plic, "context", 2 * i + 1), cpu, NULL, RISCV_IRQ_SEI);
+    }
+    s->plic = plic;
+    return true;
+}
+
+/* --- Devices --- */
+
+static void virt_wire(VirtMachine *s, Device *dev, int source)
+{
+    irq_connect(irq_find_out(dev, "irq", 0), s->plic, NULL, source);
+}
+
+static bool virt_create_uart(VirtMachine *s, Error **errp)
+{
+    Device *uart = qom_cast(qom_new(TYPE_SERIAL_MM), TYPE_DEVICE);
+    const char *chr = machine_serial(&s->machine, 0);
+
+    if ((chr && !qom_prop_set(&uart->obj, "chardev", chr, errp)) ||
+        !qom_prop_set(&uart->obj, "baudbase", "230400", errp) ||
+        !machine_realize_device(&s->machine, uart, "serial0", errp)) {
+        return false;
+    }
+    mmio_device_map(qom_cast(uart, TYPE_MMIO_DEVICE), 0, s->machine.system_memory,
+                    virt_map[VIRT_UART0].base);
+    virt_wire(s, uart, VIRT_UART0_IRQ);
+    return true;
+}
+
+static bool virt_create_devices(VirtMachine *s, Error **errp)
+{
+    Device *rtc;
+
+    if (!virt_new_mapped(s, TYPE_SIFIVE_TEST, NULL, 0, virt_map[VIRT_TEST].base, errp)) {
+        return false;
+    }
+    rtc = virt_new_mapped(s, TYPE_GOLDFISH_RTC, NULL, 0, virt_map[VIRT_RTC].base, errp);
+    if (!rtc) {
+        return false;
+    }
+    virt_wire(s, rtc, VIRT_RTC_IRQ);
+    return virt_create_uart(s, errp);
+}
+
+static bool virt_create_memory(VirtMachine *s, Error **errp)
+{
+    Machine *m = &s->machine;
+
+    if (!machine_create_ram(m, errp) ||
+        !mem_init_rom(&s->mrom, &m->obj, "riscv_virt_board.mrom", virt_map[VIRT_MROM].size, errp)) {
+        return false;
+    }
+    mem_add(m->system_memory, virt_map[VIRT_DRAM].base, m->ram);
+    mem_add(m->system_memory, virt_map[VIRT_MROM].base, &s->mrom);
+    return true;
+}
+
+static bool virt_init(Machine *m, Error **errp)
+{
+    VirtMachine *s = (VirtMachine *)m;
+
+    return virt_create_memory(s, errp) && virt_create_harts(s, errp) &&
+           virt_create_aclint(s, errp) && virt_create_plic(s, errp) &&
+           virt_create_devices(s, errp) && virt_load(s, errp);
+}
+
+static const char *const virt_aliases[] = {NULL};
+
+static const MachineOps virt_ops = {
+    .init = virt_init,
+    .aliases = virt_aliases,
+    .arch = "riscv64",
+    .default_cpu = "rv64",
+    .default_ram_id = "riscv_virt_board.ram",
+    .default_ram_size = 128 * MiB,
+    .max_cpus = VIRT_MAX_HARTS,
+    .is_default = true,
+    .default_bus = "virtio-mmio-bus",
+};
+QOM_TYPE(virt_type, .name = "virt-machine", .parent = TYPE_MACHINE, .size = sizeof(VirtMachine),
+         .desc = "RISC-V VirtIO board", .ops = &virt_ops);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* RISC-V "virt" board: what its three files (board, device tree, boot) share. */
+#ifndef VIRT_RISCV64_H
+#define VIRT_RISCV64_H
+
+#include "hw/machine.h"
+
+typedef struct VirtRange {
+    uint64_t base, size;
+} VirtRange;
+
+enum {
+    VIRT_MROM, VIRT_TEST, VIRT_RTC, VIRT_CLINT, VIRT_PLIC, VIRT_UART0, VIRT_DRAM, VIRT_RANGES
+};
+extern const VirtRange virt_map[VIRT_RANGES];
+
+enum { VIRT_UART0_IRQ = 10, VIRT_RTC_IRQ = 11, VIRT_NUM_SOURCES = 96, VIRT_MAX_HARTS = 512 };
+
+typedef struct VirtMachine {
+    Machine machine;
+    MemRegion mrom;
+    Device *plic;
+} VirtMachine;
+
+/* The board's device tree (virt-riscv64-fdt.c), in the making: free with g_free(). */
+void *virt_build_fdt(VirtMachine *s);
+
+/* Firmware, kernel, initrd, device tree and the reset vector (virt-riscv64-boot.c). */
+bool virt_load(VirtMachine *s, Error **errp) MUST_CHECK;
+
+#endif
