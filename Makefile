@@ -30,7 +30,7 @@ include $(SRC)/tests/rules.mk
 
 programs := $(if $(filter softmmu/main.o,$(obj-y)),$(TARGETS:%=rhea-system-%))
 
-all: $(programs)
+all: $(programs) $(obj-y) $(foreach t,$(TARGETS),$(obj-$(t)))
 
 # --- Compiling and linking ---
 

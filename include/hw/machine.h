@@ -20,8 +20,6 @@ typedef struct SmpConfig {
 
 enum { MACHINE_SERIAL_PORTS = 4 };
 
-enum { MACHINE_MAX_SERIALS = 4 };
-
 typedef struct Machine {
     Object obj;
     /* set by the command line before board_init */
@@ -34,7 +32,6 @@ typedef struct Machine {
     bool mem_prealloc;
     bool graphics, nodefaults;
     char *name, *uuid;
-    char *serial[MACHINE_MAX_SERIALS]; /* -serial: chardev ids; NULL: none */
     char *serial[MACHINE_SERIAL_PORTS]; /* chardev ids of -serial, NULL: nothing plugged in */
     /* fabric */
     MemRegion *system_memory;    /* container of 2^64 */
@@ -79,7 +76,7 @@ bool machine_realize_device(Machine *m, Device *dev, const char *name, Error **e
 /* Character backend id of the board's serial port @n (-serial), NULL when it has none. */
 static inline const char *machine_serial(Machine *m, unsigned n)
 {
-    return n < MACHINE_MAX_SERIALS ? m->serial[n] : NULL;
+    return n < MACHINE_SERIAL_PORTS ? m->serial[n] : NULL;
 }
 
 /* RAM per -m, -mem-path, memory-backend=: made as m->ram, which the board adds to system memory. */
