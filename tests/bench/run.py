@@ -1,0 +1,334 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs Rhea and another emulator in turns on the same guests and prints the ratios.
+
+Each round boots every guest once on each emulator, the order alternating.  Times are the host's,
+between markers on the serial console.  The figure of a row is the median of its rounds; the ratio
+is other/Rhea, so above 1 means that Rhea is faster; classes are summed up by geometric mean.
+
+Guests: the project's own programs (guest/, built with the riscv64 cross compiler, run as init) and
+real programs of Debian (real.sh, in root-full.ext4 from "scripts/guest-assets --full").
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+
+import cpio  # noqa: E402
+import rhea  # noqa: E402
+import tap  # noqa: E402
+
+# Rows by class; the order is that of the report.
+CLASSES = {
+    "integer": "fib sha256 crc32 qsort chase bytecode memory hash".split(),
+    "float": "nbody matmul mandelbrot".split(),
+    "system": "getppid pipe fork exec fault".split(),
+    "real": "python perl gcc gzip xz openssl-sha256 openssl-aes openssl-rsa sqlite shell".split(),
+    "start": "boot-shell first-byte".split(),
+    "memory": "rss-idle rss-linux".split(),
+}
+UNITS = {"first-byte": "ms", "rss-idle": "MiB", "rss-linux": "MiB"}
+START, END = re.compile(r"@start (\S+)\r*\n"), re.compile(r"@end (\S+)(?: ([0-9.]+))?[^\n]*\n")
+
+
+def note(text):
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+class Bench:
+    """One emulator's figures: row name to the list of its rounds."""
+
+    def __init__(self, name, emulator, extra):
+        self.name = name
+        self.emulator = emulator
+        self.extra = extra
+        self.figures = {}
+        self.checksums = {}
+
+    def machine(self, *args, memory="512M"):
+        os.environ["RHEA_EMULATOR"] = self.emulator
+        return rhea.Machine(*self.extra, *args, memory=memory)
+
+    def add(self, row, value):
+        self.figures.setdefault(row, []).append(value)
+
+    def median(self, row):
+        values = self.figures.get(row)
+        return statistics.median(values) if values else None
+
+    def marked_rows(self, machine, timeout):
+        """Reads a guest's markers until the machine ends; each row's time is the host's."""
+        seen, started = 0, {}
+        deadline = time.monotonic() + timeout
+        while True:
+            alive = machine._read(max(0.01, deadline - time.monotonic()))
+            now = time.monotonic()
+            for found in sorted(list(START.finditer(machine.log, seen)) +
+                                list(END.finditer(machine.log, seen)), key=lambda f: f.start()):
+                seen = found.end()
+                if found.re is START:
+                    started[found.group(1)] = now
+                    note(f"{self.name}: {found.group(1)}")
+                elif found.group(1) in started:
+                    self.finish(found, now - started.pop(found.group(1)))
+            if not alive or machine.process.poll() is not None and not alive:
+                break
+            if now > deadline:
+                machine.fail(f"bench guest did not end within {timeout} s")
+        if started:
+            machine.fail(f"row {', '.join(started)} did not end")
+
+    def finish(self, found, seconds):
+        row, text = found.group(1), found.group(0)
+        value = re.search(r" value=([0-9.]+)", text)
+        checksum = re.search(r" ([0-9a-f]{16})\r*\n", text)
+        self.add(row, float(value.group(1)) if value else seconds)
+        if checksum and self.checksums.setdefault(row, checksum.group(1)) != checksum.group(1):
+            raise AssertionError(f"{self.name}: row {row} has another result than before")
+
+
+# --- the guests -----------------------------------------------------------------------------
+
+def build_small(folder):
+    """The initramfs with our own programs; None when there is no cross compiler."""
+    if not shutil.which(os.environ.get("CROSS", "riscv64-linux-gnu-") + "gcc"):
+        raise tap.Skip("no riscv64 cross compiler (packages gcc-riscv64-linux-gnu, "
+                       "libc6-dev-riscv64-cross)")
+    program, archive = os.path.join(folder, "bench-guest"), os.path.join(folder, "bench.cpio")
+    subprocess.run([os.path.join(HERE, "guest", "build"), "-o", program], check=True)
+    with open(archive, "wb") as f:
+        ar = cpio.Archive(f)
+        ar.chardev("dev/console", 5, 1)
+        ar.file("init", program, 0o755)
+        ar.close()
+    return archive
+
+
+def build_real(folder):
+    """The Debian initramfs with real.sh added: archives may follow one another."""
+    archive = os.path.join(folder, "real.cpio")
+    with open(archive, "wb") as out:
+        with open(rhea.guest_file("initrd.cpio"), "rb") as f:
+            shutil.copyfileobj(f, out)
+        out.write(b"\0" * (-out.tell() % 512))
+        ar = cpio.Archive(out)
+        ar.file("tests/bench", os.path.join(HERE, "real.sh"), 0o755)
+        ar.close()
+    return archive
+
+
+def run_small(bench, archive, rows):
+    with bench.machine("-kernel", rhea.guest_file("Image"), "-initrd", archive, "-append",
+                       f"console=ttyS0 quiet BENCH_ROWS={','.join(rows)}") as m:
+        bench.marked_rows(m, 60 + 60 * len(rows))
+
+
+def run_real(bench, archive, rows):
+    disk = rhea.guest_file("root-full.ext4")
+    with bench.machine("-kernel", rhea.guest_file("Image"), "-initrd", archive,
+                       "-drive", f"file={disk},format=raw,if=none,id=d0,readonly=on",
+                       "-device", "virtio-blk-device,drive=d0", "-append",
+                       "console=ttyS0 quiet rhea.root=/dev/vda rhea.test=bench "
+                       f"BENCH_ROWS={','.join(rows)}", memory="1G") as m:
+        bench.marked_rows(m, 60 + 90 * len(rows))
+
+
+def run_boot(bench):
+    with bench.machine("-kernel", rhea.guest_file("Image"), "-initrd",
+                       rhea.guest_file("initrd.cpio"), "-append", "console=ttyS0") as m:
+        m.expect("rhea-guest: ready", 120)
+        bench.add("boot-shell", time.monotonic() - m.started)
+
+
+def own_guest(bench, word):
+    return bench.machine("-bios", "none", "-kernel", rhea.OWN_GUEST, "-append", word, memory="128M")
+
+
+def run_first_byte(bench):
+    for _ in range(10):
+        with own_guest(bench, "hello") as m:
+            m.expect("r", 10)
+            bench.add("first-byte", 1000 * (time.monotonic() - m.started))
+            m.wait(10)
+
+
+def peak_mib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1)) / 1024
+
+
+def own_mib(pid, guest_bytes):
+    """Resident memory without the mapping that is the guest's RAM."""
+    total, skip = 0, False
+    with open(f"/proc/{pid}/smaps", encoding="utf-8") as f:
+        for line in f:
+            span = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+            if span:
+                skip = int(span.group(2), 16) - int(span.group(1), 16) == guest_bytes
+            elif line.startswith("Rss:") and not skip:
+                total += int(line.split()[1])
+    return total / 1024
+
+
+def run_rss(bench, row):
+    if row == "rss-idle":
+        with own_guest(bench, "idle") as m:
+            m.expect("idle", 10)
+            time.sleep(0.3)
+            bench.add(row, peak_mib(m.process.pid))
+        return
+    with bench.machine("-kernel", rhea.guest_file("Image"), "-initrd",
+                       rhea.guest_file("initrd.cpio"), "-append", "console=ttyS0",
+                       memory="128M") as m:
+        m.expect("rhea-guest: ready", 120)
+        time.sleep(1)
+        bench.add(row, own_mib(m.process.pid, 128 << 20))
+
+
+# --- rounds and report ----------------------------------------------------------------------
+
+def jobs_for(rows, folder):
+    """What to boot for the chosen rows, as (label, function of a Bench)."""
+    jobs = []
+
+    def chosen(*classes):
+        return [r for c in classes for r in CLASSES[c] if r in rows]
+
+    small, real = chosen("integer", "float", "system"), chosen("real")
+    for wanted, build, run in ((small, build_small, run_small), (real, build_real, run_real)):
+        if wanted:
+            try:
+                archive = build(folder)
+                if build is build_real:
+                    rhea.guest_file("root-full.ext4")
+                jobs.append(("+".join(wanted), lambda b, r=run, a=archive, w=wanted: r(b, a, w)))
+            except tap.Skip as e:
+                print(f"# skipped {' '.join(wanted)}: {e}")
+    if "boot-shell" in rows:
+        jobs.append(("boot-shell", run_boot))
+    if "first-byte" in rows:
+        jobs.append(("first-byte", run_first_byte))
+    for row in chosen("memory"):
+        jobs.append((row, lambda b, r=row: run_rss(b, r)))
+    return jobs
+
+
+def run_rounds(benches, jobs, rounds):
+    """Runs everything in turns; returns what failed, as text."""
+    failures = []
+    for number in range(rounds):
+        for label, job in jobs:
+            for bench in benches if number % 2 == 0 else reversed(benches):
+                note(f"round {number + 1}: {bench.name}: {label}")
+                try:
+                    job(bench)
+                except tap.Skip as e:
+                    failures.append(f"{bench.name}: {label} skipped: {e}")
+                except (AssertionError, OSError) as e:
+                    tail = "\n".join(getattr(e, "log", "").splitlines()[-12:])
+                    failures.append(f"{bench.name}: {label} failed: {e}\n{tail}")
+    note("")
+    return failures
+
+
+def geometric_mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def report(ours, other):
+    summary = []
+    print(f"{'row':16} {other.name[:12]:>12} {ours.name[:12]:>12} {'ratio':>7}")
+    for name, rows in CLASSES.items():
+        ratios = []
+        for row in rows:
+            a, b = other.median(row), ours.median(row)
+            if a is None and b is None:
+                continue
+            unit = UNITS.get(row, "s")
+            shown = ["-" if v is None else f"{v:.3f} {unit}" for v in (a, b)]
+            ratio = a / b if a and b and other is not ours else None
+            print(f"{row:16} {shown[0]:>12} {shown[1]:>12} {f'{ratio:.2f}' if ratio else '-':>7}")
+            if ratio:
+                ratios.append(ratio)
+            if row in ours.checksums and row in other.checksums and \
+                    ours.checksums[row] != other.checksums[row]:
+                summary.append(f"WRONG RESULT in {row}: {ours.checksums[row]}, "
+                               f"other {other.checksums[row]}")
+        if ratios and name != "memory":
+            summary.append(f"{name}: geometric mean {geometric_mean(ratios):.2f}, "
+                           f"lowest {min(ratios):.2f} ({len(ratios)} rows)")
+    print("\n".join([""] + summary))
+    return not any(s.startswith("WRONG") for s in summary)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rhea", default=os.path.join(os.getcwd(), "rhea-system-riscv64"))
+    parser.add_argument("--other", default="qemu-system-riscv64", help="emulator to compare with")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--accel", default="tcg", help="accelerator for Rhea (default: tcg)")
+    parser.add_argument("--row", action="append", default=[],
+                        help="rows or classes, separated by commas or spaces (default: all)")
+    parser.add_argument("--alone", action="store_true", help="run Rhea only")
+    parser.add_argument("--json", help="write all figures of all rounds to this file")
+    parser.add_argument("--list", action="store_true", help="list classes and rows")
+    return parser.parse_args()
+
+
+def choose_rows(words):
+    known = [r for rows in CLASSES.values() for r in rows]
+    rows = []
+    for word in re.split(r"[ ,]+", " ".join(words).strip()):
+        if word in CLASSES:
+            rows += CLASSES[word]
+        elif word in known:
+            rows.append(word)
+        elif word:
+            sys.exit(f"run.py: no row or class '{word}'; --list shows them")
+    return rows or known
+
+
+def main():
+    args = parse_arguments()
+    if args.list:
+        for name, rows in CLASSES.items():
+            print(f"{name}: {' '.join(rows)}")
+        return 0
+    rows = choose_rows(args.row)
+    benches = [Bench("rhea", args.rhea, ["-accel", args.accel])]
+    if not args.alone:
+        benches.append(Bench("other", args.other, ["-accel", "tcg"]))
+    for bench in benches:
+        if not shutil.which(bench.emulator):
+            print(f"run.py: no emulator at {bench.emulator}", file=sys.stderr)
+            return 1
+        first = subprocess.run([bench.emulator, "--version"], text=True, capture_output=True,
+                               check=True).stdout.splitlines()[0]
+        print(f"# {bench.name}: {first}")
+    with contextlib.ExitStack() as stack:
+        jobs = jobs_for(rows, stack.enter_context(rhea.scratch()))
+        failures = run_rounds(benches, jobs, args.rounds)
+    correct = report(benches[0], benches[-1])
+    for failure in failures:
+        print(f"FAILED {failure}")
+    if args.json:
+        with open(args.json, "w", encoding="ascii") as f:
+            json.dump({b.name: b.figures for b in benches}, f, indent=1)
+    return 0 if correct and not failures else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
