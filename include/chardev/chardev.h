@@ -60,5 +60,9 @@ void chr_print_help(FILE *out);
 /* Restores terminals, removes sockets; idempotent, async-signal-safe parts only for the terminal. */
 void chr_cleanup_all(void);
 void chr_restore_terminal(void);
+/* Raw mode again after the process was stopped and continued. */
+void chr_resume_terminal(void);
+/* -echr: what starts an escape on a mux; 0: nothing does. */
+void chr_set_escape(int c);
 
 #endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Backends on file descriptors.  Descriptors are never switched to non-blocking (stdin and stdout share
+ * their open file with the shell); every write is preceded by a poll and small enough not to block.
+ *
+ * What the other end does not take waits in a buffer.  Device output beyond PENDING_LIMIT is refused, so
+ * that the guest's driver waits; output that must not be refused (monitors) makes the buffer grow.
+ */
+#include "rhea/osdep.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "softmmu/runstate.h"
+#include "char-int.h"
+
+enum {
+    PENDING_LIMIT = 64 * 1024,
+    CHUNK = 256,         /* a terminal that reports room takes this much */
+    READ_SIZE = 4096,
+    CLOSE_FLUSH_MS = 500,
+};
+
+static bool char_fd_writable(CharFd *f, int timeout_ms)
+{
+    struct pollfd p = {.fd = f->out, .events = POLLOUT};
+
+    return poll(&p, 1, timeout_ms) > 0 && (p.revents & (POLLOUT | POLLERR | POLLHUP));
+}
+
+/* What went out at once; -1: the other end is gone. */
+static ssize_t char_fd_push(CharFd *f, const uint8_t *buf, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len && char_fd_writable(f, 0)) {
+        size_t chunk = MIN(len - done, CHUNK);
+        ssize_t n = send(f->out, buf + done, len - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n < 0 && errno == ENOTSOCK) {
+            n = write(f->out, buf + done, chunk);
+        }
+        if (n < 0 && errno != EINTR && errno != EAGAIN) {
+            return -1;
+        }
+        if (n < 0 && errno == EAGAIN) {
+            break;
+        }
+        done += MAX(n, 0);
+    }
+    return (ssize_t)done;
+}
+
+static void char_fd_lost(CharFd *f)
+{
+    g_byte_array_set_size(f->pending, 0);
+    if (f->hangup) {
+        f->hangup(f);
+    }
+}
+
+static void char_fd_flush(CharFd *f)
+{
+    ssize_t n = char_fd_push(f, f->pending->data, f->pending->len);
+
+    if (n < 0) {
+        char_fd_lost(f);
+        return;
+    }
+    if (n > 0) {
+        g_byte_array_remove_range(f->pending, 0, (guint)n);
+    }
+    if (f->pending->len < PENDING_LIMIT && f->chr->front && f->chr->front->handlers &&
+        f->chr->front->handlers->can_write) {
+        f->chr->front->handlers->can_write(f->chr->front->opaque);
+    }
+}
+
+size_t char_fd_write(Chardev *c, const uint8_t *buf, size_t len, bool all)
+{
+    CharFd *f = c->fd;
+    size_t rest;
+    ssize_t n = 0;
+
+    if (!f || f->out < 0) {
+        return len; /* nobody there */
+    }
+    if (!f->pending->len) {
+        n = char_fd_push(f, buf, len);
+        if (n < 0) {
+            char_fd_lost(f);
+            return len;
+        }
+    }
+    rest = len - (size_t)n;
+    if (!all) {
+        rest = MIN(rest, PENDING_LIMIT - MIN(f->pending->len, PENDING_LIMIT));
+    }
+    if (rest) {
+        g_byte_array_append(f->pending, buf + n, (guint)rest);
+        main_loop_kick(); /* to watch for room */
+    }
+    return (size_t)n + rest;
+}
+
+void char_fd_accept_input(Chardev *c)
+{
+    if (c->fd && c->fd->input_blocked) {
+        main_loop_kick();
+    }
+}
+
+/* --- The event source --- */
+
+/*
+ * A descriptor that nothing is wanted from leaves the poll set altogether: poll would report its
+ * hang-up for ever.
+ */
+static void char_fd_watch(CharFd *f, int fd, gpointer *tag, GIOCondition events)
+{
+    if (events && !*tag) {
+        *tag = g_source_add_unix_fd(&f->source, fd, events);
+    } else if (!events && *tag) {
+        g_source_remove_unix_fd(&f->source, *tag);
+        *tag = NULL;
+    }
+}
+
+static gboolean char_fd_prepare(GSource *source, gint *timeout)
+{
+    CharFd *f = (CharFd *)source;
+    bool room = f->in >= 0 && chr_can_receive(f->chr) > 0;
+
+    f->input_blocked = !room;
+    *timeout = -1;
+    char_fd_watch(f, f->in, &f->in_tag, room ? G_IO_IN : 0);
+    char_fd_watch(f, f->out, &f->out_tag, f->pending->len ? G_IO_OUT : 0);
+    return FALSE;
+}
+
+static gboolean char_fd_check(GSource *source)
+{
+    CharFd *f = (CharFd *)source;
+
+    return (f->in_tag && g_source_query_unix_fd(source, f->in_tag)) ||
+           (f->out_tag && g_source_query_unix_fd(source, f->out_tag));
+}
+
+static void char_fd_read(CharFd *f)
+{
+    uint8_t buf[READ_SIZE];
+    size_t room = MIN(chr_can_receive(f->chr), sizeof(buf));
+    ssize_t n;
+
+    if (!room) {
+        return;
+    }
+    n = f->read ? f->read(f, buf, room) : read(f->in, buf, room);
+    if (n > 0) {
+        if (f->received) {
+            f->received(f, buf, (size_t)n);
+        } else {
+            chr_deliver(f->chr, buf, (size_t)n);
+        }
+    } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+        if (f->hangup) {
+            f->hangup(f);
+        } else {
+            char_fd_watch(f, f->in, &f->in_tag, 0);
+            f->in = -1;
+        }
+    }
+}
+
+static gboolean char_fd_dispatch(GSource *source, GSourceFunc unused, gpointer opaque)
+{
+    CharFd *f = (CharFd *)source;
+
+    if (f->out_tag && g_source_query_unix_fd(source, f->out_tag)) {
+        char_fd_flush(f);
+    }
+    /* The flush may have ended the connection. */
+    if (!g_source_is_destroyed(source) && f->in_tag && g_source_query_unix_fd(source, f->in_tag)) {
+        char_fd_read(f);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs char_fd_funcs = {
+    .prepare = char_fd_prepare,
+    .check = char_fd_check,
+    .dispatch = char_fd_dispatch,
+};
+
+CharFd *char_fd_new(Chardev *c, int in, int out)
+{
+    CharFd *f = (CharFd *)g_source_new(&char_fd_funcs, sizeof(CharFd));
+
+    f->chr = c;
+    f->in = in;
+    f->out = out;
+    f->pending = g_byte_array_new();
+    g_source_attach(&f->source, NULL);
+    return f;
+}
+
+void char_fd_free(CharFd *f)
+{
+    if (!f) {
+        return;
+    }
+    while (f->pending->len && f->out >= 0 && char_fd_writable(f, CLOSE_FLUSH_MS)) {
+        ssize_t n = char_fd_push(f, f->pending->data, f->pending->len);
+
+        if (n <= 0) {
+            break;
+        }
+        g_byte_array_remove_range(f->pending, 0, (guint)n);
+    }
+    g_source_destroy(&f->source);
+    if (f->in > STDERR_FILENO) {
+        close(f->in);
+    }
+    if (f->out > STDERR_FILENO && f->out != f->in) {
+        close(f->out);
+    }
+    g_byte_array_unref(f->pending);
+    g_source_unref(&f->source);
+}

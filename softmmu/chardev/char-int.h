@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* What backends share: the Chardev base, their operations, and the helper for file descriptors. */
+#ifndef SOFTMMU_CHARDEV_CHAR_INT_H
+#define SOFTMMU_CHARDEV_CHAR_INT_H
+
+#include "chardev/chardev.h"
+#include "qom/object.h"
+#include "rhea/opts.h"
+
+#define TYPE_CHARDEV "chardev" /* backend NAME is the type "chardev-NAME" */
+
+typedef struct CharFd CharFd;
+
+/* The ops of a backend's ObjectType. */
+typedef struct CharOps {
+    const char *const *opts; /* accepted options besides id, mux, logfile, logappend */
+    bool (*open)(Chardev *c, Opts *o, Error **errp);
+    void (*close)(Chardev *c); /* also after a failed open */
+    /* Bytes taken; all of them when @all. */
+    size_t (*write)(Chardev *c, const uint8_t *buf, size_t len, bool all);
+    void (*accept_input)(Chardev *c);
+    void (*send_break)(Chardev *c);
+    int (*take_fd)(Chardev *c);
+    /* Several front ends (mux). */
+    void (*attach)(Chardev *c, CharFront *fe);
+    void (*detach)(Chardev *c, CharFront *fe);
+    /* Where it is connected, for info chardev: g_malloc'd, NULL: just the backend's name. */
+    char *(*describe)(Chardev *c);
+} CharOps;
+
+struct Chardev {
+    Object obj;
+    const CharOps *ops;
+    char *id;
+    CharFront *front; /* not used by mux */
+    CharFd *fd;       /* of backends on file descriptors */
+    bool open;        /* somebody is at the other end */
+    int log_fd;       /* logfile=, or -1 */
+};
+
+/* --- Towards the front end --- */
+
+size_t chr_can_receive(Chardev *c);
+void chr_deliver(Chardev *c, const uint8_t *buf, size_t len);
+/* Sets c->open and tells the front end. */
+void chr_set_open(Chardev *c, bool open);
+void chr_event(Chardev *c, CharEvent ev);
+
+Chardev *chr_find(const char *id);
+/* Creates an opened backend from parsed options; takes what it knows of @o. */
+Chardev *chr_create(const char *id, const char *backend, Opts *o, Error **errp);
+void chr_foreach(void (*fn)(Chardev *c, void *opaque), void *opaque);
+
+/* --- File descriptors --- */
+
+/*
+ * Watches a pair of descriptors: reads when the front end has room, writes what is pending.  Owns
+ * the descriptors.
+ */
+struct CharFd {
+    GSource source; /* GLib's, first */
+    Chardev *chr;
+    int in, out;    /* may be equal; -1: none */
+    gpointer in_tag, out_tag;
+    GByteArray *pending;
+    bool input_blocked; /* the front end had no room when we last looked */
+    /* Instead of read(2) / chr_deliver(). */
+    ssize_t (*read)(CharFd *f, void *buf, size_t len);
+    void (*received)(CharFd *f, const uint8_t *buf, size_t len);
+    /* End of file or an error on either descriptor; NULL: reading just stops. */
+    void (*hangup)(CharFd *f);
+};
+
+CharFd *char_fd_new(Chardev *c, int in, int out);
+/* Closes the descriptors (not 0..2) after giving pending output a short time to go. */
+void char_fd_free(CharFd *f);
+size_t char_fd_write(Chardev *c, const uint8_t *buf, size_t len, bool all);
+void char_fd_accept_input(Chardev *c);
+
+#endif
