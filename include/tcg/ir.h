@@ -107,6 +107,7 @@ typedef struct IrGlobal {
     uint8_t rank;   /* 255: never pinned */
 } IrGlobal;
 
+/* A helper with neither PURE nor STATE has effects elsewhere, but touches no global and cannot leave. */
 enum {
     IR_HELPER_PURE = 1 << 0,  /* result depends on arguments only; touches no global; cannot leave */
     IR_HELPER_STATE = 1 << 1, /* may read and write globals, may raise (not return) */
@@ -139,9 +140,11 @@ typedef struct IrTarget {
 
 typedef struct Ir {
     const IrTarget *target;
-    IrInsn *insns; /* IR_MAX_INSNS of them */
+    IrInsn *insns; /* cap of them: IR_MAX_INSNS, or n in an ir_dup() */
     unsigned n;
+    unsigned cap;
     bool overflow; /* more than fits was emitted: translate fewer guest insns */
+    struct IrScratch *scratch; /* the passes' own */
 } Ir;
 
 typedef struct IrOpInfo {
@@ -158,8 +161,15 @@ extern const IrOpInfo ir_op_info[IR_NOPS];
 Ir *ir_new(const IrTarget *target);
 void ir_free(Ir *ir);
 void ir_clear(Ir *ir);
+/* A copy with no room to grow, for keeping: to be run or printed, not to be built on or optimised. */
+Ir *ir_dup(const Ir *ir);
 
-/* --- Building: each appends one instruction and returns its value (or nothing) --- */
+/*
+ * --- Building: each appends one instruction and returns its value (or nothing) ---
+ *
+ * Nothing here fails: when the block is full, overflow is set and some value comes back that can be
+ * used in further calls.  Whoever asked for the translation looks at overflow at its end.
+ */
 
 IrVal ir_emit(Ir *ir, IrOp op, IrType type, IrVal a, IrVal b, IrVal c, IrVal d, int64_t imm);
 
@@ -217,13 +227,20 @@ void ir_opt_fold(Ir *ir); /* constants, identities, strength; displacements into
 void ir_dce(Ir *ir);
 void ir_optimise(Ir *ir); /* all of them, in the order that pays */
 
-/* Rewrites ops that @has (indexed by IrOp) lacks into others, or into helper calls numbered from
- * IR_OP_HELPER_BASE + op (see ir_op_helper()). */
+/*
+ * Rewrites ops that @has (indexed by IrOp) lacks into others, or into calls of op helpers.  Sets
+ * overflow when the result does not fit.
+ */
 void ir_expand(Ir *ir, const bool *has);
 
+/*
+ * Op helpers: C functions that compute the HELPER ops, numbered from IR_OP_HELPER_BASE.  Arguments
+ * are the op's own; ops that use cond get it as one more argument.
+ */
 enum { IR_OP_HELPER_BASE = 0x10000 };
-/* The C function that computes HELPER op @op for operand type @type (see tcg/op-helpers.c). */
-const IrHelper *ir_op_helper(IrOp op, IrType type);
+unsigned ir_op_helper_count(void);
+/* The number (IR_OP_HELPER_BASE + index) of the helper for @op with result @type, operands @arg; -1: none. */
+int32_t ir_op_helper(IrOp op, IrType type, IrType arg);
 /* Helper number @n of @t: the target's table, or an op helper from IR_OP_HELPER_BASE on. */
 const IrHelper *ir_helper(const IrTarget *t, int64_t n);
 
