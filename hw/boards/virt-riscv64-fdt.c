@@ -175,6 +175,19 @@ static void add_devices(void *fdt, Handles *h)
     fdt_build_string(fdt, "/chosen", "stdout-path", uart);
 }
 
+static void add_virtio_slots(void *fdt, const Handles *h)
+{
+    for (unsigned i = 0; i < VIRT_VIRTIO_SLOTS; i++) {
+        VirtRange slot = virt_map[VIRT_VIRTIO];
+        g_autofree char *path = NULL;
+
+        slot.base += i * slot.size;
+        path = soc_node(fdt, "virtio_mmio", slot);
+        fdt_build_string(fdt, path, "compatible", "virtio,mmio");
+        add_interrupt(fdt, path, h, VIRT_VIRTIO_IRQ + i);
+    }
+}
+
 static void add_memory(void *fdt, Machine *m)
 {
     g_autofree char *path = g_strdup_printf("/memory@%" PRIx64, virt_map[VIRT_DRAM].base);
@@ -204,6 +217,7 @@ void *virt_build_fdt(VirtMachine *s)
     fdt_build_flag(fdt, "/soc", "ranges");
     add_interrupt_controllers(fdt, m, &h);
     add_devices(fdt, &h);
+    add_virtio_slots(fdt, &h);
     g_free(h.cpu);
     g_free(h.intc);
     return fdt;

@@ -15,6 +15,7 @@
 #include "hw/mmio-device.h"
 #include "hw/rtc/goldfish-rtc.h"
 #include "hw/timer/riscv-aclint.h"
+#include "hw/virtio/virtio-mmio.h"
 #include "target/riscv64.h"
 
 const VirtRange virt_map[VIRT_RANGES] = {
@@ -24,6 +25,7 @@ const VirtRange virt_map[VIRT_RANGES] = {
     [VIRT_CLINT] = {0x2000000, 0x10000},
     [VIRT_PLIC] = {0xc000000, 0x600000},
     [VIRT_UART0] = {0x10000000, 0x100},
+    [VIRT_VIRTIO] = {0x10001000, 0x1000}, /* the first of VIRT_VIRTIO_SLOTS */
     [VIRT_DRAM] = {0x80000000, 0},
 };
 
@@ -151,6 +153,25 @@ static bool virt_create_uart(VirtMachine *s, Error **errp)
     return true;
 }
 
+static bool virt_create_virtio_slots(VirtMachine *s, Error **errp)
+{
+    VirtRange slot = virt_map[VIRT_VIRTIO];
+
+    for (unsigned i = 0; i < VIRT_VIRTIO_SLOTS; i++) {
+        Device *dev = qom_cast(qom_new(TYPE_VIRTIO_MMIO), TYPE_DEVICE);
+        g_autofree char *bus = g_strdup_printf(TYPE_VIRTIO_MMIO_BUS ".%u", i);
+
+        if (!qom_prop_set(&dev->obj, "bus-name", bus, errp) ||
+            !machine_realize_device(&s->machine, dev, NULL, errp)) {
+            return false;
+        }
+        mmio_device_map(qom_cast(dev, TYPE_MMIO_DEVICE), 0, s->machine.system_memory,
+                        slot.base + i * slot.size);
+        virt_wire(s, dev, VIRT_VIRTIO_IRQ + i);
+    }
+    return true;
+}
+
 static bool virt_create_devices(VirtMachine *s, Error **errp)
 {
     Device *rtc;
@@ -163,7 +184,7 @@ static bool virt_create_devices(VirtMachine *s, Error **errp)
         return false;
     }
     virt_wire(s, rtc, VIRT_RTC_IRQ);
-    return virt_create_uart(s, errp);
+    return virt_create_uart(s, errp) && virt_create_virtio_slots(s, errp);
 }
 
 static bool virt_create_memory(VirtMachine *s, Error **errp)
@@ -199,7 +220,7 @@ static const MachineOps virt_ops = {
     .default_ram_size = 128 * MiB,
     .max_cpus = VIRT_MAX_HARTS,
     .is_default = true,
-    .default_bus = "virtio-mmio-bus",
+    .default_bus = TYPE_VIRTIO_MMIO_BUS,
 };
 QOM_TYPE(virt_type, .name = "virt-machine", .parent = TYPE_MACHINE, .size = sizeof(VirtMachine),
          .desc = "RISC-V VirtIO board", .ops = &virt_ops);

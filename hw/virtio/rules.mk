@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+
+obj-y += hw/virtio/virtio.o
+obj-y += hw/virtio/virtio-mmio.o
+obj-y += hw/virtio/virtio-rng.o
+obj-y += hw/virtio/virtqueue.o
