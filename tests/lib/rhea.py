@@ -2,7 +2,7 @@
 """A machine under test: starts the emulator, drives its serial console and QMP, always kills it.
 
 The emulator is $RHEA_EMULATOR, else rhea-system-riscv64 in the current (build) folder.  Guests are
-in $RHEA_GUESTS, else build/guests.  What is missing raises tap.Skip with the reason.
+in $RHEA_GUESTS, else build/guests.  Guests and firmware that are missing raise tap.Skip.
 """
 
 import contextlib
@@ -32,11 +32,10 @@ class ConsoleError(AssertionError):
 
 
 def emulator():
-    """Path of the emulator under test."""
+    """Path of the emulator under test; that there is none is a failure, not a reason to skip."""
     name = os.environ.get("RHEA_EMULATOR") or os.path.join(os.getcwd(), "rhea-system-riscv64")
     path = shutil.which(name)
-    if not path:
-        raise tap.Skip(f"no emulator at {name}")
+    assert path, f"no emulator at {name}"
     return path
 
 
