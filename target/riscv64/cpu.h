@@ -79,7 +79,9 @@ typedef struct RvCpu {
     /* wiring */
     const RiscvTimeSource *time;
     void *time_opaque;
-    ClockTimer stimer; /* fires when time reaches stimecmp */
+    /* fires when time reaches stimecmp; with it stimecmp and STIP */
+    GMutex timer_lock;
+    ClockTimer stimer;
 } RvCpu;
 
 static inline RvCpu *rv_cpu(CpuState *cpu)
@@ -252,17 +254,22 @@ static inline void NORETURN rv_raise_illegal(RvEnv *env, uint64_t insn)
     rv_raise(env, RV_EXC_ILLEGAL, insn);
 }
 
+/* An interrupt could be taken now. */
+bool rv_interrupt_ready(CpuState *cpu);
 /* mip as the guest reads it. */
 uint64_t rv_mip(CpuState *cpu);
 
-/* sysreg.c: CSR access on behalf of an instruction in the present mode; false: illegal instruction
- * (nothing changed). */
-bool rv_csr_read(CpuState *cpu, unsigned csr, uint64_t *value);
-bool rv_csr_write(CpuState *cpu, unsigned csr, uint64_t value);
-/* @write: the instruction writes.  Checks number, privilege, counter enables and TVM. */
-bool rv_csr_allowed(CpuState *cpu, unsigned csr, bool write);
-/* The names in CSR number order, for the debugger: NULL for @n past the end. */
-const char *rv_csr_name(const RvModel *m, unsigned n, unsigned *csr);
+/*
+ * sysreg.c: CSR access on behalf of an instruction in the present mode; false: illegal instruction
+ * (nothing changed).  *old is the value before.
+ */
+typedef enum RvCsrOp { RV_CSR_READ, RV_CSR_WRITE, RV_CSR_SET, RV_CSR_CLEAR } RvCsrOp;
+bool rv_csr_access(CpuState *cpu, unsigned csr, RvCsrOp op, uint64_t operand, uint64_t *old);
+/* For the debugger: any privilege. */
+bool rv_csr_peek(CpuState *cpu, unsigned csr, uint64_t *value);
+bool rv_csr_poke(CpuState *cpu, unsigned csr, uint64_t value);
+/* NULL when this model has no such register. */
+const char *rv_csr_name(const RvModel *m, unsigned csr);
 /* Sets FS to dirty. */
 void rv_fs_dirty(CpuState *cpu);
 /* Sets frm and what follows from it. */

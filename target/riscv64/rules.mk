@@ -1,2 +1,9 @@
 # SPDX-License-Identifier: MIT
-# Objects of the riscv64 CPU model: obj-riscv64 += target/riscv64/x.o
+# Objects of the riscv64 CPU model.
+
+obj-riscv64 += target/riscv64/excp.o
+obj-riscv64 += target/riscv64/mmu.o
+obj-riscv64 += target/riscv64/pmp.o
+obj-riscv64 += target/riscv64/reset.o
+obj-riscv64 += target/riscv64/sysreg.o
+obj-riscv64 += target/riscv64/timer.o
