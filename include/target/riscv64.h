@@ -39,8 +39,8 @@ void riscv_cpu_set_time_source(struct CpuState *cpu, const RiscvTimeSource *src,
 void riscv_cpu_time_changed(struct CpuState *cpu);
 
 /*
- * A CPU as -cpu describes it ("rv64,zba=off,sv48=on"), realized as hart @hartid under @name in
- * /machine/unattached, and known to the machine.  NULL with a message that names what is wrong.
+ * A CPU as -cpu describes it ("rv64,zba=off,sv48=on"), realized as hart @hartid in /machine/unattached
+ * and appended to the machine's CPUs.  NULL with a message that names what is wrong.
  */
 struct CpuState *riscv_cpu_new(struct Machine *m, const char *model, uint64_t hartid, Error **errp);
 

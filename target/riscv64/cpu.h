@@ -232,7 +232,8 @@ enum { RV_SATP_BARE = 0, RV_SATP_SV39 = 8, RV_SATP_SV48 = 9, RV_SATP_SV57 = 10 }
 /* --- Between the files of the model --- */
 
 /* features.c: resolves ext_prop and satp_prop into model; false when they contradict each other. */
-bool rv_features_resolve(RvCpu *cpu, Error **errp) MUST_CHECK;
+bool rv_features_resolve(RvCpu *cpu, const bool *defaults, Error **errp) MUST_CHECK;
+extern const bool rv_default_rv64[RV_EXT_COUNT], rv_default_rva22s64[RV_EXT_COUNT];
 extern const PropDesc rv_cpu_props[];
 
 /* reset.c, excp.c, mmu.c: CpuOps. */
