@@ -7,3 +7,4 @@ obj-y += softmmu/machine-lock.o
 obj-y += softmmu/main-loop.o
 obj-y += softmmu/runstate.o
 obj-y += softmmu/machine.o
+obj-y += softmmu/cpu.o
