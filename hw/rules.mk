@@ -2,3 +2,5 @@
 # Objects of hw/, one line a file; sub-folders have a rules.mk of their own.
 
 include $(sort $(wildcard $(SRC)/hw/*/rules.mk))
+
+obj-y += hw/mmio-device.o

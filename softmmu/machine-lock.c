@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine lock; see hw/machine.h.  A file of its own so that a module's unit tests can link the
+ * The machine lock; see memory/machine-lock.h.  A file of its own so that a module's unit tests can link the
  * real lock without a machine.
  */
 #include "rhea/osdep.h"
 
 #include <pthread.h>
 
-#include "hw/machine.h"
+#include "memory/machine-lock.h"
 
 static pthread_mutex_t machine_mutex = PTHREAD_MUTEX_INITIALIZER;
 static __thread bool machine_mutex_mine;

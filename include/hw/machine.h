@@ -6,6 +6,7 @@
 #define HW_MACHINE_H
 
 #include "memory/clock.h"
+#include "memory/machine-lock.h"
 #include "memory/memory.h"
 #include "qom/device.h"
 
@@ -96,11 +97,6 @@ Machine *machine_new(const ObjectType *t);
 bool machine_init_board(Machine *m, Error **errp) MUST_CHECK;
 /* The machine of this process, once made; NULL before. */
 Machine *machine_current(void);
-
-/* --- The machine lock: one for the process's machines so far; recursive use is a bug --- */
-void machine_lock(void);
-void machine_unlock(void);
-bool machine_lock_held(void);
 
 /* Registers something to reset at system reset that is not a Device (loaders). */
 void machine_on_reset(Machine *m, void (*fn)(void *opaque), void *opaque);

@@ -23,6 +23,7 @@ struct ClockTimer {
     void *opaque;
     int64_t deadline_ns; /* CLOCK_NEVER: not armed */
     ClockTimer *next;    /* the clock's list, sorted */
+    uint64_t arming;     /* number of the clock's arming that put it there */
 };
 
 Clock *clock_new(ClockKind kind);

@@ -10,6 +10,7 @@
 struct Device;
 
 typedef void (*IrqHandler)(void *opaque, int n, bool level);
+typedef void (*IrqWatch)(void *opaque, const char *name, int n, bool level);
 
 /* An output.  Lives in the device's state; unconnected until a board wires it. */
 typedef struct IrqLine {
@@ -20,6 +21,10 @@ typedef struct IrqLine {
     int n;
     bool level;
     uint64_t raised; /* rising edges, for "info irq" */
+    /* qtest, see irq_intercept() */
+    IrqWatch watch;
+    void *watch_opaque;
+    int watch_n;
 } IrqLine;
 
 void irq_line_init(IrqLine *line, struct Device *dev, const char *name);
@@ -42,7 +47,6 @@ IrqLine *irq_find_out(struct Device *dev, const char *name, int n);
 bool irq_drive_input(struct Device *dev, const char *name, int n, bool level);
 
 /* qtest: every change of @dev's outputs (or inputs) calls @fn instead of the sink. */
-typedef void (*IrqWatch)(void *opaque, const char *name, int n, bool level);
 void irq_intercept(struct Device *dev, bool inputs, IrqWatch fn, void *opaque);
 
 #endif

@@ -59,7 +59,7 @@ void mem_init_io(MemRegion *mr, Object *owner, const MemOps *ops, void *opaque, 
                  uint64_t size);
 void mem_init_alias(MemRegion *mr, Object *owner, const char *name, MemRegion *target,
                     uint64_t offset, uint64_t size);
-/* Anonymous (memfd) RAM; false when the host cannot give it. */
+/* RAM of its own; @name is the block's id. False when the host cannot give it. */
 bool mem_init_ram(MemRegion *mr, Object *owner, const char *name, uint64_t size,
                   Error **errp) MUST_CHECK;
 bool mem_init_rom(MemRegion *mr, Object *owner, const char *name, uint64_t size,
@@ -91,16 +91,25 @@ struct RamBlock {
     char *id;        /* "virt.ram", unique in the machine: the name in snapshots */
     uint8_t *host;
     uint64_t size;
-    int fd;          /* memfd or file, -1: none */
+    int fd;          /* memfd or file, -1: private memory */
+    bool readonly;   /* the host mapping cannot be written */
     uint64_t ram_addr; /* place in the global RAM numbering: identity of a page */
     unsigned long *dirty[DIRTY_CLIENTS]; /* bit per 4 KiB page; atomic access */
     int refs;
 };
 
 typedef struct RamOptions {
-    const char *path;  /* file or directory to back it, NULL: memfd */
-    bool share, prealloc, readonly, hugepages;
+    const char *path;  /* file or directory to back it, NULL: memory */
+    bool share;        /* other processes may map it: memfd, or changes go to the file */
+    bool memfd;        /* a memfd even when not shared */
+    bool prealloc;     /* commit it now */
+    bool readonly;
+    bool hugepages;
 } RamOptions;
+
+/* Bytes to a bit of the dirty bitmaps. */
+#define RAM_PAGE_BITS 12
+#define RAM_PAGE_SIZE (1ULL << RAM_PAGE_BITS)
 
 RamBlock *ram_block_new(const char *id, uint64_t size, const RamOptions *opts, Error **errp);
 RamBlock *ram_block_get(RamBlock *rb);
@@ -110,15 +119,21 @@ RamBlock *ram_block_find(uint64_t ram_addr);
 void ram_block_foreach(void (*fn)(RamBlock *rb, void *opaque), void *opaque);
 
 /*
- * Dirty tracking, one bitmap per client, any thread.  "Clean" pages of a tracked client take writes
- * through the slow path.  DIRTY_CODE: clean = the page holds translations; ram_write_notify() below is
- * called before such a page is written.
+ * Dirty tracking, one bitmap per client, any thread.  Writes to a page that is clean for a tracked client
+ * take the slow path.  DIRTY_CODE is always tracked and starts dirty; clean means that the page holds
+ * translations.
+ *
+ * Whoever writes guest RAM calls ram_set_dirty() afterwards: it marks the pages for the tracked clients
+ * other than DIRTY_CODE, and calls the code hook when the range touches a page that is clean for
+ * DIRTY_CODE.  The accelerator alone changes DIRTY_CODE (ram_clear_dirty(), ram_mark_dirty()).
  */
 void ram_set_dirty(RamBlock *rb, uint64_t offset, uint64_t len);
 bool ram_test_dirty(RamBlock *rb, uint64_t offset, DirtyClient client);
 void ram_clear_dirty(RamBlock *rb, uint64_t offset, uint64_t len, DirtyClient client);
+void ram_mark_dirty(RamBlock *rb, uint64_t offset, uint64_t len, DirtyClient client);
 /* True when some tracked client wants to hear of a write to the page. */
 bool ram_page_watched(RamBlock *rb, uint64_t offset);
+/* Turning a client on marks every page dirty for it. Machine lock. */
 void ram_track(DirtyClient client, bool on);
 /* The accelerator's hook for writes to pages with translations (also from DMA): ram address range. */
 void ram_set_code_hook(void (*fn)(uint64_t ram_addr, uint64_t len));

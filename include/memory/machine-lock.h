@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine lock: guards device state and changes of the memory tree.  One for the process's machines
+ * so far; recursive use is a bug.
+ */
+#ifndef MEMORY_MACHINE_LOCK_H
+#define MEMORY_MACHINE_LOCK_H
+
+#include <stdbool.h>
+
+void machine_lock(void);
+void machine_unlock(void);
+bool machine_lock_held(void);
+
+#endif

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# Clocks and timers.
+
+obj-y += softmmu/clock/clock.o
