@@ -14,3 +14,5 @@ obj-riscv64 += target/riscv64/cpu.o
 obj-riscv64 += target/riscv64/features.o
 obj-riscv64 += target/riscv64/gdb.o
 obj-riscv64 += target/riscv64/snapshot.o
+
+include $(SRC)/target/riscv64/translate/rules.mk

@@ -24,6 +24,14 @@ uint64_t rv_helper_ebreak(void *opaque, uint64_t a, uint64_t b, uint64_t c, uint
     rv_raise(env, RV_EXC_BREAKPOINT, env->tcg.pc);
 }
 
+uint64_t rv_helper_jump_check(void *env, uint64_t target, uint64_t b, uint64_t c, uint64_t d)
+{
+    if (target & 3) {
+        rv_raise(env, RV_EXC_INSN_MISALIGNED, target);
+    }
+    return 0;
+}
+
 /* The second half of a trap return: the mode is set, what follows from it is not. */
 static void returned(RvEnv *env, unsigned priv)
 {
