@@ -32,7 +32,7 @@ struct Accel {
     Machine *machine;
 };
 
-/* Chooses by "tcg", "kvm:tcg" ...; one line on stderr when a fallback was taken. */
+/* Chooses by "tcg", "kvm:tcg" ... (NULL: the best there is); one line on stderr when a fallback was taken. */
 Accel *accel_select(Machine *m, const char *list, Error **errp);
 void accel_print_help(FILE *out);
 Accel *machine_accel(Machine *m);

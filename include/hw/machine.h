@@ -5,6 +5,8 @@
 #ifndef HW_MACHINE_H
 #define HW_MACHINE_H
 
+#include <stdio.h>
+
 #include "memory/clock.h"
 #include "memory/machine-lock.h"
 #include "memory/memory.h"
@@ -57,6 +59,7 @@ typedef struct MachineOps {
     unsigned max_cpus;
     bool is_default;
     const char *default_bus;     /* "virtio-mmio-bus" or "pci": where neutral names go */
+    void (*cpu_help)(FILE *out); /* -cpu help */
     /* HMP system_powerdown; NULL when the board has no button. */
     void (*powerdown)(Machine *m);
 } MachineOps;

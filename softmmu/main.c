@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process: from argv to a running machine and back to an exit status.  Only this file reports
+ * errors to the user and ends the process.
+ */
+#include "rhea/osdep.h"
+
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "accel/accel.h"
+#include "chardev/chardev.h"
+#include "monitor/monitor.h"
+#include "rhea/log.h"
+#include "snapshot/snapshot.h"
+#include "softmmu/main-loop.h"
+#include "softmmu/runstate.h"
+#include "cmdline.h"
+
+static char *pidfile_path; /* written by us: to be removed */
+
+/* Atexit: every way out, also cmdline_exit_ok(), leaves the terminal and file system clean. */
+static void main_cleanup(void)
+{
+    chr_restore_terminal();
+    if (pidfile_path) {
+        unlink(pidfile_path);
+    }
+}
+
+static NORETURN void die(Error *err)
+{
+    fprintf(stderr, "%s: %s\n", g_get_prgname(), error_text(err));
+    chr_cleanup_all();
+    exit(1);
+}
+
+/* --- Signals --- */
+
+static void main_fatal_signal(int sig)
+{
+    chr_restore_terminal();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+/* The terminal comes back even when we crash. */
+static void main_catch_fatal(void)
+{
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    struct sigaction sa = {.sa_handler = main_fatal_signal, .sa_flags = SA_RESETHAND};
+
+    for (size_t i = 0; i < ARRAY_SIZE(fatal); i++) {
+        sigaction(fatal[i], &sa, NULL);
+    }
+}
+
+static gboolean main_signal_ready(gint fd, GIOCondition cond, gpointer opaque)
+{
+    struct signalfd_siginfo info;
+    Machine *m = opaque;
+
+    if (read(fd, &info, sizeof(info)) != sizeof(info)) {
+        return G_SOURCE_CONTINUE;
+    }
+    if (info.ssi_signo == SIGCONT) {
+        chr_resume_terminal();
+        return G_SOURCE_CONTINUE;
+    }
+    fprintf(stderr, "%s: terminating on signal %u", g_get_prgname(), info.ssi_signo);
+    if (info.ssi_pid) {
+        fprintf(stderr, " from pid %u", info.ssi_pid);
+    }
+    fputc('\n', stderr);
+    machine_request_shutdown(m, SHUTDOWN_HOST_SIGNAL, 0);
+    return G_SOURCE_CONTINUE;
+}
+
+/* Blocked in every thread (before the first is made), read in the main loop. */
+static void main_block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, SIGCONT);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void main_watch_signals(Machine *m, const sigset_t *set)
+{
+    int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+    g_assert(fd >= 0);
+    g_unix_fd_add(fd, G_IO_IN, main_signal_ready, m);
+}
+
+/* --- Daemon, pid file --- */
+
+/*
+ * The parent waits until the child says that set-up is done (or dies), so that a caller finds all
+ * sockets listening when we return.  Returns the descriptor for main_daemon_ready().
+ */
+static int main_daemonize(void)
+{
+    int fds[2];
+    pid_t pid;
+    char ok;
+
+    if (pipe2(fds, O_CLOEXEC)) {
+        g_error("cannot make a pipe: %s", g_strerror(errno));
+    }
+    pid = fork();
+    if (pid < 0) {
+        g_error("cannot fork: %s", g_strerror(errno));
+    }
+    if (pid > 0) {
+        ssize_t n;
+
+        close(fds[1]);
+        do {
+            n = read(fds[0], &ok, 1);
+        } while (n < 0 && errno == EINTR);
+        _exit(n == 1 ? 0 : 1);
+    }
+    close(fds[0]);
+    setsid();
+    return fds[1];
+}
+
+static bool main_daemon_ready(int fd, Error **errp)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0 || chdir("/")) {
+        return error_fail_errno(errp, errno, "-daemonize: cannot leave for the background");
+    }
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    if (isatty(STDERR_FILENO)) {
+        dup2(null, STDERR_FILENO);
+    }
+    close(null);
+    if (write(fd, "", 1) != 1) {
+        return error_fail_errno(errp, errno, "-daemonize: the parent does not listen");
+    }
+    close(fd);
+    return true;
+}
+
+static bool main_write_pidfile(const char *path, Error **errp)
+{
+    g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+    if (fd < 0) {
+        return error_fail_errno(errp, errno, "-pidfile: cannot open '%s'", path);
+    }
+    /* Kept open and locked as long as we live. */
+    if (lockf(fd, F_TLOCK, 0)) {
+        close(fd);
+        return error_fail(errp, "-pidfile: '%s' is locked by another process", path);
+    }
+    if (ftruncate(fd, 0) || write(fd, text, strlen(text)) != (ssize_t)strlen(text)) {
+        return error_fail_errno(errp, errno, "-pidfile: cannot write '%s'", path);
+    }
+    pidfile_path = g_canonicalize_filename(path, NULL);
+    return true;
+}
+
+/* --- Set-up --- */
+
+static bool main_make_machine(Setup *s, Error **errp)
+{
+    const ObjectType *t = s->machine_type ? machine_type_find(s->machine_type, errp)
+                                          : machine_type_default();
+
+    if (!t) {
+        return s->machine_type ? false : error_fail(errp, "-machine: no machine is named, and there "
+                                                    "is no default (see -machine help)");
+    }
+    s->m = machine_new(t);
+    s->m->nodefaults = s->nodefaults;
+    s->m->graphics = !s->nographic;
+    main_loop_init(s->m);
+    for (guint i = 0; i < s->machine_props->len; i += 2) {
+        if (!qom_prop_set(&s->m->obj, g_ptr_array_index(s->machine_props, i),
+                          g_ptr_array_index(s->machine_props, i + 1), errp)) {
+            error_prepend(errp, "-machine: ");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool main_dump_fdt(Machine *m, Error **errp)
+{
+    gsize len;
+    const char *data;
+    g_autoptr(GError) gerr = NULL;
+
+    if (!m->fdt) {
+        return error_fail(errp, "-machine: dumpdtb=%s: this machine makes no device tree",
+                          m->dumpdtb);
+    }
+    data = g_bytes_get_data(m->fdt, &len);
+    if (!g_file_set_contents(m->dumpdtb, data, (gssize)len, &gerr)) {
+        return error_fail(errp, "-machine: dumpdtb=%s: %s", m->dumpdtb, gerr->message);
+    }
+    return true;
+}
+
+static bool main_start_monitors(Setup *s, Error **errp)
+{
+    for (guint i = 0; i < s->monitors->len; i++) {
+        MonitorSetup *ms = &g_array_index(s->monitors, MonitorSetup, i);
+
+        if (!monitor_new(s->m, ms->chardev, ms->control, ms->pretty, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool main_build(Setup *s, Error **errp)
+{
+    const char *unused;
+
+    if (!main_make_machine(s, errp) || !cmdline_run(s, PHASE_MACHINE, errp) ||
+        !cmdline_run(s, PHASE_OBJECT, errp) || !cmdline_run(s, PHASE_CHARDEV, errp) ||
+        !cmdline_run(s, PHASE_BACKEND, errp) || !setup_default_backends(s, errp) ||
+        !accel_select(s->m, s->accels->len ? s->accels->str : NULL, errp) ||
+        !machine_init_board(s->m, errp) || !cmdline_run(s, PHASE_DEVICE, errp)) {
+        return false;
+    }
+    if (s->m->dumpdtb) {
+        if (!main_dump_fdt(s->m, errp)) {
+            return false;
+        }
+        cmdline_exit_ok();
+    }
+    unused = qom_global_unused();
+    if (unused) {
+        fprintf(stderr, "%s: warning: -global %s: nothing here has it\n", g_get_prgname(), unused);
+    }
+    machine_reset(s->m);
+    if (s->loadvm && !snapshot_load_file(s->m, s->loadvm, errp)) {
+        error_prepend(errp, "-loadvm: ");
+        return false;
+    }
+    return cmdline_run(s, PHASE_LATE, errp) && main_start_monitors(s, errp);
+}
+
+int main(int argc, char **argv)
+{
+    Setup s = {
+        .machine_props = g_ptr_array_new(),
+        .accels = g_string_new(NULL),
+        .monitors = g_array_new(FALSE, FALSE, sizeof(MonitorSetup)),
+    };
+    Error *err = NULL;
+    sigset_t signals;
+    int ready_fd = -1, status;
+    g_autofree char *name = g_path_get_basename(argv[0]);
+
+    g_set_prgname(name);
+    atexit(main_cleanup);
+    main_catch_fatal();
+    machine_lock();
+    if (!cmdline_parse(argc, argv, &err) || !cmdline_run(&s, PHASE_EARLY, &err)) {
+        die(err);
+    }
+    if (s.daemonize) {
+        ready_fd = main_daemonize();
+    }
+    main_block_signals(&signals);
+    if ((s.pidfile && !main_write_pidfile(s.pidfile, &err)) || !main_build(&s, &err) ||
+        (ready_fd >= 0 && !main_daemon_ready(ready_fd, &err))) {
+        die(err);
+    }
+    main_watch_signals(s.m, &signals);
+    if (!s.start_paused) {
+        vm_start(s.m);
+    }
+    status = main_loop_run(s.m);
+    monitor_cleanup_all();
+    chr_cleanup_all();
+    exit(status);
+}

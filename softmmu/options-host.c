@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* Options about the emulator's surroundings: character devices, monitors, display, process, logs. */
+#include "rhea/osdep.h"
+
+#include <sys/prctl.h>
+
+#include "chardev/chardev.h"
+#include "rhea/log.h"
+#include "rhea/opts.h"
+#include "cmdline.h"
+
+static bool is_help(const char *text)
+{
+    return !strcmp(text, "help") || !strcmp(text, "?");
+}
+
+/* --- Character devices, serial ports, monitors --- */
+
+static bool run_chardev(Setup *s, const char *arg, Error **errp)
+{
+    if (is_help(arg)) {
+        chr_print_help(stdout);
+        cmdline_exit_ok();
+    }
+    return chr_new_opts(arg, errp) != NULL;
+}
+
+static bool run_serial(Setup *s, const char *arg, Error **errp)
+{
+    unsigned n = s->serial_count++;
+    g_autofree char *id = g_strdup_printf("serial%u", n);
+
+    s->has_serial = true;
+    if (n >= MACHINE_SERIAL_PORTS) {
+        return error_fail(errp, "-serial: there are at most %d serial ports", MACHINE_SERIAL_PORTS);
+    }
+    return chr_new_short(arg, id, false, &s->m->serial[n], errp);
+}
+
+static void setup_add_monitor(Setup *s, char *chardev, bool control, bool pretty)
+{
+    MonitorSetup ms = {chardev, control, pretty};
+
+    g_array_append_val(s->monitors, ms);
+}
+
+static bool add_monitor_short(Setup *s, const char *arg, bool control, bool pretty, Error **errp)
+{
+    g_autofree char *id = g_strdup_printf("compat_monitor%u", s->monitors->len);
+    char *chardev;
+
+    /* "mon:" would only say what we know. */
+    if (g_str_has_prefix(arg, "mon:")) {
+        arg += strlen("mon:");
+    }
+    if (!chr_new_short(arg, id, false, &chardev, errp)) {
+        return false;
+    }
+    if (chardev) {
+        setup_add_monitor(s, chardev, control, pretty);
+    }
+    return true;
+}
+
+static bool run_monitor(Setup *s, const char *arg, Error **errp)
+{
+    s->has_monitor = true;
+    return add_monitor_short(s, arg, false, false, errp);
+}
+
+static bool run_qmp(Setup *s, const char *arg, Error **errp)
+{
+    return add_monitor_short(s, arg, true, false, errp);
+}
+
+static bool run_qmp_pretty(Setup *s, const char *arg, Error **errp)
+{
+    return add_monitor_short(s, arg, true, true, errp);
+}
+
+static bool run_mon(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"chardev", "mode", "pretty", NULL};
+    static const char *const modes[] = {"readline", "control", NULL};
+    g_autoptr(Opts) o = opts_parse("-mon", arg, "chardev", errp);
+    const char *chardev;
+    bool pretty = false;
+    int mode = 0;
+
+    if (!o) {
+        return false;
+    }
+    chardev = opts_take(o, "chardev");
+    if (!opts_take_enum(o, "mode", modes, &mode, errp) ||
+        !opts_take_bool(o, "pretty", &pretty, errp) || !opts_done(o, accepted, errp)) {
+        return false;
+    }
+    if (!chardev) {
+        return error_fail(errp, "-mon: chardev=ID is missing");
+    }
+    s->has_monitor |= mode == 0;
+    setup_add_monitor(s, g_strdup(chardev), mode == 1, pretty);
+    return true;
+}
+
+static bool run_echr(Setup *s, const char *arg, Error **errp)
+{
+    uint64_t c;
+
+    if (!parse_u64("-echr", arg, 255, &c, errp)) {
+        return false;
+    }
+    chr_set_escape((int)c);
+    return true;
+}
+
+/*
+ * Without a display of our own the console is the terminal: serial port and monitor share it unless
+ * -display none or -nodefaults asks for silence.
+ */
+bool setup_default_backends(Setup *s, Error **errp)
+{
+    bool terminal = !s->no_display || s->nographic;
+    bool serial = !s->has_serial && !s->nodefaults && terminal;
+    bool monitor = !s->has_monitor && !s->nodefaults && terminal;
+
+    if (serial) {
+        if (!chr_new_short(monitor ? "mon:stdio" : "stdio", "serial0", false, &s->m->serial[0],
+                           errp)) {
+            return false;
+        }
+        if (monitor) {
+            setup_add_monitor(s, g_strdup(s->m->serial[0]), false, false);
+        }
+        return true;
+    }
+    if (monitor && s->nographic) {
+        return add_monitor_short(s, "stdio", false, false, errp);
+    }
+    return true;
+}
+
+static const Option char_options[] = {
+    {"chardev", "BACKEND,id=ID[,mux=on][,logfile=PATH][,logappend=on][,...]", PHASE_CHARDEV,
+     "a character backend; 'help' lists them:\n"
+     "null  stdio[,signal=on|off]  file,path=PATH[,append=on][,input-path=PATH]  pty\n"
+     "pipe,path=PATH  ringbuf[,size=N]\n"
+     "socket,path=PATH|host=HOST,port=PORT|fd=N[,server=on[,wait=off]][,telnet=on]\n"
+     "    [,reconnect=SECONDS][,nodelay=on][,abstract=on]", run_chardev},
+    {"serial", "DEV", PHASE_BACKEND,
+     "the next serial port: none null stdio pty file:PATH pipe:PATH unix:PATH[,server=on,...]\n"
+     "tcp:HOST:PORT[,...] telnet:HOST:PORT[,...] chardev:ID mon:DEV (shared with the monitor)",
+     run_serial},
+    {"monitor", "DEV", PHASE_BACKEND, "a monitor there (spelled as for -serial)", run_monitor},
+    {"qmp", "DEV", PHASE_BACKEND, "a QMP monitor there", run_qmp},
+    {"qmp-pretty", "DEV", PHASE_BACKEND, "the same with indented answers", run_qmp_pretty},
+    {"mon", "[chardev=]ID[,mode=readline|control][,pretty=on]", PHASE_BACKEND,
+     "a monitor on the chardev ID", run_mon},
+    {"echr", "CODE", PHASE_EARLY, "the console's escape character [1 = Ctrl-A]; 0: none", run_echr},
+    {NULL},
+};
+
+OPTION_GROUP(char_group, .title = "Consoles and monitors", .order = 50, .options = char_options);
+
+/* --- Display --- */
+
+static bool run_nographic(Setup *s, const char *arg, Error **errp)
+{
+    s->nographic = true;
+    s->no_display = true;
+    return true;
+}
+
+static bool run_display(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"none", NULL};
+
+    if (is_help(arg)) {
+        printf("Available display backend types:\nnone\n");
+        cmdline_exit_ok();
+    }
+    if (strcmp(arg, "none")) {
+        return error_unknown_name(errp, "-display: type", arg, accepted);
+    }
+    s->no_display = true;
+    return true;
+}
+
+static bool only_none(const char *what, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"none", NULL};
+
+    return !strcmp(arg, "none") || error_unknown_name(errp, what, arg, accepted);
+}
+
+static bool run_vga(Setup *s, const char *arg, Error **errp)
+{
+    return only_none("-vga: type", arg, errp);
+}
+
+static bool run_parallel(Setup *s, const char *arg, Error **errp)
+{
+    return only_none("-parallel: device", arg, errp);
+}
+
+static bool run_nodefaults(Setup *s, const char *arg, Error **errp)
+{
+    s->nodefaults = true;
+    return true;
+}
+
+static bool run_no_user_config(Setup *s, const char *arg, Error **errp)
+{
+    return true; /* there are no configuration files to leave out */
+}
+
+static const Option display_options[] = {
+    {"nographic", NULL, PHASE_EARLY,
+     "no display; serial port and monitor share the terminal (Ctrl-A h for help)", run_nographic},
+    {"display", "none", PHASE_EARLY, "no display and no default console", run_display},
+    {"vga", "none", PHASE_EARLY, "no graphics card", run_vga},
+    {"parallel", "none", PHASE_EARLY, "no parallel port", run_parallel},
+    {"nodefaults", NULL, PHASE_EARLY, "no default serial port, monitor and network card",
+     run_nodefaults},
+    {"no-user-config", NULL, PHASE_EARLY, "read no configuration files (there are none)",
+     run_no_user_config},
+    {NULL},
+};
+
+OPTION_GROUP(display_group, .title = "Display and defaults", .order = 40,
+             .options = display_options);
+
+/* --- The process --- */
+
+static bool set_text(char **field, const char *arg)
+{
+    g_free(*field);
+    *field = g_strdup(arg);
+    return true;
+}
+
+static bool run_name(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"guest", "process", "debug-threads", NULL};
+    g_autoptr(Opts) o = opts_parse("-name", arg, "guest", errp);
+    const char *guest, *process;
+    bool debug_threads = true; /* vCPU threads always have names */
+
+    if (!o) {
+        return false;
+    }
+    guest = opts_take(o, "guest");
+    process = opts_take(o, "process");
+    if (!opts_take_bool(o, "debug-threads", &debug_threads, errp) ||
+        !opts_done(o, accepted, errp)) {
+        return false;
+    }
+    if (guest) {
+        set_text(&s->m->name, guest);
+    }
+    if (process) {
+        prctl(PR_SET_NAME, process, 0, 0, 0);
+    }
+    return true;
+}
+
+static bool run_uuid(Setup *s, const char *arg, Error **errp)
+{
+    if (!g_uuid_string_is_valid(arg)) {
+        return error_fail(errp, "-uuid: '%s' is not of the form "
+                          "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", arg);
+    }
+    return set_text(&s->m->uuid, arg);
+}
+
+static bool run_pidfile(Setup *s, const char *arg, Error **errp)
+{
+    return set_text(&s->pidfile, arg);
+}
+
+static bool run_daemonize(Setup *s, const char *arg, Error **errp)
+{
+    s->daemonize = true;
+    return true;
+}
+
+static bool run_help(Setup *s, const char *arg, Error **errp)
+{
+    cmdline_print_help(stdout);
+    cmdline_exit_ok();
+}
+
+static bool run_version(Setup *s, const char *arg, Error **errp)
+{
+    cmdline_print_version(stdout);
+    cmdline_exit_ok();
+}
+
+static const Option process_options[] = {
+    {"h|help", NULL, PHASE_EARLY, "this text", run_help},
+    {"version", NULL, PHASE_EARLY, "name and version", run_version},
+    {"name", "[guest=]NAME[,process=NAME][,debug-threads=on|off]", PHASE_MACHINE,
+     "the guest's name for monitors, the process's for the host", run_name},
+    {"uuid", "UUID", PHASE_MACHINE, "the machine's UUID", run_uuid},
+    {"pidfile", "FILE", PHASE_EARLY, "write the process id there; removed at the end", run_pidfile},
+    {"daemonize", NULL, PHASE_EARLY,
+     "go to the background once everything is set up and sockets listen", run_daemonize},
+    {NULL},
+};
+
+OPTION_GROUP(process_group, .title = "Process", .order = 70, .options = process_options);
+
+/* --- Logs --- */
+
+static bool run_log(Setup *s, const char *arg, Error **errp)
+{
+    if (is_help(arg)) {
+        log_print_help(stdout);
+        cmdline_exit_ok();
+    }
+    return log_set_mask(arg, errp);
+}
+
+static bool run_log_file(Setup *s, const char *arg, Error **errp)
+{
+    return log_set_file(arg, errp);
+}
+
+static bool run_trace(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"enable", "file", NULL};
+    g_autoptr(Opts) o = NULL;
+    const char *pattern, *file;
+
+    if (is_help(arg)) {
+        trace_print_help(stdout);
+        cmdline_exit_ok();
+    }
+    o = opts_parse("-trace", arg, "enable", errp);
+    if (!o) {
+        return false;
+    }
+    pattern = opts_take(o, "enable");
+    file = opts_take(o, "file");
+    return opts_done(o, accepted, errp) && (!pattern || trace_enable(pattern, errp)) &&
+           (!file || log_set_file(file, errp));
+}
+
+static const Option log_options[] = {
+    {"d", "ITEM[,ITEM...]", PHASE_EARLY, "log these; 'help' lists them", run_log},
+    {"D", "FILE", PHASE_EARLY, "log to FILE instead of stderr (%d: the process id)", run_log_file},
+    {"trace", "[enable=]PATTERN[,file=FILE]", PHASE_EARLY,
+     "log the trace events that match; 'help' lists them", run_trace},
+    {NULL},
+};
+
+OPTION_GROUP(log_group, .title = "Debugging", .order = 80, .options = log_options);

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/* Options that shape the machine: type, CPUs, memory, boot images, devices. */
+#include "rhea/osdep.h"
+
+#include "accel/accel.h"
+#include "hw/firmware/boot-image.h"
+#include "rhea/bits.h"
+#include "rhea/opts.h"
+#include "softmmu/device-add.h"
+#include "softmmu/runstate.h"
+#include "cmdline.h"
+
+static bool is_help(const char *text)
+{
+    return !strcmp(text, "help") || !strcmp(text, "?");
+}
+
+static bool opts_want_help(Opts *o)
+{
+    return opts_peek(o, "help") || opts_peek(o, "?");
+}
+
+/* --- Machine and accelerator --- */
+
+static void setup_add_accel(Setup *s, const char *name)
+{
+    g_string_append_printf(s->accels, "%s%s", s->accels->len ? ":" : "", name);
+}
+
+static bool collect_machine_prop(const char *key, const char *value, void *opaque, Error **errp)
+{
+    Setup *s = opaque;
+
+    if (!strcmp(key, "accel")) {
+        g_string_truncate(s->accels, 0);
+        setup_add_accel(s, value);
+        return true;
+    }
+    g_ptr_array_add(s->machine_props, g_strdup(key));
+    g_ptr_array_add(s->machine_props, g_strdup(value));
+    return true;
+}
+
+static bool run_machine(Setup *s, const char *arg, Error **errp)
+{
+    g_autoptr(Opts) o = NULL;
+    const char *type;
+
+    if (is_help(arg)) {
+        machine_print_help(stdout);
+        cmdline_exit_ok();
+    }
+    o = opts_parse("-machine", arg, "type", errp);
+    if (!o) {
+        return false;
+    }
+    type = opts_take(o, "type");
+    if (type) {
+        s->machine_type = g_intern_string(type);
+    }
+    if (opts_want_help(o)) {
+        const ObjectType *t = s->machine_type ? machine_type_find(s->machine_type, errp)
+                                              : machine_type_default();
+
+        if (!t || !qom_print_props_help(t->name, stdout, errp)) {
+            return false;
+        }
+        cmdline_exit_ok();
+    }
+    return opts_foreach_rest(o, collect_machine_prop, s, errp);
+}
+
+static bool collect_accel_prop(const char *key, const char *value, void *opaque, Error **errp)
+{
+    g_autofree char *type = g_strconcat(opaque, "-accel", NULL);
+
+    if (!qom_type_find(type)) {
+        return true; /* the name itself is refused when the accelerator is chosen */
+    }
+    if (!qom_type_prop(qom_type_find(type), key)) {
+        return error_fail(errp, "-accel: '%s' has no property '%s'", (char *)opaque, key);
+    }
+    qom_global_add(type, key, value);
+    return true;
+}
+
+static bool run_accel(Setup *s, const char *arg, Error **errp)
+{
+    g_autoptr(Opts) o = NULL;
+    g_autofree char *name = NULL;
+
+    if (is_help(arg)) {
+        accel_print_help(stdout);
+        cmdline_exit_ok();
+    }
+    o = opts_parse("-accel", arg, "accel", errp);
+    if (!o) {
+        return false;
+    }
+    name = g_strdup(opts_take(o, "accel"));
+    if (!name) {
+        return error_fail(errp, "-accel: '%s' names no accelerator", arg);
+    }
+    setup_add_accel(s, name);
+    return opts_foreach_rest(o, collect_accel_prop, name, errp);
+}
+
+static bool run_enable_kvm(Setup *s, const char *arg, Error **errp)
+{
+    setup_add_accel(s, "kvm");
+    return true;
+}
+
+/* --- CPUs and memory --- */
+
+static bool run_cpu(Setup *s, const char *arg, Error **errp)
+{
+    if (is_help(arg)) {
+        const MachineOps *ops = machine_ops(s->m);
+
+        if (!ops->cpu_help) {
+            ops = qom_type_ops(machine_type_default());
+        }
+        ops->cpu_help(stdout);
+        cmdline_exit_ok();
+    }
+    g_free(s->m->cpu_model);
+    s->m->cpu_model = g_strdup(arg);
+    return true;
+}
+
+static bool take_smp_count(Opts *o, const char *key, unsigned *out, Error **errp)
+{
+    uint64_t v = *out;
+
+    if (!opts_peek(o, key)) {
+        return true;
+    }
+    if (!opts_take_u64(o, key, 65536, &v, errp)) {
+        return false;
+    }
+    if (!v) {
+        return error_fail(errp, "-smp: %s=0: at least 1 is needed", key);
+    }
+    *out = (unsigned)v;
+    return true;
+}
+
+static bool run_smp(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"cpus", "maxcpus", "sockets", "dies", "clusters",
+                                           "cores", "threads", NULL};
+    SmpConfig smp = {0};
+    unsigned *const fields[] = {&smp.cpus, &smp.max_cpus, &smp.sockets, &smp.dies, &smp.clusters,
+                                &smp.cores, &smp.threads};
+    g_autoptr(Opts) o = opts_parse("-smp", arg, "cpus", errp);
+
+    if (!o) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        if (!take_smp_count(o, accepted[i], fields[i], errp)) {
+            return false;
+        }
+    }
+    if (!smp.cpus) {
+        uint64_t product = (uint64_t)MAX(smp.sockets, 1) * MAX(smp.dies, 1) *
+                           MAX(smp.clusters, 1) * MAX(smp.cores, 1) * MAX(smp.threads, 1);
+
+        smp.cpus = smp.max_cpus ? smp.max_cpus : (unsigned)MIN(product, 65536);
+    }
+    if (smp.max_cpus && smp.max_cpus < smp.cpus) {
+        return error_fail(errp, "-smp: maxcpus=%u is less than cpus=%u", smp.max_cpus, smp.cpus);
+    }
+    s->m->smp = smp;
+    return opts_done(o, accepted, errp);
+}
+
+static bool run_memory(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"size", NULL};
+    g_autoptr(Opts) o = opts_parse("-m", arg, "size", errp);
+    const char *size;
+    uint64_t bytes = 0;
+
+    if (!o) {
+        return false;
+    }
+    size = opts_take(o, "size");
+    if (size && !parse_size("-m", size, MiB, &bytes, errp)) {
+        return false;
+    }
+    if (size && !bytes) {
+        return error_fail(errp, "-m: '%s': the machine needs some memory", size);
+    }
+    if (bytes) {
+        s->m->ram_size = align_up(bytes, 4096);
+        if (s->m->ram_size < bytes) {
+            return error_fail(errp, "-m: '%s' is too large", size);
+        }
+    }
+    return opts_done(o, accepted, errp);
+}
+
+static bool set_text(char **field, const char *arg)
+{
+    g_free(*field);
+    *field = g_strdup(arg);
+    return true;
+}
+
+static bool run_mem_path(Setup *s, const char *arg, Error **errp)
+{
+    return set_text(&s->m->mem_path, arg);
+}
+
+static bool run_mem_prealloc(Setup *s, const char *arg, Error **errp)
+{
+    s->m->mem_prealloc = true;
+    return true;
+}
+
+/* --- Boot images --- */
+
+static bool run_kernel(Setup *s, const char *arg, Error **errp)
+{
+    return set_text(&s->m->kernel, arg);
+}
+
+static bool run_initrd(Setup *s, const char *arg, Error **errp)
+{
+    return set_text(&s->m->initrd, arg);
+}
+
+static bool run_append(Setup *s, const char *arg, Error **errp)
+{
+    return set_text(&s->m->append, arg);
+}
+
+static bool run_dtb(Setup *s, const char *arg, Error **errp)
+{
+    return set_text(&s->m->dtb, arg);
+}
+
+static bool run_bios(Setup *s, const char *arg, Error **errp)
+{
+    return set_text(&s->m->firmware, arg);
+}
+
+static bool run_firmware_dir(Setup *s, const char *arg, Error **errp)
+{
+    if (is_help(arg)) {
+        boot_print_firmware_dirs(stdout);
+        cmdline_exit_ok();
+    }
+    boot_add_firmware_dir(arg);
+    return true;
+}
+
+/* --- Devices and objects --- */
+
+static bool run_device_help(Setup *s, const char *arg, Error **errp)
+{
+    g_autoptr(Opts) o = NULL;
+    const char *driver;
+
+    if (is_help(arg)) {
+        device_print_help(stdout);
+        cmdline_exit_ok();
+    }
+    o = opts_parse("-device", arg, "driver", errp);
+    if (!o) {
+        return false;
+    }
+    driver = opts_peek(o, "driver");
+    if (driver && opts_want_help(o)) {
+        if (!device_print_props_help(device_resolve_alias(s->m, driver), stdout, errp)) {
+            return false;
+        }
+        cmdline_exit_ok();
+    }
+    return true;
+}
+
+static bool run_device(Setup *s, const char *arg, Error **errp)
+{
+    g_autoptr(Opts) o = NULL;
+
+    if (!run_device_help(s, arg, errp)) {
+        return false;
+    }
+    o = opts_parse("-device", arg, "driver", errp);
+    return o && device_add_opts(s->m, o, false, errp);
+}
+
+static void print_object_type(const ObjectType *t, void *opaque)
+{
+    if (!t->abstract && t->user_creatable) {
+        fprintf(opaque, "  %s\n", t->name);
+    }
+}
+
+static bool run_object(Setup *s, const char *arg, Error **errp)
+{
+    g_autoptr(Opts) o = NULL;
+
+    if (is_help(arg)) {
+        printf("List of user creatable objects:\n");
+        qom_type_foreach(NULL, print_object_type, stdout);
+        cmdline_exit_ok();
+    }
+    o = opts_parse("-object", arg, "qom-type", errp);
+    if (!o) {
+        return false;
+    }
+    if (opts_want_help(o) && opts_peek(o, "qom-type")) {
+        if (!qom_print_props_help(opts_peek(o, "qom-type"), stdout, errp)) {
+            return false;
+        }
+        cmdline_exit_ok();
+    }
+    return object_add_opts(o, errp);
+}
+
+/* "driver.prop=value", or driver=,property=,value= */
+static bool run_global(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"driver", "property", "value", NULL};
+    const char *dot = strchr(arg, '.'), *eq = strchr(arg, '=');
+    g_autoptr(Opts) o = NULL;
+
+    if (dot && eq && dot < eq) {
+        g_autofree char *driver = g_strndup(arg, (gsize)(dot - arg));
+        g_autofree char *prop = g_strndup(dot + 1, (gsize)(eq - dot - 1));
+
+        qom_global_add(driver, prop, eq + 1);
+        return true;
+    }
+    o = opts_parse("-global", arg, NULL, errp);
+    if (!o) {
+        return false;
+    }
+    if (!opts_peek(o, "driver") || !opts_peek(o, "property") || !opts_peek(o, "value")) {
+        return error_fail(errp, "-global: '%s' is not DRIVER.PROPERTY=VALUE", arg);
+    }
+    qom_global_add(opts_take(o, "driver"), opts_take(o, "property"), opts_take(o, "value"));
+    return opts_done(o, accepted, errp);
+}
+
+/* --- Behaviour --- */
+
+static bool run_action(Setup *s, const char *arg, Error **errp)
+{
+    return runstate_set_action(s->m, arg, errp);
+}
+
+static bool run_no_reboot(Setup *s, const char *arg, Error **errp)
+{
+    return runstate_set_action(s->m, "reboot=shutdown", errp);
+}
+
+static bool run_no_shutdown(Setup *s, const char *arg, Error **errp)
+{
+    return runstate_set_action(s->m, "shutdown=pause", errp);
+}
+
+static bool run_paused(Setup *s, const char *arg, Error **errp)
+{
+    s->start_paused = true;
+    return true;
+}
+
+static bool run_loadvm(Setup *s, const char *arg, Error **errp)
+{
+    return set_text(&s->loadvm, arg);
+}
+
+static const Option machine_options[] = {
+    {"machine|M", "[type=]TYPE[,PROP=VALUE...]", PHASE_EARLY,
+     "the machine; 'help' lists them, TYPE,help its properties;\naccel=A:B chooses the "
+     "accelerator", run_machine},
+    {"accel", "NAME[,PROP=VALUE...]", PHASE_EARLY,
+     "how CPUs run: 'help' lists them; given several times, or as A:B, they are\ntried in order",
+     run_accel},
+    {"enable-kvm", NULL, PHASE_EARLY, "the same as -accel kvm", run_enable_kvm},
+    {"cpu", "MODEL[,EXTENSION=on|off...]", PHASE_MACHINE, "the CPU model; 'help' lists them", run_cpu},
+    {"smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,clusters=N][,cores=N][,threads=N]",
+     PHASE_MACHINE, "number of CPUs and how they are grouped [1]", run_smp},
+    {"m", "[size=]MEGS", PHASE_MACHINE, "guest memory; k, M, G, T as suffix", run_memory},
+    {"mem-path", "PATH", PHASE_MACHINE, "keep guest memory in a file, or in a directory's file",
+     run_mem_path},
+    {"mem-prealloc", NULL, PHASE_MACHINE, "take all guest memory from the host at the start",
+     run_mem_prealloc},
+    {"device", "DRIVER[,PROP=VALUE...]", PHASE_DEVICE,
+     "add a device; 'help' lists them, DRIVER,help its properties", run_device},
+    {"object", "TYPE,id=ID[,PROP=VALUE...]", PHASE_OBJECT,
+     "create an object (backends); 'help' lists the types, TYPE,help the properties", run_object},
+    {"global", "DRIVER.PROP=VALUE", PHASE_EARLY, "a default for every device of the type",
+     run_global},
+    {NULL},
+};
+
+OPTION_GROUP(machine_group, .title = "Machine", .order = 10, .options = machine_options);
+
+static const Option boot_options[] = {
+    {"kernel", "FILE", PHASE_MACHINE, "boot this kernel (Image, gzip, ELF or flat)", run_kernel},
+    {"initrd", "FILE", PHASE_MACHINE, "initial RAM disk for it", run_initrd},
+    {"append", "TEXT", PHASE_MACHINE, "its command line", run_append},
+    {"dtb", "FILE", PHASE_MACHINE, "device tree instead of the generated one", run_dtb},
+    {"bios", "FILE", PHASE_MACHINE, "firmware: 'default', 'none' or a file", run_bios},
+    {"L", "DIR", PHASE_EARLY, "search firmware here first; 'help' lists the directories",
+     run_firmware_dir},
+    {NULL},
+};
+
+OPTION_GROUP(boot_group, .title = "Boot", .order = 20, .options = boot_options);
+
+static const Option run_options[] = {
+    {"S", NULL, PHASE_EARLY, "do not start the CPUs (use 'cont' in the monitor)", run_paused},
+    {"no-reboot", NULL, PHASE_MACHINE, "a guest's reset ends the emulator", run_no_reboot},
+    {"no-shutdown", NULL, PHASE_MACHINE, "stop instead of exiting when the guest powers off",
+     run_no_shutdown},
+    {"action", "[reboot=reset|shutdown][,shutdown=poweroff|pause]\n"
+     "        [,panic=pause|shutdown|exit-failure|none]", PHASE_MACHINE,
+     "what follows when the guest does that", run_action},
+    {"loadvm", "FILE", PHASE_EARLY, "start from the machine state that savevm wrote to FILE",
+     run_loadvm},
+    {NULL},
+};
+
+OPTION_GROUP(run_group, .title = "Running", .order = 60, .options = run_options);
