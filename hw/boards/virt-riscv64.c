@@ -221,6 +221,7 @@ static const MachineOps virt_ops = {
     .max_cpus = VIRT_MAX_HARTS,
     .is_default = true,
     .default_bus = TYPE_VIRTIO_MMIO_BUS,
+    .cpu_help = riscv_cpu_print_help,
 };
 QOM_TYPE(virt_type, .name = "virt-machine", .parent = TYPE_MACHINE, .size = sizeof(VirtMachine),
          .desc = "RISC-V VirtIO board", .ops = &virt_ops);
