@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 
-obj-y += hw/virtio/virtio.o
+obj-y += hw/virtio/virtio-blk.o
 obj-y += hw/virtio/virtio-mmio.o
 obj-y += hw/virtio/virtio-rng.o
+obj-y += hw/virtio/virtio.o
 obj-y += hw/virtio/virtqueue.o

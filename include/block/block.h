@@ -49,8 +49,9 @@ int blk_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, size_t len);
 
 /* "-drive ..." (and -hda..., -cdrom as sugar): creates the backend; if=none|virtio|pflash|... is kept for the
  * board to pick up with blk_by_interface(). */
-typedef enum BlockInterface { BLK_IF_NONE, BLK_IF_VIRTIO, BLK_IF_PFLASH, BLK_IF_IDE, BLK_IF_SCSI,
-    BLK_IF_FLOPPY, BLK_IF_DEFAULT } BlockInterface;
+typedef enum BlockInterface {
+    BLK_IF_NONE, BLK_IF_VIRTIO, BLK_IF_PFLASH, BLK_IF_IDE, BLK_IF_SCSI, BLK_IF_FLOPPY,
+} BlockInterface;
 BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error **errp);
 /* "-blockdev" node in key=value or JSON. */
 bool blk_new_blockdev(const char *optarg, Error **errp) MUST_CHECK;

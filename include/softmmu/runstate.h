@@ -6,6 +6,7 @@
 #define SOFTMMU_RUNSTATE_H
 
 #include "hw/machine.h"
+#include "rhea/defer.h"
 
 typedef enum RunState {
     RUN_PRELAUNCH, RUN_RUNNING, RUN_PAUSED, RUN_SHUTDOWN, RUN_DEBUG, RUN_INTERNAL_ERROR,
@@ -38,9 +39,5 @@ bool runstate_set_action(Machine *m, const char *optarg, Error **errp) MUST_CHEC
 
 /* Runs until shutdown; the process's exit status. */
 int main_loop_run(Machine *m);
-/* Wakes the main loop (any thread). */
-void main_loop_kick(void);
-/* Runs @fn in the main loop under the machine lock, soon; any thread. */
-void main_loop_defer(void (*fn)(void *opaque), void *opaque);
 
 #endif

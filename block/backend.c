@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Block backends: what devices see.  Requests run on worker threads; completions run under the machine
+ * lock, in the main loop or in whoever drains.
+ */
+#include "rhea/osdep.h"
+
+#include "block-int.h"
+#include "rhea/defer.h"
+
+enum { WORKERS = 16 };
+
+struct BlockBackend {
+    char *name;          /* drive or node id */
+    BlockNode *node;
+    BlockInterface iface;
+    int index;
+    void *owner;         /* the device that uses it */
+    char *owner_name;
+    unsigned in_flight;  /* machine lock */
+    uint64_t reads, writes, flushes, errors;
+};
+
+typedef enum RequestKind { REQ_READ, REQ_WRITE, REQ_FLUSH, REQ_DISCARD, REQ_ZERO } RequestKind;
+
+struct BlockRequest {
+    BlockBackend *blk;
+    RequestKind kind;
+    uint64_t offset, len;
+    bool fua, may_unmap;
+    BlockComplete done;
+    void *opaque;
+    int ret;
+    int niov;
+    struct iovec iov[];
+};
+
+static GPtrArray *backends;
+static GThreadPool *workers;
+
+/* Finished requests on their way back; any thread. */
+static struct {
+    GMutex lock;
+    GCond arrived;
+    GQueue queue;
+} finished = {.queue = G_QUEUE_INIT};
+
+/* --- Running requests --- */
+
+/* Writes that must be on stable storage when they complete. */
+static int request_write(BlockRequest *r)
+{
+    BlockNode *n = r->blk->node;
+    int ret = n->drv->pwritev(n, r->offset, r->iov, r->niov);
+
+    if (!ret && (r->fua || n->writethrough) && !n->no_flush) {
+        ret = n->drv->flush(n);
+    }
+    return ret;
+}
+
+static int request_execute(BlockRequest *r)
+{
+    BlockNode *n = r->blk->node;
+
+    switch (r->kind) {
+    case REQ_READ: return n->drv->preadv(n, r->offset, r->iov, r->niov);
+    case REQ_WRITE: return request_write(r);
+    case REQ_FLUSH: return n->no_flush || n->read_only ? 0 : n->drv->flush(n);
+    case REQ_DISCARD: return n->unmap ? n->drv->discard(n, r->offset, r->len) : 0;
+    case REQ_ZERO: return n->drv->write_zeroes(n, r->offset, r->len, r->may_unmap && n->unmap);
+    }
+    return -ENOTSUP;
+}
+
+/* Runs the completions that have arrived. Machine lock. */
+static void run_completions(void *unused)
+{
+    for (;;) {
+        BlockRequest *r;
+
+        g_mutex_lock(&finished.lock);
+        r = g_queue_pop_head(&finished.queue);
+        g_mutex_unlock(&finished.lock);
+        if (!r) {
+            return;
+        }
+        r->blk->in_flight--;
+        r->blk->errors += r->ret != 0;
+        r->done(r->opaque, r->ret);
+        g_free(r);
+    }
+}
+
+static void request_finish(BlockRequest *r, int ret)
+{
+    bool first;
+
+    r->ret = ret;
+    g_mutex_lock(&finished.lock);
+    first = g_queue_is_empty(&finished.queue);
+    g_queue_push_tail(&finished.queue, r);
+    g_cond_broadcast(&finished.arrived);
+    g_mutex_unlock(&finished.lock);
+    if (first) {
+        main_loop_defer(run_completions, NULL);
+    }
+}
+
+static void worker(gpointer data, gpointer unused)
+{
+    BlockRequest *r = data;
+
+    request_finish(r, request_execute(r));
+}
+
+/* What is wrong with the request before it is tried, or 0. */
+static int request_check(const BlockRequest *r)
+{
+    const BlockNode *n = r->blk->node;
+
+    if (!n) {
+        return -ENOMEDIUM;
+    }
+    if (r->offset > n->size || r->len > n->size - r->offset) {
+        return -EIO;
+    }
+    return n->read_only && r->kind != REQ_READ && r->kind != REQ_FLUSH ? -EPERM : 0;
+}
+
+static void submit(BlockBackend *blk, RequestKind kind, uint64_t offset, uint64_t len,
+                   const struct iovec *iov, int niov, int flags, BlockComplete done, void *opaque)
+{
+    BlockRequest *r = g_malloc0(sizeof(*r) + niov * sizeof(*iov));
+    int ret;
+
+    r->blk = blk;
+    r->kind = kind;
+    r->offset = offset;
+    r->len = len;
+    r->fua = r->may_unmap = flags;
+    r->done = done;
+    r->opaque = opaque;
+    r->niov = niov;
+    if (niov) {
+        memcpy(r->iov, iov, niov * sizeof(*iov));
+    }
+    blk->in_flight++;
+    ret = request_check(r);
+    if (ret) {
+        request_finish(r, ret);
+        return;
+    }
+    if (!workers) {
+        workers = g_thread_pool_new(worker, NULL, WORKERS, FALSE, NULL);
+    }
+    g_thread_pool_push(workers, r, NULL);
+}
+
+static uint64_t iov_length(const struct iovec *iov, int niov)
+{
+    uint64_t len = 0;
+
+    for (int i = 0; i < niov; i++) {
+        len += iov[i].iov_len;
+    }
+    return len;
+}
+
+void blk_preadv(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int niov,
+                BlockComplete done, void *opaque)
+{
+    blk->reads++;
+    submit(blk, REQ_READ, offset, iov_length(iov, niov), iov, niov, 0, done, opaque);
+}
+
+void blk_pwritev(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int niov, bool fua,
+                 BlockComplete done, void *opaque)
+{
+    blk->writes++;
+    submit(blk, REQ_WRITE, offset, iov_length(iov, niov), iov, niov, fua, done, opaque);
+}
+
+void blk_flush(BlockBackend *blk, BlockComplete done, void *opaque)
+{
+    blk->flushes++;
+    submit(blk, REQ_FLUSH, 0, 0, NULL, 0, 0, done, opaque);
+}
+
+void blk_discard(BlockBackend *blk, uint64_t offset, uint64_t len, BlockComplete done, void *opaque)
+{
+    submit(blk, REQ_DISCARD, offset, len, NULL, 0, 0, done, opaque);
+}
+
+void blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len, bool may_unmap,
+                      BlockComplete done, void *opaque)
+{
+    submit(blk, REQ_ZERO, offset, len, NULL, 0, may_unmap, done, opaque);
+}
+
+void blk_drain(BlockBackend *blk)
+{
+    run_completions(NULL);
+    while (blk->in_flight) {
+        g_mutex_lock(&finished.lock);
+        while (g_queue_is_empty(&finished.queue)) {
+            g_cond_wait(&finished.arrived, &finished.lock);
+        }
+        g_mutex_unlock(&finished.lock);
+        run_completions(NULL);
+    }
+}
+
+void blk_drain_all(void)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        blk_drain(g_ptr_array_index(backends, i));
+    }
+}
+
+int blk_flush_all(void)
+{
+    int first = 0;
+
+    blk_drain_all();
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+        BlockNode *n = blk->node;
+        int ret = !n || n->read_only || n->no_flush ? 0 : n->drv->flush(n);
+
+        first = first ? first : ret;
+    }
+    return first;
+}
+
+/* --- Blocking forms --- */
+
+static int blocking(BlockBackend *blk, RequestKind kind, uint64_t offset, void *buf, size_t len)
+{
+    BlockRequest *r = g_malloc0(sizeof(*r) + sizeof(struct iovec));
+    int ret;
+
+    r->blk = blk;
+    r->kind = kind;
+    r->offset = offset;
+    r->len = len;
+    r->niov = 1;
+    r->iov[0] = (struct iovec){buf, len};
+    ret = request_check(r);
+    ret = ret ? ret : request_execute(r);
+    g_free(r);
+    return ret;
+}
+
+int blk_pread(BlockBackend *blk, uint64_t offset, void *buf, size_t len)
+{
+    return blocking(blk, REQ_READ, offset, buf, len);
+}
+
+int blk_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, size_t len)
+{
+    return blocking(blk, REQ_WRITE, offset, (void *)buf, len);
+}
+
+/* --- Ownership and questions --- */
+
+bool blk_attach(BlockBackend *blk, void *owner, const char *owner_name, Error **errp)
+{
+    if (blk->owner) {
+        return error_fail(errp, "drive '%s' is in use by %s", blk->name, blk->owner_name);
+    }
+    blk->owner = owner;
+    blk->owner_name = g_strdup(owner_name);
+    return true;
+}
+
+void blk_detach(BlockBackend *blk, void *owner)
+{
+    if (blk->owner == owner) {
+        blk_drain(blk);
+        blk->owner = NULL;
+        g_clear_pointer(&blk->owner_name, g_free);
+    }
+}
+
+uint64_t blk_size(BlockBackend *blk)
+{
+    return blk->node ? blk->node->size : 0;
+}
+
+bool blk_read_only(BlockBackend *blk)
+{
+    return blk->node && blk->node->read_only;
+}
+
+bool blk_inserted(BlockBackend *blk)
+{
+    return blk->node;
+}
+
+const char *blk_name(BlockBackend *blk)
+{
+    return blk->name;
+}
+
+/* --- Making them --- */
+
+static BlockBackend *backend_find(const char *name)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        if (!strcmp(blk->name, name)) {
+            return blk;
+        }
+    }
+    return NULL;
+}
+
+static BlockBackend *backend_new(const char *name, BlockNode *node)
+{
+    BlockBackend *blk = g_new0(BlockBackend, 1);
+
+    blk->name = g_strdup(name);
+    blk->node = node;
+    if (!backends) {
+        backends = g_ptr_array_new();
+    }
+    g_ptr_array_add(backends, blk);
+    return blk;
+}
+
+/* A -blockdev node becomes a backend when a device names it. */
+BlockBackend *blk_by_name(const char *id)
+{
+    BlockBackend *blk = backend_find(id);
+    BlockNode *node = blk ? NULL : block_node_find(id);
+
+    return node ? backend_new(id, block_node_ref(node)) : blk;
+}
+
+static const char *const drive_keys[] = {
+    "file", "if", "index", "unit", "bus", "id", "format", "cache", "read-only", "readonly", "media",
+    "discard", "aio", "node-name", "werror", "rerror", "driver", NULL,
+};
+
+static const char *const interface_names[] = {"none", "virtio", "pflash", "ide", "scsi", "floppy",
+                                              NULL};
+
+static int next_index(BlockInterface iface)
+{
+    int next = 0;
+
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        if (blk->iface == iface && blk->index >= next) {
+            next = blk->index + 1;
+        }
+    }
+    return next;
+}
+
+typedef struct DriveOptions {
+    int iface;
+    uint64_t index;
+    bool cdrom;
+} DriveOptions;
+
+static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
+{
+    static const char *const media[] = {"disk", "cdrom", NULL};
+    static const char *const policy[] = {"report", NULL};
+    uint64_t unit = UINT64_MAX, bus = 0;
+    int kind = 0, werror = 0, rerror = 0;
+
+    if (!opts_take_enum(o, "if", interface_names, &d->iface, errp) ||
+        !opts_take_u64(o, "index", INT_MAX, &d->index, errp) ||
+        !opts_take_u64(o, "unit", INT_MAX, &unit, errp) ||
+        !opts_take_u64(o, "bus", 0, &bus, errp) ||
+        !opts_take_enum(o, "media", media, &kind, errp) ||
+        !opts_take_enum(o, "werror", policy, &werror, errp) ||
+        !opts_take_enum(o, "rerror", policy, &rerror, errp)) {
+        return false;
+    }
+    if (d->index == UINT64_MAX) {
+        d->index = unit == UINT64_MAX ? (uint64_t)next_index(d->iface) : unit;
+    }
+    d->cdrom = kind == 1;
+    if (d->iface != BLK_IF_NONE && blk_by_interface(d->iface, d->index)) {
+        return error_fail(errp, "-drive: if=%s already has a drive with index %" PRIu64,
+                          interface_names[d->iface], d->index);
+    }
+    return true;
+}
+
+BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error **errp)
+{
+    g_autoptr(Opts) o = opts_parse("-drive", optarg, NULL, errp);
+    DriveOptions d = {.iface = default_if, .index = UINT64_MAX};
+    g_autofree char *made_up = NULL;
+    const char *id;
+    BlockBackend *blk;
+    BlockNode *node;
+
+    if (!o || !take_drive_options(o, &d, errp)) {
+        return NULL;
+    }
+    id = opts_take(o, "id");
+    if (!id) {
+        id = made_up = g_strdup_printf("%s%" PRIu64, interface_names[d.iface], d.index);
+    }
+    if (backend_find(id) || block_node_find(id)) {
+        error_fail(errp, "-drive: id '%s' is in use", id);
+        return NULL;
+    }
+    node = block_node_from_opts(o, errp);
+    if (!node) {
+        return NULL;
+    }
+    if (!opts_done(o, drive_keys, errp)) {
+        block_node_unref(node);
+        return NULL;
+    }
+    node->read_only |= d.cdrom;
+    blk = backend_new(id, node);
+    blk->iface = d.iface;
+    blk->index = d.index;
+    return blk;
+}
+
+bool blk_new_blockdev(const char *optarg, Error **errp)
+{
+    static const char *const keys[] = {"driver", "node-name", "filename", "file", "file.driver",
+                                       "file.filename", "read-only", "cache.direct",
+                                       "cache.no-flush", "discard", "aio", NULL};
+    g_autoptr(Opts) o = opts_parse("-blockdev", optarg, "driver", errp);
+    BlockNode *node;
+    bool ok;
+
+    if (!o) {
+        return false;
+    }
+    if (!opts_peek(o, "node-name")) {
+        return error_fail(errp, "-blockdev: node-name= is missing");
+    }
+    if (!opts_peek(o, "driver")) {
+        return error_fail(errp, "-blockdev: driver= is missing (accepted: raw, file, host_device)");
+    }
+    node = block_node_from_opts(o, errp);
+    ok = node && opts_done(o, keys, errp);
+    block_node_unref(node); /* the graph keeps it by its name */
+    return ok;
+}
+
+BlockBackend *blk_by_interface(BlockInterface iface, int index)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        if (blk->iface == iface && blk->index == index && iface != BLK_IF_NONE) {
+            return blk;
+        }
+    }
+    return NULL;
+}
+
+bool blk_interface_leftover(BlockInterface iface, const char **name)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        if (blk->iface == iface && !blk->owner) {
+            *name = blk->name;
+            return true;
+        }
+    }
+    return false;
+}
+
+void blk_print_info(GString *out)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        g_string_append_printf(out, "%s: %s (raw%s)\n", blk->name,
+                               blk->node ? blk->node->filename : "[not inserted]",
+                               blk_read_only(blk) ? ", read-only" : "");
+        if (blk->owner) {
+            g_string_append_printf(out, "    Attached to:      %s\n", blk->owner_name);
+        }
+        g_string_append_printf(out, "    Requests:         %" PRIu64 " reads, %" PRIu64 " writes, %"
+                               PRIu64 " flushes, %" PRIu64 " errors\n", blk->reads, blk->writes,
+                               blk->flushes, blk->errors);
+    }
+}
+
+void blk_close_all(void)
+{
+    blk_flush_all();
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        block_node_unref(blk->node);
+        blk->node = NULL;
+    }
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the block layer: nodes and their drivers.  Drivers are straight-line blocking code that worker
+ * threads call; they return 0 or a negative errno.
+ */
+#ifndef BLOCK_INT_H
+#define BLOCK_INT_H
+
+#include "block/block.h"
+#include "rhea/opts.h"
+
+typedef struct BlockNode BlockNode;
+
+typedef struct BlockDriver {
+    const char *name;
+    /* Any worker thread, several at once.  Ranges are inside the node's size. */
+    int (*preadv)(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov);
+    int (*pwritev)(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov);
+    int (*flush)(BlockNode *n);
+    int (*discard)(BlockNode *n, uint64_t offset, uint64_t len);
+    int (*write_zeroes)(BlockNode *n, uint64_t offset, uint64_t len, bool may_unmap);
+    void (*close)(BlockNode *n);
+} BlockDriver;
+
+struct BlockNode {
+    const BlockDriver *drv;
+    char *name;       /* node-name */
+    char *filename;
+    uint64_t size;    /* bytes */
+    bool read_only;
+    bool no_flush;    /* cache=unsafe */
+    bool writethrough;
+    bool unmap;       /* discard=unmap */
+    int refs;
+    int fd;           /* file driver */
+};
+
+/* Opens a host file or block device; locks it. @what begins error messages. */
+BlockNode *file_open(const char *what, const char *filename, bool read_only, Error **errp);
+
+/* Builds a node from the driver options of -blockdev, or those of -drive ("file", "format"). */
+BlockNode *block_node_from_opts(Opts *o, Error **errp);
+BlockNode *block_node_find(const char *name);
+BlockNode *block_node_ref(BlockNode *n);
+void block_node_unref(BlockNode *n);
+
+#endif

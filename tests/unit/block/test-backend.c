@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Block backends on host files: data, bounds, locking, options (block/). */
+#include "rhea/osdep.h"
+
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+
+#include "block/block.h"
+#include "rhea/defer.h"
+
+/* The main loop's part is played by blk_drain(). */
+void main_loop_defer(void (*fn)(void *opaque), void *opaque)
+{
+}
+
+static char *image;
+
+static void make_image(size_t size)
+{
+    int fd;
+
+    image = g_strdup("/tmp/rhea-block-XXXXXX");
+    fd = g_mkstemp(image);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, size), ==, 0);
+    close(fd);
+}
+
+static void drop_image(void)
+{
+    blk_close_all();
+    g_unlink(image);
+    g_clear_pointer(&image, g_free);
+}
+
+static BlockBackend *open_drive(const char *id, const char *more)
+{
+    g_autofree char *opts = g_strdup_printf("file=%s,if=none,format=raw,id=%s%s", image, id, more);
+    g_autoptr(Error) err = NULL;
+    BlockBackend *blk = blk_new_drive(opts, BLK_IF_VIRTIO, &err);
+
+    g_assert_nonnull(blk);
+    return blk;
+}
+
+static void note(void *opaque, int ret)
+{
+    *(int *)opaque = ret;
+}
+
+static void test_round_trip(void)
+{
+    uint8_t out[3000], in[3000];
+    struct iovec wv[2] = {{out, 1000}, {out + 1000, 2000}};
+    struct iovec rv[3] = {{in, 1}, {in + 1, 2500}, {in + 2501, 499}};
+    int wrote = 1, flushed = 1, got = 1;
+    BlockBackend *blk;
+
+    make_image(1 << 20);
+    blk = open_drive("a", "");
+    for (size_t i = 0; i < sizeof(out); i++) {
+        out[i] = i * 7;
+    }
+    g_assert_cmpuint(blk_size(blk), ==, 1 << 20);
+    blk_pwritev(blk, 12345, wv, 2, false, note, &wrote);
+    blk_drain(blk);
+    blk_flush(blk, note, &flushed);
+    blk_preadv(blk, 12345, rv, 3, note, &got);
+    blk_drain(blk);
+    g_assert_cmpint(wrote, ==, 0);
+    g_assert_cmpint(flushed, ==, 0);
+    g_assert_cmpint(got, ==, 0);
+    g_assert_cmpmem(out, sizeof(out), in, sizeof(in));
+    drop_image();
+}
+
+static void test_bounds(void)
+{
+    uint8_t buf[512];
+    struct iovec v = {buf, sizeof(buf)};
+    int ret[4] = {1, 1, 1, 1};
+    BlockBackend *blk;
+
+    make_image(4096);
+    blk = open_drive("b", "");
+    blk_preadv(blk, 4096 - 511, &v, 1, note, &ret[0]);
+    blk_pwritev(blk, UINT64_MAX - 10, &v, 1, false, note, &ret[1]);
+    blk_discard(blk, 1, UINT64_MAX, note, &ret[2]);
+    blk_preadv(blk, 4096 - 512, &v, 1, note, &ret[3]);
+    blk_drain(blk);
+    g_assert_cmpint(ret[0], ==, -EIO);
+    g_assert_cmpint(ret[1], ==, -EIO);
+    g_assert_cmpint(ret[2], ==, -EIO);
+    g_assert_cmpint(ret[3], ==, 0);
+    drop_image();
+}
+
+static void test_zeroes_and_discard(void)
+{
+    uint8_t buf[8192], zero[4096] = {0};
+    int ret = 1;
+    BlockBackend *blk;
+
+    make_image(1 << 20);
+    blk = open_drive("z", ",discard=unmap");
+    memset(buf, 0xaa, sizeof(buf));
+    g_assert_cmpint(blk_pwrite(blk, 4096, buf, sizeof(buf)), ==, 0);
+    blk_write_zeroes(blk, 4096, 4096, true, note, &ret);
+    blk_drain(blk);
+    g_assert_cmpint(ret, ==, 0);
+    g_assert_cmpint(blk_pread(blk, 4096, buf, 4096), ==, 0);
+    g_assert_cmpmem(buf, 4096, zero, 4096);
+    g_assert_cmpint(blk_pread(blk, 8192, buf, 1), ==, 0);
+    g_assert_cmpint(buf[0], ==, 0xaa);
+    g_assert_cmpuint(blk_size(blk), ==, 1 << 20);
+    drop_image();
+}
+
+static void test_read_only(void)
+{
+    uint8_t byte = 1;
+    BlockBackend *blk;
+
+    make_image(4096);
+    blk = open_drive("r", ",read-only=on");
+    g_assert_true(blk_read_only(blk));
+    g_assert_cmpint(blk_pwrite(blk, 0, &byte, 1), ==, -EPERM);
+    g_assert_cmpint(blk_pread(blk, 0, &byte, 1), ==, 0);
+    g_assert_cmpint(byte, ==, 0);
+    drop_image();
+}
+
+static void refuse(const char *opts, const char *message)
+{
+    g_autoptr(Error) err = NULL;
+
+    g_assert_null(blk_new_drive(opts, BLK_IF_VIRTIO, &err));
+    g_assert_nonnull(strstr(error_text(err), message));
+}
+
+static void test_locked(void)
+{
+    g_autofree char *opts = NULL;
+
+    make_image(4096);
+    open_drive("l1", "");
+    opts = g_strdup_printf("file=%s,if=none,format=raw", image);
+    refuse(opts, "is locked by");
+    drop_image();
+}
+
+static void test_bad_options(void)
+{
+    make_image(4096);
+    refuse("if=none,file=/no/such/file", "cannot open '/no/such/file': No such file");
+    refuse("if=none", "no file= is given");
+    refuse("file=x,if=virtoi", "did you mean 'virtio'");
+    refuse("file=x,format=qcow", "'qcow' is not known");
+    refuse("file=/tmp,read-only=on,if=none", "neither a file nor a block device");
+    drop_image();
+}
+
+static void test_attach_once(void)
+{
+    g_autoptr(Error) err = NULL;
+    BlockBackend *blk;
+    int a, b;
+
+    make_image(4096);
+    blk = open_drive("once", "");
+    g_assert_true(blk_attach(blk, &a, "disk0", &err));
+    g_assert_false(blk_attach(blk, &b, "disk1", &err));
+    g_assert_cmpstr(error_text(err), ==, "drive 'once' is in use by disk0");
+    blk_detach(blk, &a);
+    drop_image();
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/block/round-trip", test_round_trip);
+    g_test_add_func("/block/bounds", test_bounds);
+    g_test_add_func("/block/zeroes-discard", test_zeroes_and_discard);
+    g_test_add_func("/block/read-only", test_read_only);
+    g_test_add_func("/block/locked", test_locked);
+    g_test_add_func("/block/bad-options", test_bad_options);
+    g_test_add_func("/block/attach-once", test_attach_once);
+    return g_test_run();
+}
