@@ -50,6 +50,32 @@ def power_off(m):
     assert status == 0, f"exit status {status} after poweroff"
 
 
+def supervisor(accel, harts, device):
+    """The project's own S-mode kernel above OpenSBI, with a disk that it may write to."""
+    rhea.need_file(OPENSBI, "opensbi")
+    rhea.need_accel(accel)
+    with rhea.scratch() as folder:
+        disk = os.path.join(folder, "disk")
+        with open(disk, "wb") as f:
+            f.write(b"rhea scratch disk")
+            f.truncate(1 << 20)
+        with rhea.Machine("-accel", accel, "-smp", harts, "-kernel", rhea.SUPERVISOR, "-drive",
+                          f"file={disk},format=raw,if=none,id=d", "-device", device) as m:
+            status = m.wait(60)
+            failures = [line for line in m.log.splitlines() if line.startswith("FAIL")]
+            if failures or status != 0:
+                m.fail(f"status {status}: {failures}")
+            m.expect(rf"hart \d+ of {harts}\r*\n")
+            m.expect(r"rhea supervisor guest: \d+ ok, 0 failed")
+        with open(disk, "rb") as f:
+            f.seek(512)
+            assert f.read(4096) == bytes((i * 7 + i // 512) & 255 for i in range(4096))
+
+
+for ACCEL, HARTS in (("tcg", 1), ("tcg", 4), ("tci", 1)):
+    suite.add(f"supervisor-{ACCEL}-{HARTS}", supervisor, ACCEL, HARTS, "virtio-blk-device,drive=d")
+
+
 @suite.test
 def u_boot_alone_in_machine_mode():
     rhea.need_file(UBOOT, "u-boot-qemu")

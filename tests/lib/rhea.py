@@ -21,6 +21,7 @@ import tap
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OWN_GUEST = os.path.join(TOP, "pc-bios", "rhea-guest-riscv64.elf")
+SUPERVISOR = os.path.join(TOP, "pc-bios", "rhea-supervisor-riscv64.elf")
 
 
 class ConsoleError(AssertionError):
