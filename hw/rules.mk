@@ -3,4 +3,5 @@
 
 include $(sort $(wildcard $(SRC)/hw/*/rules.mk))
 
+obj-y += hw/machine-device.o
 obj-y += hw/mmio-device.o

@@ -28,6 +28,7 @@ struct ClockTimer {
 
 Clock *clock_new(ClockKind kind);
 void clock_free(Clock *c);
+ClockKind clock_kind(const Clock *c);
 
 /* Any thread, no lock. */
 int64_t clock_now_ns(Clock *c);

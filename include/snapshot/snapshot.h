@@ -57,8 +57,9 @@ void snap_timer(Snapshot *sn, struct ClockTimer *t);
                SNAP_1)(sn, __VA_ARGS__))
 
 /*
- * The whole machine (clocks, run state, CPUs, devices, RAM) to and from a file or memory.  The VM must
- * be stopped; machine lock held.  A failed load leaves the machine paused and says so.
+ * The whole machine (virtual clock, CPUs, devices, RAM) to and from a file or memory.  The VM must be
+ * stopped; machine lock held.  Whether it runs afterwards is the caller's business; after a failed load
+ * it must not run, because parts may have been loaded.
  */
 bool snapshot_save_file(struct Machine *m, const char *path, Error **errp) MUST_CHECK;
 bool snapshot_load_file(struct Machine *m, const char *path, Error **errp) MUST_CHECK;

@@ -55,6 +55,11 @@ void clock_free(Clock *c)
     g_free(c);
 }
 
+ClockKind clock_kind(const Clock *c)
+{
+    return c->kind;
+}
+
 /* --- The time --- */
 
 static int64_t clock_compute(const Clock *c, bool running, bool manual, int64_t base_ns)

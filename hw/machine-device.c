@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* What a device asks of the machine that it belongs to; see qom/device.h. */
+#include "rhea/osdep.h"
+
+#include "hw/machine.h"
+
+struct Clock *device_clock(Device *dev)
+{
+    return dev->machine->clock[CLOCK_VIRTUAL];
+}
+
+static const ObjectType *type_with_suffix(const char *name, const char *suffix)
+{
+    g_autofree char *full = g_strconcat(name, suffix, NULL);
+
+    return qom_type_find(full);
+}
+
+const char *device_resolve_alias(Machine *machine, const char *name)
+{
+    const char *home = machine ? machine_ops(machine)->default_bus : NULL;
+    bool pci_first = !home || g_str_equal(home, "pci");
+    const ObjectType *t = NULL;
+
+    if (!qom_type_find(name)) {
+        t = type_with_suffix(name, pci_first ? "-pci" : "-device");
+        t = t ? t : type_with_suffix(name, pci_first ? "-device" : "-pci");
+    }
+    return t ? t->name : name;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* State of all devices (CPUs among them) and of the virtual clock, in the order of the object tree. */
+#include "rhea/osdep.h"
+
+#include "snapshot/snapshot.h"
+
+#include "hw/machine.h"
+#include "stream.h"
+
+/* Devices of the tree in the order in which they were added, owners before what they own. */
+static void collect_devices(Object *obj, GPtrArray *devices)
+{
+    if (qom_is(obj, TYPE_DEVICE) && ((Device *)obj)->realized) {
+        g_ptr_array_add(devices, obj);
+    }
+    for (unsigned i = 0; i < obj->children->len; i++) {
+        collect_devices(obj->children->pdata[i], devices);
+    }
+}
+
+static void snap_clock(Snapshot *sn, Machine *m)
+{
+    Clock *c = m->clock[CLOCK_VIRTUAL];
+    int64_t now_ns = clock_now_ns(c);
+
+    snap_object_begin(sn, "clock");
+    snap_section(sn, "virtual", 1);
+    snap_i64(sn, &now_ns);
+    if (snap_loading(sn) && snap_ok(sn)) {
+        if (now_ns < 0) {
+            snap_fail(sn, "a time before zero");
+        } else {
+            clock_set_ns(c, now_ns);
+        }
+    }
+    snap_object_end(sn);
+}
+
+static void snap_devices(Snapshot *sn, Machine *m, GPtrArray *devices)
+{
+    snap_clock(sn, m);
+    for (unsigned i = 0; i < devices->len && snap_ok(sn); i++) {
+        Device *dev = devices->pdata[i];
+        g_autofree char *path = qom_path(&dev->obj);
+
+        snap_object_begin(sn, path);
+        if (snap_ok(sn)) {
+            device_snapshot(dev, sn);
+        }
+        snap_object_end(sn);
+    }
+}
+
+GByteArray *snapshot_save_devices(Machine *m)
+{
+    g_autoptr(GPtrArray) devices = g_ptr_array_new();
+    Snapshot *sn = snap_writer_new();
+
+    g_assert(machine_lock_held());
+    collect_devices(&m->obj, devices);
+    snap_devices(sn, m, devices);
+    return snap_writer_finish(sn);
+}
+
+bool snapshot_load_devices(Machine *m, const uint8_t *data, size_t len, Error **errp)
+{
+    g_autoptr(GPtrArray) devices = g_ptr_array_new();
+    Snapshot *sn = snap_reader_new(data, len);
+    bool ok;
+
+    g_assert(machine_lock_held());
+    collect_devices(&m->obj, devices);
+    snap_devices(sn, m, devices);
+    if (snap_ok(sn) && !snap_at_end(sn)) {
+        snap_fail(sn, "it holds more devices than this machine has");
+    }
+    ok = snap_check(sn, errp);
+    snap_free(sn);
+    for (unsigned i = 0; i < devices->len && ok; i++) {
+        device_after_load(devices->pdata[i]);
+    }
+    return ok;
+}

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+# Machine state: fields, devices, files.
+
+obj-y += softmmu/snapshot/devices.o
+obj-y += softmmu/snapshot/file.o
+obj-y += softmmu/snapshot/stream.o
