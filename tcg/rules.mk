@@ -12,5 +12,7 @@ obj-y += tcg/op-helpers.o
 obj-y += tcg/opt.o
 obj-y += tcg/opt-dce.o
 obj-y += tcg/opt-env.o
+obj-y += tcg/softfloat.o
+obj-y += tcg/softfloat-convert.o
 
 include $(sort $(wildcard $(SRC)/tcg/*/rules.mk) $(wildcard $(SRC)/tcg/host/$(HOST)/rules.mk))
