@@ -14,5 +14,7 @@ obj-riscv64 += target/riscv64/cpu.o
 obj-riscv64 += target/riscv64/features.o
 obj-riscv64 += target/riscv64/gdb.o
 obj-riscv64 += target/riscv64/snapshot.o
+obj-riscv64 += target/riscv64/helper/fp.o
+obj-riscv64 += target/riscv64/helper/table.o
 
 include $(SRC)/target/riscv64/translate/rules.mk
