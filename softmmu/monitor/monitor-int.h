@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* What the two kinds of monitor share. */
+#ifndef SOFTMMU_MONITOR_MONITOR_INT_H
+#define SOFTMMU_MONITOR_MONITOR_INT_H
+
+#include "chardev/chardev.h"
+#include "monitor/monitor.h"
+
+/* The tables (linker sections). */
+extern const HmpCommand *const __start_rhea_hmp[] __attribute__((weak));
+extern const HmpCommand *const __stop_rhea_hmp[] __attribute__((weak));
+extern const QmpCommand *const __start_rhea_qmp[] __attribute__((weak));
+extern const QmpCommand *const __stop_rhea_qmp[] __attribute__((weak));
+
+/* A connected monitor of either kind; freed by its kind's free(). */
+typedef struct Monitor Monitor;
+struct Monitor {
+    Machine *m;
+    CharFront fe;
+    void (*free)(Monitor *mon);
+};
+
+Monitor *hmp_new(Machine *m);
+Monitor *qmp_new(Machine *m, bool pretty);
+/* Connects after the kind has set itself up. */
+const CharHandlers *hmp_handlers(void);
+const CharHandlers *qmp_handlers(void);
+
+/* Names (and aliases) of HMP commands that begin with @prefix; "info " ones too. Unref. */
+GPtrArray *hmp_complete(const char *prefix);
+
+/* --- Line editing (readline.c) --- */
+
+typedef struct Readline Readline;
+
+/* @print writes to the terminal, @line takes a finished line. */
+Readline *readline_new(void (*print)(void *opaque, const char *text),
+                       void (*line)(void *opaque, const char *text), void *opaque);
+void readline_free(Readline *rl);
+void readline_show_prompt(Readline *rl);
+void readline_input(Readline *rl, uint8_t c);
+/* Forgets a half-typed line (a new connection). */
+void readline_restart(Readline *rl);
+
+#endif
