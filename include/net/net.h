@@ -14,7 +14,7 @@ typedef struct NetBackend NetBackend;
 
 typedef struct NetCardOps {
     /* True: takes the frame (or drops it on purpose); false: no room, the backend keeps it and waits for
-     * net_flush().  @offload: see NetOffload. */
+     * net_card_flush(). */
     bool (*receive)(void *opaque, const uint8_t *frame, size_t len);
     void (*link_changed)(void *opaque, bool up);
 } NetCardOps;
@@ -31,7 +31,7 @@ typedef struct NetCard {
 /* Connects to the -netdev @id (an error when taken) or leaves it unplugged (@id NULL). */
 bool net_card_attach(NetCard *card, const char *id, Error **errp) MUST_CHECK;
 void net_card_detach(NetCard *card);
-/* A frame from the guest, at most 65550 bytes, complete (checksums filled in, segments small). */
+/* A frame from the guest, at most 65550 bytes, checksums filled in; TCP segments may be as large. */
 void net_card_send(NetCard *card, const uint8_t *frame, size_t len);
 /* The card has room again. */
 void net_card_flush(NetCard *card);
