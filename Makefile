@@ -12,7 +12,7 @@ VPATH := $(SRC)
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
-CPPFLAGS := -I. -I$(SRC)/include -MMD -MP
+CPPFLAGS := -I. -I$(SRC) -I$(SRC)/include -MMD -MP
 obj-y :=
 unit-tests :=
 generated :=

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+# CPU models: each test runs on fakes of RAM, clock and accelerator (riscv64/fake.h).
+
+rv-test := tests/unit/target/riscv64
+rv-test-objs := $(rv-test)/fake.o $(addprefix target/riscv64/,excp.o features.o mmu.o pmp.o \
+    reset.o sysreg.o timer.o helper/cbo.o helper/csr.o helper/system.o) \
+    softmmu/util/error.o softmmu/util/log.o softmmu/util/trace.o
+
+unit-tests += $(addprefix $(rv-test)/,test-mmu test-sysreg test-excp test-fp)
+$(rv-test)/test-mmu-objs := $(rv-test-objs)
+$(rv-test)/test-sysreg-objs := $(rv-test-objs)
+$(rv-test)/test-excp-objs := $(rv-test-objs)
+$(rv-test)/test-fp-objs := target/riscv64/helper/fp.o tcg/softfloat.o tcg/softfloat-convert.o
