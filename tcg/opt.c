@@ -29,12 +29,13 @@ void ir_check_pass(const Ir *ir, const char *pass)
     }
 }
 
-/* Forwarding first: it leaves dead values. */
+/* Forwarding first, so that folding sees through guest registers; both leave dead values. */
 void ir_optimise(Ir *ir)
 {
     if (ir->overflow) {
         return;
     }
     ir_opt_env(ir);
+    ir_opt_fold(ir);
     ir_dce(ir);
 }

@@ -12,6 +12,7 @@ obj-y += tcg/op-helpers.o
 obj-y += tcg/opt.o
 obj-y += tcg/opt-dce.o
 obj-y += tcg/opt-env.o
+obj-y += tcg/opt-fold.o
 obj-y += tcg/softfloat.o
 obj-y += tcg/softfloat-convert.o
 
