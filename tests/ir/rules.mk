@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+# Random IR through every way to run it.
+
+tcg-ir-objs := tcg/env.o tcg/expand.o tcg/ir.o tcg/ir-interp.o tcg/ir-parse.o tcg/ir-print.o \
+    tcg/ir-verify.o tcg/op-helpers.o tcg/opt.o tcg/opt-dce.o tcg/opt-env.o tcg/opt-fold.o \
+    tcg/softfloat.o tcg/softfloat-convert.o
+
+unit-tests += tests/ir/test-random
+tests/ir/test-random-objs := tests/ir/fixture.o tests/ir/random-ir.o $(tcg-ir-objs)
