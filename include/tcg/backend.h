@@ -58,7 +58,8 @@ typedef struct CodeLeave {
 
 typedef struct Backend Backend;
 
-/* One per process and target: emits the enter/leave and call stubs into @buf (at most 16 KiB). */
+/* One per process and target: emits the enter/leave and call stubs into @rw (at most 16 KiB) and says
+ * how much it @used.  NULL when this host's CPU is too old. */
 Backend *backend_new(const IrTarget *target, uint8_t *rw, const uint8_t *rx, size_t *used);
 void backend_free(Backend *be);
 
@@ -72,9 +73,17 @@ const bool *backend_ops(const Backend *be);
 bool backend_compile(Backend *be, const Ir *ir, uint32_t block_page_off, size_t room,
                      CodeBlock *cb) MUST_CHECK;
 
-/* Makes exit @i of @cb go to @target (an rx entry), under context @ctx when it crosses a page. */
+/*
+ * Makes exit @i of @cb go to @target (an rx entry), under context @ctx (never 0) when it crosses a page.
+ * Safe while other vCPUs run the block; callers exclude each other.
+ */
 void backend_link(Backend *be, const CodeBlock *cb, unsigned i, const void *target, uint64_t ctx);
 void backend_unlink(Backend *be, const CodeBlock *cb, unsigned i);
+
+/*
+ * The jump cache is probed at entry number (pc >> 1) mod its size; filling it (RT_LOOKUP, and for exits
+ * that cross a page) is the accelerator's.
+ */
 
 /* Stub addresses that a new vCPU needs in TcgEnv.runtime: fills @table (RT_NFN entries are the
  * caller's C functions, the backend appends its own); returns the table to point env->runtime at. */

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The border between C and translated code: the stub that enters it, and the thunks through which it
+ * calls C and leaves.  Emitted once, reached through the runtime table.
+ *
+ * A thunk that calls C stores every pinned global to env, so C sees complete guest state and may
+ * leave for good by siglongjmp: translated code keeps nothing on the host stack.  While translated
+ * code runs, MXCSR holds the guest's rounding mode and the flags raised since they were last moved to
+ * env->fp_flags; C runs with the default MXCSR.
+ */
+#include "rhea/osdep.h"
+#include "codegen.h"
+
+enum {
+    MXCSR_DEFAULT = 0x1f80, /* all exceptions masked, nearest */
+    MXCSR_FLAGS = 0x3f,
+    MXCSR_ROUNDING = 0x6000,
+    THUNK_RA = 8, /* what the call of a thunk has pushed above the frame */
+};
+
+/* Read by the thunks, relative to their own code. */
+typedef struct AbiTables {
+    uint32_t mxcsr[8];   /* by IrRound */
+    uint8_t flags[64];   /* IR_FP_* by MXCSR flags */
+    uint32_t mxcsr_default;
+} AbiTables;
+
+static AbiTables abi_tables(void)
+{
+    /* Rounding control: 0 nearest, 1 down, 2 up, 3 zero (SDM volume 1, 10.2.3.1). */
+    static const uint8_t control[8] = {[IR_ROUND_ZERO] = 3, [IR_ROUND_DOWN] = 1, [IR_ROUND_UP] = 2};
+    AbiTables t = {.mxcsr_default = MXCSR_DEFAULT};
+
+    for (unsigned k = 0; k < 8; k++) {
+        t.mxcsr[k] = MXCSR_DEFAULT | (uint32_t)control[k] << 13;
+    }
+    for (unsigned k = 0; k < 64; k++) {
+        t.flags[k] = (uint8_t)((k & 1 ? IR_FP_INVALID : 0) | (k & 4 ? IR_FP_DIVBYZERO : 0) |
+                               (k & 8 ? IR_FP_OVERFLOW : 0) | (k & 16 ? IR_FP_UNDERFLOW : 0) |
+                               (k & 32 ? IR_FP_INEXACT : 0));
+    }
+    return t;
+}
+
+static Mem env_mem(size_t offset)
+{
+    return mem_at(RBP, (int32_t)offset - ENV_BIAS);
+}
+
+/* @reg := address of the tables, which lie at the buffer's start. */
+static void emit_tables_address(Asm *a, unsigned reg, size_t field)
+{
+    emit_lea(a, X_W, reg, mem_at(NO_REG, 0));
+    patch_rel32(a, asm_pos(a) - 4, (uint32_t)field);
+}
+
+/* --- Pinned globals --- */
+
+static bool is_callee_saved(unsigned cls, unsigned reg)
+{
+    return cls == CLASS_GPR && (reg == RBX || (reg >= R12 && reg <= R15));
+}
+
+typedef enum PinnedSet { PINNED_ALL, PINNED_CALLER_SAVED } PinnedSet;
+
+static void emit_pinned(const Backend *be, Asm *a, bool store, PinnedSet set)
+{
+    for (unsigned cls = 0; cls < NCLASSES; cls++) {
+        for (unsigned k = 0; k < be->npinned[cls]; k++) {
+            unsigned reg = cg_pinned_reg(cls, k);
+            Mem m = env_mem((size_t)be->target->globals[be->pinned[cls][k]].offset);
+
+            if (set == PINNED_CALLER_SAVED && is_callee_saved(cls, reg)) {
+                continue;
+            }
+            if (cls == CLASS_GPR && store) {
+                emit_store(a, X_W, m, reg);
+            } else if (cls == CLASS_GPR) {
+                emit_load(a, X_W, reg, m);
+            } else if (store) {
+                emit_xstore(a, m, reg);
+            } else {
+                emit_xload(a, reg, m);
+            }
+        }
+    }
+}
+
+/* --- Floating-point state --- */
+
+/* MXCSR's flags go to env, the default value comes in when another is there.  @at: scratch memory.
+ * Clobbers rcx and rdx. */
+static void emit_fp_out(Asm *a, Mem at)
+{
+    uint32_t skip;
+
+    emit_rm(a, OP_MXCSR, 3, at, 0);
+    emit_load(a, 0, RCX, at);
+    emit_rr(a, 0xf7, GRP3_TEST, RCX);
+    emit32(a, MXCSR_FLAGS | MXCSR_ROUNDING);
+    skip = emit_jcc(a, CC_E);
+    emit_alu_ri(a, ALU_AND, 0, RCX, MXCSR_FLAGS);
+    emit_tables_address(a, RDX, offsetof(AbiTables, flags));
+    emit_rm(a, OP_MOVZX8, RCX, (Mem){RDX, RCX, 0}, 0);
+    emit_rm(a, 0x09, RCX, env_mem(offsetof(TcgEnv, fp_flags)), 0); /* or [m], ecx */
+    emit_rm(a, OP_MXCSR, 2,
+            mem_at(RDX, (int)offsetof(AbiTables, mxcsr_default) - (int)offsetof(AbiTables, flags)), 0);
+    patch_rel32(a, skip, asm_pos(a));
+}
+
+/* The guest's rounding mode goes to MXCSR.  Clobbers rcx and rdx. */
+static void emit_fp_in(Asm *a)
+{
+    emit_load(a, 0, RCX, env_mem(offsetof(TcgEnv, fp_round)));
+    emit_alu_ri(a, ALU_AND, 0, RCX, 7);
+    emit_shift_ri(a, SHIFT_SHL, 0, RCX, 2);
+    emit_tables_address(a, RDX, offsetof(AbiTables, mxcsr));
+    emit_rm(a, OP_MXCSR, 2, (Mem){RDX, RCX, 0}, 0);
+}
+
+/* --- Calls of C --- */
+
+static void emit_args(Asm *a, unsigned nargs)
+{
+    static const uint8_t regs[4] = {RSI, RDX, RCX, R8};
+
+    for (unsigned k = 0; k < nargs; k++) {
+        emit_load(a, X_W, regs[k], mem_at(RSP, THUNK_RA + FRAME_ARG0 + 8 * (int)k));
+    }
+    emit_lea(a, X_W, RDI, mem_at(RBP, -ENV_BIAS));
+}
+
+static void emit_call_rax(Asm *a)
+{
+    emit_alu_ri(a, ALU_SUB, X_W, RSP, 8);
+    emit_rr(a, OP_GRP5, 2, RAX);
+    emit_alu_ri(a, ALU_ADD, X_W, RSP, 8);
+}
+
+/* Runtime functions and STATE helpers (@rt < 0: the function is in rax). */
+static void emit_state_thunk(const Backend *be, Asm *a, int rt, unsigned nargs, PinnedSet reload)
+{
+    emit_pinned(be, a, true, PINNED_ALL);
+    emit_load(a, X_W, RDX, mem_at(RSP, 0));
+    emit_store(a, X_W, env_mem(offsetof(TcgEnv, host_ra)), RDX);
+    emit_fp_out(a, mem_at(RSP, THUNK_RA + FRAME_MXCSR));
+    if (rt >= 0) {
+        emit_load(a, X_W, RAX, env_mem(offsetof(TcgEnv, runtime)));
+        emit_load(a, X_W, RAX, mem_at(RAX, 8 * rt));
+    }
+    emit_args(a, nargs);
+    emit_call_rax(a);
+    emit_fp_in(a);
+    emit_pinned(be, a, false, reload);
+    emit8(a, 0xc3);
+}
+
+static void emit_pure_thunk(const Backend *be, Asm *a, bool fp)
+{
+    emit_pinned(be, a, true, PINNED_CALLER_SAVED);
+    if (fp) {
+        emit_fp_out(a, mem_at(RSP, THUNK_RA + FRAME_MXCSR));
+    }
+    emit_args(a, 4);
+    emit_call_rax(a);
+    if (fp) {
+        emit_fp_in(a);
+    }
+    emit_pinned(be, a, false, PINNED_CALLER_SAVED);
+    emit8(a, 0xc3);
+}
+
+/* --- Entering and leaving --- */
+
+static const uint8_t saved_regs[6] = {RBP, RBX, R12, R13, R14, R15};
+
+static void emit_push(Asm *a, unsigned reg)
+{
+    if (reg >= R8) {
+        emit8(a, 0x41);
+    }
+    emit8(a, (uint8_t)(0x50 | (reg & 7)));
+}
+
+static void emit_pop(Asm *a, unsigned reg)
+{
+    if (reg >= R8) {
+        emit8(a, 0x41);
+    }
+    emit8(a, (uint8_t)(0x58 | (reg & 7)));
+}
+
+/* CodeLeave enter(TcgEnv *env, const void *entry) */
+static void emit_enter(const Backend *be, Asm *a)
+{
+    for (unsigned k = 0; k < ARRAY_SIZE(saved_regs); k++) {
+        emit_push(a, saved_regs[k]);
+    }
+    emit_alu_ri(a, ALU_SUB, X_W, RSP, FRAME_SIZE);
+    emit_lea(a, X_W, RBP, mem_at(RDI, ENV_BIAS));
+    emit_fp_in(a);
+    emit_pinned(be, a, false, PINNED_ALL);
+    emit_rr(a, OP_GRP5, 4, RSI);
+}
+
+/* Pinned globals are in env, r8 is the block, r9 the exit. */
+static void emit_return(Asm *a)
+{
+    emit_fp_out(a, mem_at(RSP, FRAME_MXCSR));
+    emit_rm(a, OP_MOV_IMM | X_W, 0, env_mem(offsetof(TcgEnv, host_ra)), 4);
+    emit32(a, 0);
+    emit_mov(a, X_W, RAX, R8);
+    emit_mov(a, 0, RDX, R9);
+    emit_alu_ri(a, ALU_ADD, X_W, RSP, FRAME_SIZE);
+    for (unsigned k = ARRAY_SIZE(saved_regs); k-- > 0;) {
+        emit_pop(a, saved_regs[k]);
+    }
+    emit8(a, 0xc3);
+}
+
+static void emit_exit_thunk(const Backend *be, Asm *a)
+{
+    emit_store(a, X_W, env_mem(offsetof(TcgEnv, pc)), RAX);
+    emit_pinned(be, a, true, PINNED_ALL);
+    emit_mov(a, X_W, R8, RSI);
+    emit_load(a, 0, R9, mem_at(RSP, FRAME_ARG0));
+    emit_return(a);
+}
+
+static void emit_enter_found(Asm *a)
+{
+    emit_alu_ri(a, ALU_AND, X_W, RAX, (int32_t)TCG_PAGE_MASK);
+    emit_store(a, X_W, env_mem(offsetof(TcgEnv, pc_page)), RAX);
+}
+
+static void emit_cross_thunk(Backend *be, Asm *a)
+{
+    JumpProbe probe = abi_emit_jump_probe(a);
+
+    emit_enter_found(a);
+    emit_rm(a, OP_GRP5, 4, (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, code))}, 0);
+    patch_rel32(a, probe.miss[0], be->thunk_off[THUNK_EXIT]);
+    patch_rel32(a, probe.miss[1], be->thunk_off[THUNK_EXIT]);
+}
+
+static void emit_lookup_thunk(const Backend *be, Asm *a)
+{
+    uint32_t none;
+
+    emit_store(a, X_W, env_mem(offsetof(TcgEnv, pc)), RAX);
+    emit_pinned(be, a, true, PINNED_ALL);
+    emit_mov(a, X_W, RSI, RAX);
+    emit_rm(a, OP_MOV_IMM | X_W, 0, env_mem(offsetof(TcgEnv, host_ra)), 4);
+    emit32(a, 0);
+    emit_fp_out(a, mem_at(RSP, FRAME_MXCSR));
+    emit_lea(a, X_W, RDI, mem_at(RBP, -ENV_BIAS));
+    emit_load(a, X_W, RAX, env_mem(offsetof(TcgEnv, runtime)));
+    emit_rm(a, OP_GRP5, 2, mem_at(RAX, 8 * RT_LOOKUP), 0);
+    emit_rr(a, OP_TEST | X_W, RAX, RAX);
+    none = emit_jcc(a, CC_E);
+    emit_mov(a, X_W, RSI, RAX);
+    emit_load(a, X_W, RAX, env_mem(offsetof(TcgEnv, pc)));
+    emit_enter_found(a);
+    emit_fp_in(a);
+    emit_pinned(be, a, false, PINNED_CALLER_SAVED);
+    emit_rr(a, OP_GRP5, 4, RSI);
+    patch_rel32(a, none, asm_pos(a));
+    emit_movi(a, R8, 0);
+    emit_movi(a, R9, 0);
+    emit_return(a);
+}
+
+int32_t abi_jump_offset(size_t field)
+{
+    return (int32_t)(offsetof(TcgTables, jump) + field) - (int32_t)sizeof(TcgTables) - ENV_BIAS;
+}
+
+JumpProbe abi_emit_jump_probe(Asm *a)
+{
+    enum { ENTRY_BITS = 5 };
+    JumpProbe probe;
+
+    G_STATIC_ASSERT(sizeof(TcgJumpEntry) == 1 << ENTRY_BITS);
+    /* Entry number (pc >> 1) mod the size. */
+    emit_mov(a, 0, RCX, RAX);
+    emit_shift_ri(a, SHIFT_SHL, 0, RCX, ENTRY_BITS - 1);
+    emit_alu_ri(a, ALU_AND, 0, RCX, ((1 << TCG_JUMP_BITS) - 1) << ENTRY_BITS);
+    emit_alu_rm(a, ALU_CMP, X_W, RAX,
+                (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, pc))});
+    probe.miss[0] = emit_jcc(a, CC_NE);
+    emit_load(a, X_W, RDX, (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, ctx))});
+    emit_alu_rm(a, ALU_CMP, X_W, RDX, env_mem(offsetof(TcgEnv, ctx)));
+    probe.miss[1] = emit_jcc(a, CC_NE);
+    return probe;
+}
+
+void abi_emit(Backend *be, Asm *a)
+{
+    AbiTables tables = abi_tables();
+    uint32_t *off = be->thunk_off;
+
+    for (size_t k = 0; k < sizeof(tables); k++) {
+        emit8(a, ((uint8_t *)&tables)[k]);
+    }
+    emit_nops(a, -asm_pos(a) & 15);
+    be->enter_off = asm_pos(a);
+    emit_enter(be, a);
+    off[THUNK_LOAD] = asm_pos(a);
+    emit_state_thunk(be, a, RT_LOAD, 2, PINNED_CALLER_SAVED);
+    off[THUNK_STORE] = asm_pos(a);
+    emit_state_thunk(be, a, RT_STORE, 3, PINNED_CALLER_SAVED);
+    off[THUNK_ATOMIC] = asm_pos(a);
+    emit_state_thunk(be, a, RT_ATOMIC, 3, PINNED_CALLER_SAVED);
+    off[THUNK_CAS] = asm_pos(a);
+    emit_state_thunk(be, a, RT_CAS, 4, PINNED_CALLER_SAVED);
+    off[THUNK_STATE] = asm_pos(a);
+    emit_state_thunk(be, a, -1, 4, PINNED_ALL);
+    off[THUNK_PURE] = asm_pos(a);
+    emit_pure_thunk(be, a, false);
+    off[THUNK_PURE_FP] = asm_pos(a);
+    emit_pure_thunk(be, a, true);
+    off[THUNK_EXIT] = asm_pos(a);
+    emit_exit_thunk(be, a);
+    off[THUNK_CROSS] = asm_pos(a);
+    emit_cross_thunk(be, a);
+    off[THUNK_LOOKUP] = asm_pos(a);
+    emit_lookup_thunk(be, a);
+}

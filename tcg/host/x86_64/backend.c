@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The x86-64 back end as include/tcg/backend.h shows it: which ops and globals this host takes, and
+ * the frame of one compilation.  Threading: a Backend is constant after backend_new(); compilations
+ * may run in parallel.
+ */
+#include "rhea/osdep.h"
+#include <cpuid.h>
+#include "rhea/bits.h"
+#include "codegen.h"
+
+enum { CPUID1_ECX_PCLMULQDQ = 1 << 1, CPUID1_ECX_FMA = 1 << 12 };
+
+/* --- The target's globals and the host's abilities --- */
+
+static void pin_globals(Backend *be)
+{
+    static const IrType type[NCLASSES] = {IR_I64, IR_F64};
+    const IrTarget *t = be->target;
+
+    be->home = g_malloc(t->nglobals + 1);
+    memset(be->home, NO_REG, t->nglobals + 1);
+    for (unsigned cls = 0; cls < NCLASSES; cls++) {
+        unsigned limit = cls == CLASS_GPR ? NPINNED_GPR : NPINNED_XMM;
+
+        for (unsigned k = 0; k < limit; k++) {
+            int best = -1;
+
+            for (unsigned g = 0; g < t->nglobals; g++) {
+                if (t->globals[g].type == type[cls] && t->globals[g].rank < 255 &&
+                    be->home[g] == NO_REG &&
+                    (best < 0 || t->globals[g].rank < t->globals[best].rank)) {
+                    best = (int)g;
+                }
+            }
+            if (best < 0) {
+                break;
+            }
+            be->home[best] = (uint8_t)cg_pinned_reg(cls, k);
+            be->pinned[cls][be->npinned[cls]++] = (uint16_t)best;
+        }
+    }
+}
+
+static void choose_ops(Backend *be)
+{
+    static const uint8_t done[] = {
+        IR_MULHU, IR_MULHS, IR_DIVU, IR_DIVS, IR_REMU, IR_REMS, IR_NEG, IR_NOT, IR_ANDN, IR_ROTL,
+        IR_ROTR, IR_CLZ, IR_CTZ, IR_POPCNT, IR_BSWAP, IR_SEXT8, IR_SEXT16, IR_ZEXT8, IR_ZEXT16,
+    };
+
+    for (unsigned op = 0; op < IR_NOPS; op++) {
+        be->ops[op] = ir_op_info[op].lack == IR_REQUIRED;
+    }
+    for (unsigned k = 0; k < ARRAY_SIZE(done); k++) {
+        be->ops[done[k]] = true;
+    }
+    be->ops[IR_CLMUL] = be->ops[IR_CLMULH] = be->has_clmul;
+}
+
+/* BMI1, BMI2 and LZCNT came together: shlx, rorx, andn, tzcnt and lzcnt are used throughout. */
+static bool host_is_new_enough(void)
+{
+    return __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+           __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt") &&
+           __builtin_cpu_supports("sse4.1");
+}
+
+Backend *backend_new(const IrTarget *target, uint8_t *rw, const uint8_t *rx, size_t *used)
+{
+    enum { STUBS_SIZE = 16384 };
+    Backend *be;
+    unsigned eax, ebx, ecx, edx;
+    Asm a;
+
+    if (!host_is_new_enough()) {
+        return NULL;
+    }
+    be = g_new0(Backend, 1);
+    be->target = target;
+    be->rx = rx;
+    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
+        be->has_clmul = ecx & CPUID1_ECX_PCLMULQDQ;
+        be->has_fma = ecx & CPUID1_ECX_FMA;
+    }
+    pin_globals(be);
+    choose_ops(be);
+    asm_init(&a, rw, STUBS_SIZE);
+    abi_emit(be, &a);
+    g_assert(!a.overflow);
+    *used = align_up(asm_pos(&a), 64);
+    return be;
+}
+
+void backend_free(Backend *be)
+{
+    g_free(be->home);
+    g_free(be);
+}
+
+const bool *backend_ops(const Backend *be)
+{
+    return be->ops;
+}
+
+void *const *backend_runtime(Backend *be, void *const *rt_functions)
+{
+    unsigned nhelpers = ir_op_helper_count();
+
+    if (!be->runtime) {
+        be->runtime = g_new0(void *, THUNK_END + nhelpers);
+        memcpy(be->runtime, rt_functions, RT_NFN * sizeof(void *));
+        for (unsigned k = RT_NFN; k < THUNK_END; k++) {
+            be->runtime[k] = (void *)(uintptr_t)(be->rx + be->thunk_off[k]);
+        }
+        for (unsigned k = 0; k < nhelpers; k++) {
+            be->runtime[THUNK_END + k] =
+                (void *)(uintptr_t)ir_helper(be->target, IR_OP_HELPER_BASE + k)->fn;
+        }
+    }
+    return be->runtime;
+}
+
+CodeLeave backend_run(Backend *be, TcgEnv *env, const void *entry)
+{
+    CodeLeave (*enter)(TcgEnv *, const void *) =
+        (CodeLeave(*)(TcgEnv *, const void *))(uintptr_t)(be->rx + be->enter_off);
+
+    env->pc_page = env->pc & TCG_PAGE_MASK;
+    return enter(env, entry);
+}
+
+/* --- One compilation --- */
+
+static void emit_stubs(Cg *c)
+{
+    for (unsigned k = 0; k < c->stubs->len; k++) {
+        const Stub *s = &g_array_index(c->stubs, Stub, k);
+
+        patch_rel32(&c->a, s->from, asm_pos(&c->a));
+        s->emit(c, s);
+    }
+}
+
+static void compile(Cg *c)
+{
+    for (c->i = 0; c->i < c->ir->n; c->i++) {
+        cg_select(c);
+        cg_end_insn(c);
+    }
+    emit_stubs(c);
+    cg_flow_tail(c);
+}
+
+bool backend_compile(Backend *be, const Ir *ir, uint32_t block_page_off, size_t room, CodeBlock *cb)
+{
+    Cg c = {.be = be, .ir = ir, .block = cb, .page_rel = (int32_t)block_page_off};
+    bool fits;
+
+    asm_init(&c.a, cb->rw, room);
+    c.stubs = g_array_new(FALSE, FALSE, sizeof(Stub));
+    c.points = g_array_new(FALSE, FALSE, sizeof(CodePoint));
+    c.exits = g_array_new(FALSE, FALSE, sizeof(CodeExit));
+    c.exit_jumps = cg_new_exit_jumps();
+    cg_alloc_init(&c);
+    compile(&c);
+    cg_alloc_fini(&c);
+    g_array_free(c.stubs, TRUE);
+    g_array_free(c.exit_jumps, TRUE);
+
+    fits = !c.a.overflow;
+    cb->size = asm_pos(&c.a);
+    cb->npoints = c.points->len;
+    cb->nexits = c.exits->len;
+    cb->points = (CodePoint *)(void *)g_array_free(c.points, !fits);
+    cb->exits = (CodeExit *)(void *)g_array_free(c.exits, !fits);
+    return fits;
+}
+
+void backend_print(const Backend *be, const CodeBlock *cb, FILE *out)
+{
+    for (uint32_t at = 0; at < cb->size; at += 16) {
+        fprintf(out, "%6" PRIx32 " ", at);
+        for (uint32_t k = at; k < cb->size && k < at + 16; k++) {
+            fprintf(out, " %02x", cb->rw[k]);
+        }
+        fputc('\n', out);
+    }
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Private to the x86-64 back end: the state of one compilation, the register conventions of
+ * translated code and the interface between its parts (alloc.c, select*.c, flow.c, abi.c).
+ *
+ * Conventions of translated code
+ *   rbp            env + ENV_BIAS
+ *   rsp            the frame of backend_run(), fixed: arguments of calls, then spill slots
+ *   pinned         globals in their home registers, at block boundaries and wherever a block may be
+ *                  left; a home holds nothing but its global, or the value of its next PUT once
+ *                  nothing can observe the old one
+ *   temporaries    values of the running block
+ */
+#ifndef TCG_HOST_X86_64_CODEGEN_H
+#define TCG_HOST_X86_64_CODEGEN_H
+
+#include "tcg/backend.h"
+#include "bits.h"
+
+enum { CLASS_GPR, CLASS_XMM, NCLASSES };
+
+enum {
+    ENV_BIAS = 128,
+    NPINNED_GPR = 10,
+    NPINNED_XMM = 10,
+    NTEMP_XMM = 6, /* xmm0..xmm5 */
+
+    /* The frame, from rsp. */
+    FRAME_ARG0 = 0,
+    FRAME_MXCSR = 40,
+    FRAME_SLOT0 = 48,
+    FRAME_SIZE = FRAME_SLOT0 + 8 * IR_MAX_INSNS + 8, /* makes rsp a multiple of 16 */
+
+    TEMP_GPRS = 1 << RAX | 1 << RCX | 1 << RDX | 1 << RSI,
+    TEMP_XMMS = (1 << NTEMP_XMM) - 1,
+};
+
+/* Entries that the backend adds to the runtime table, behind the caller's RT_NFN. */
+typedef enum Thunk {
+    THUNK_LOAD = RT_NFN, /* args in the frame; result in rax */
+    THUNK_STORE,
+    THUNK_ATOMIC,
+    THUNK_CAS,
+    THUNK_STATE,    /* rax: C function */
+    THUNK_PURE,
+    THUNK_PURE_FP,
+    THUNK_EXIT,     /* rax: pc, rsi: block or 0, dword [rsp]: exit */
+    THUNK_CROSS,    /* the same, after a look into the jump cache */
+    THUNK_LOOKUP,   /* rax: pc */
+    THUNK_END,      /* op helpers follow, by number */
+} Thunk;
+
+/* What the allocator knows of a value.  Values that share bits (TRUNC) share one root. */
+typedef struct Val {
+    IrVal root;
+    IrVal last_use; /* index of the last instruction that reads it */
+    IrVal next;     /* in the list of values that equal a global */
+    int16_t slot;   /* reserved frame slot or -1 */
+    int16_t global; /* equals this global now, or -1 */
+    int16_t hint;   /* global whose home it is worth computing it into, or -1 ... */
+    IrVal hint_for; /* ... because this root is PUT there */
+    uint8_t reg;    /* temporary, or home before its PUT; NO_REG */
+    uint8_t cls;
+    bool in_slot;   /* the slot holds it */
+} Val;
+
+typedef enum OpndKind { OPND_REG, OPND_MEM, OPND_IMM } OpndKind;
+
+/* Where an argument is found. */
+typedef struct Opnd {
+    OpndKind kind;
+    uint8_t reg;
+    Mem mem;
+    int64_t imm;
+} Opnd;
+
+/* A temporary that must survive an out-of-line call. */
+typedef struct SavedReg {
+    uint8_t cls, reg;
+    bool store; /* not in its frame location yet */
+    Mem mem;
+} SavedReg;
+
+struct Cg;
+
+/* Out-of-line code, emitted behind the block's main line. */
+typedef struct Stub {
+    void (*emit)(struct Cg *c, const struct Stub *s);
+    uint32_t from;    /* displacement of the jump that leads here */
+    uint32_t back;    /* position to return to */
+    int32_t page_rel; /* of the guest instruction */
+    const IrInsn *insn;
+    uint8_t dst, cls; /* result, or what is stored (@value) */
+    uint8_t base;     /* address: register and displacement */
+    int32_t disp;
+    Opnd value;
+    uint8_t nsaved;
+    SavedReg saved[4 + NTEMP_XMM];
+} Stub;
+
+struct Backend {
+    const IrTarget *target;
+    bool ops[IR_NOPS];
+    bool has_fma, has_clmul;
+    uint8_t *home;           /* [nglobals]: host register or NO_REG */
+    unsigned npinned[NCLASSES];
+    uint16_t pinned[NCLASSES][16]; /* global held by pinned_reg(cls, i) */
+    const uint8_t *rx;       /* of the enter stub and thunks */
+    uint32_t enter_off;
+    uint32_t thunk_off[THUNK_END];
+    void **runtime;
+};
+
+typedef struct Cg {
+    Backend *be;
+    const Ir *ir;
+    const CodeBlock *block;
+    Asm a;
+    unsigned i;       /* current instruction */
+    int32_t page_rel; /* of the current guest instruction */
+    Val *v;
+    IrVal *in_global;          /* per global: first value that equals it, or IR_NONE */
+    IrVal owner[NCLASSES][16]; /* of a temporary, or IR_NONE */
+    uint32_t free_temps[NCLASSES];
+    uint32_t locked[NCLASSES]; /* used by the current instruction */
+    int16_t *free_slots;
+    unsigned nfree_slots, nslots;
+    GArray *stubs;  /* Stub */
+    GArray *points; /* CodePoint */
+    GArray *exits;  /* CodeExit */
+    GArray *exit_jumps; /* ExitJump, flow.c */
+    uint32_t compare_at; /* position of the last compare, moved when its jump must be */
+} Cg;
+
+/* --- alloc.c --- */
+
+void cg_alloc_init(Cg *c);
+void cg_alloc_fini(Cg *c);
+
+static inline const IrInsn *cg_insn(const Cg *c)
+{
+    return &c->ir->insns[c->i];
+}
+
+/* The env field at @offset. */
+static inline Mem cg_env(int64_t offset)
+{
+    return mem_at(RBP, (int32_t)offset - ENV_BIAS);
+}
+
+static inline uint32_t cg_w(IrType type)
+{
+    return type == IR_I64 ? X_W : 0;
+}
+
+/* Is @v read by no instruction after the current one? */
+static inline bool cg_dies(const Cg *c, IrVal v)
+{
+    return c->v[c->v[v].root].last_use <= c->i;
+}
+
+bool cg_is_const(const Cg *c, IrVal v, int64_t *imm);
+
+/* Where @v is, without moving it: constants that fit 32 bits are immediates, all others are put into
+ * a register, as is whatever will be read again and finds a free temporary. */
+Opnd cg_opnd(Cg *c, IrVal v);
+/* @v in a register of its class, locked for this instruction. */
+unsigned cg_use(Cg *c, IrVal v);
+/* A temporary for the current instruction only. */
+unsigned cg_scratch(Cg *c, unsigned cls);
+/* The given temporary, emptied, for the current instruction only. */
+void cg_take(Cg *c, unsigned cls, unsigned reg);
+
+/* A register for the current instruction's result.  @overlap: an argument whose register may be the
+ * result's (it dies here), IR_NONE for none; CG_WRITTEN_LAST: any may. */
+enum { CG_WRITTEN_LAST = 0xfffe };
+unsigned cg_def(Cg *c, IrVal overlap);
+/* The same, for a result that is in @reg (from cg_take). */
+void cg_def_in(Cg *c, unsigned reg);
+
+/* The current instruction is a GET or PUT. */
+void cg_get(Cg *c);
+void cg_put(Cg *c);
+
+/* After every instruction: what dies here goes. */
+void cg_end_insn(Cg *c);
+
+/* Temporaries that hold values needed after this instruction; reserves slots for them. */
+unsigned cg_live_temps(Cg *c, SavedReg *saved);
+/* Before a call that keeps globals: no live value in a temporary only. */
+void cg_spill_temps(Cg *c);
+/* Before a call that may write globals: no live value anywhere but in its slot. */
+void cg_spill_all(Cg *c);
+
+/* dst := the operand, in the register class @cls; @w for integers. */
+void cg_move(Cg *c, unsigned cls, uint32_t w, unsigned dst, Opnd o);
+Mem cg_slot_mem(const Cg *c, int slot);
+unsigned cg_pinned_reg(unsigned cls, unsigned i);
+
+/* --- select.c, select-mem.c, select-fp.c --- */
+
+void cg_select(Cg *c);
+void cg_alu(Cg *c, unsigned alu, uint32_t w, unsigned dst, Opnd o);
+/* Compares the first two arguments of the current instruction and returns the condition code. */
+unsigned cg_compare(Cg *c);
+void cg_load(Cg *c);
+void cg_store(Cg *c);
+void cg_atomic(Cg *c);
+void cg_cas(Cg *c);
+void cg_fence(Cg *c);
+void cg_call(Cg *c);
+bool cg_select_fp(Cg *c);
+/* The current instruction's out-of-line part, entered by the jump at @from, back to here. */
+Stub *cg_add_stub(Cg *c, void (*emit)(Cg *c, const Stub *s), uint32_t from);
+
+/* --- flow.c --- */
+
+void cg_exit_if(Cg *c);
+void cg_goto(Cg *c);
+void cg_goto_ind(Cg *c);
+void cg_exit(Cg *c);
+/* Emits what the exits need behind the block. */
+void cg_flow_tail(Cg *c);
+void cg_point(Cg *c, int32_t page_rel);
+GArray *cg_new_exit_jumps(void);
+/* call or jmp through the runtime table; the call clobbers @scratch, the jump rcx. */
+void cg_call_runtime(Cg *c, unsigned index, unsigned scratch);
+void cg_jmp_runtime(Cg *c, unsigned index);
+
+/* --- abi.c --- */
+
+/* Emits enter and all thunks. */
+void abi_emit(Backend *be, Asm *a);
+/* Puts the jump-cache probe for the pc in rax: rcx is the entry's offset from rbp behind it; the two
+ * jumps out of it are for a miss. */
+typedef struct JumpProbe {
+    uint32_t miss[2];
+} JumpProbe;
+JumpProbe abi_emit_jump_probe(Asm *a);
+int32_t abi_jump_offset(size_t field);
+
+#endif

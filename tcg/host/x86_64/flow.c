@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How blocks are left.
+ *
+ * PAGE exits are a jmp or jcc whose displacement is patched with one atomic store (it never crosses a
+ * cache line).  CROSS exits load a 16-byte pair {ctx, target} from the block's literals in one load,
+ * so that ctx and target always belong together, whoever patches them meanwhile; when ctx is not the
+ * present one they look into the jump cache before they leave.  ctx 0 is never current: it means
+ * unlinked.  Exits that go backward, and indirect jumps, first look at exit_request.
+ *
+ * At an exit every global is in its home, and no temporary is live.
+ */
+#include "rhea/osdep.h"
+#include "codegen.h"
+
+/* What the code behind the block owes to exit number n of Cg.exits. */
+typedef struct ExitJump {
+    uint32_t to_stub;    /* displacement that leads to the stub: unlinked, or guard failed */
+    uint32_t to_request; /* displacement taken for exit_request, 0 when there is none */
+    uint32_t to_cold;    /* CROSS EXIT_IF: the jcc to the guard, which is out of line; else 0 */
+} ExitJump;
+
+GArray *cg_new_exit_jumps(void)
+{
+    return g_array_new(FALSE, FALSE, sizeof(ExitJump));
+}
+
+void cg_point(Cg *c, int32_t page_rel)
+{
+    CodePoint point = {asm_pos(&c->a), page_rel};
+
+    g_array_append_val(c->points, point);
+}
+
+void cg_call_runtime(Cg *c, unsigned index, unsigned scratch)
+{
+    emit_load(&c->a, X_W, scratch, cg_env(offsetof(TcgEnv, runtime)));
+    emit_rm(&c->a, OP_GRP5, 2, mem_at(scratch, 8 * (int)index), 0);
+}
+
+void cg_jmp_runtime(Cg *c, unsigned index)
+{
+    emit_load(&c->a, X_W, RCX, cg_env(offsetof(TcgEnv, runtime)));
+    emit_rm(&c->a, OP_GRP5, 4, mem_at(RCX, 8 * (int)index), 0);
+}
+
+/* Pads so that 4 bytes from (position + @ahead) on lie in one cache line.  The bytes since @from are
+ * moved along: a compare stays fused with its jump. */
+static void keep_in_line(Cg *c, unsigned ahead, uint32_t from)
+{
+    uintptr_t at = (uintptr_t)c->block->rx + asm_pos(&c->a) + ahead;
+    unsigned pad = (at & 63) > 60 ? 64 - (at & 63) : 0, n = asm_pos(&c->a) - from;
+    uint8_t moved[32];
+
+    if (!pad) {
+        return;
+    }
+    if (n && n <= sizeof(moved) && !c->a.overflow) {
+        memcpy(moved, c->a.start + from, n);
+        c->a.p -= n;
+    } else {
+        n = 0;
+    }
+    emit_nops(&c->a, pad);
+    for (unsigned k = 0; k < n; k++) {
+        emit8(&c->a, moved[k]);
+    }
+}
+
+static uint32_t emit_request_test(Cg *c, unsigned cc)
+{
+    emit_alu_mi(&c->a, ALU_CMP, 0, cg_env(offsetof(TcgEnv, exit_request)), 0);
+    return emit_jcc(&c->a, cc);
+}
+
+static CodeExit *add_exit(Cg *c, int64_t page_rel, ExitJump **jump)
+{
+    CodeExit e = {.page_rel = (int32_t)page_rel, .backward = page_rel <= c->page_rel,
+                  .kind = page_rel >> TCG_PAGE_BITS ? CODE_EXIT_CROSS : CODE_EXIT_PAGE};
+    ExitJump j = {0};
+
+    g_array_append_val(c->exits, e);
+    g_array_append_val(c->exit_jumps, j);
+    *jump = &g_array_index(c->exit_jumps, ExitJump, c->exit_jumps->len - 1);
+    return &g_array_index(c->exits, CodeExit, c->exits->len - 1);
+}
+
+/* The guarded jump of a CROSS exit; its literal's address is filled in by the tail. */
+static void emit_cross(Cg *c, CodeExit *e, ExitJump *j)
+{
+    int32_t delta = e->page_rel & (int32_t)TCG_PAGE_MASK;
+
+    if (e->backward) {
+        j->to_request = emit_request_test(c, CC_NE);
+    }
+    emit_rm(&c->a, OP_MOVDQA, 0, mem_at(NO_REG, 0), 0);
+    e->guard_off = asm_pos(&c->a) - 4;
+    emit_rr(&c->a, OP_MOVD_STORE | X_W, 0, RAX);
+    emit_alu_rm(&c->a, ALU_CMP, X_W, RAX, cg_env(offsetof(TcgEnv, ctx)));
+    j->to_stub = emit_jcc(&c->a, CC_NE);
+    emit_rr(&c->a, OP_PEXTRQ, 0, RCX);
+    emit8(&c->a, 1);
+    emit_alu_mi(&c->a, ALU_ADD, X_W, cg_env(offsetof(TcgEnv, pc_page)), delta);
+    emit_rr(&c->a, OP_GRP5, 4, RCX);
+}
+
+void cg_exit_if(Cg *c)
+{
+    unsigned cc = cg_compare(c);
+    ExitJump *j;
+    CodeExit *e = add_exit(c, cg_insn(c)->imm, &j);
+    uint32_t over;
+
+    if (e->kind == CODE_EXIT_CROSS) {
+        j->to_cold = emit_jcc(&c->a, cc);
+    } else if (!e->backward) {
+        keep_in_line(c, 2, c->compare_at);
+        e->jump_off = j->to_stub = emit_jcc(&c->a, cc);
+    } else {
+        over = emit_jcc8(&c->a, cc ^ 1);
+        emit_alu_mi(&c->a, ALU_CMP, 0, cg_env(offsetof(TcgEnv, exit_request)), 0);
+        keep_in_line(c, 2, asm_pos(&c->a));
+        e->jump_off = j->to_stub = emit_jcc(&c->a, CC_E);
+        j->to_request = emit_jmp(&c->a);
+        patch_rel8(&c->a, over);
+    }
+}
+
+void cg_goto(Cg *c)
+{
+    ExitJump *j;
+    CodeExit *e = add_exit(c, cg_insn(c)->imm, &j);
+
+    if (e->kind == CODE_EXIT_CROSS) {
+        emit_cross(c, e, j);
+        return;
+    }
+    if (e->backward) {
+        j->to_request = emit_request_test(c, CC_NE);
+    }
+    keep_in_line(c, 1, asm_pos(&c->a));
+    e->jump_off = j->to_stub = emit_jmp(&c->a);
+}
+
+void cg_goto_ind(Cg *c)
+{
+    IrVal target = cg_insn(c)->arg[0];
+    uint32_t request;
+    JumpProbe probe;
+
+    cg_take(c, CLASS_GPR, RAX);
+    cg_move(c, CLASS_GPR, X_W, RAX, cg_opnd(c, target));
+    request = emit_request_test(c, CC_NE);
+    probe = abi_emit_jump_probe(&c->a);
+    emit_alu_ri(&c->a, ALU_AND, X_W, RAX, (int32_t)TCG_PAGE_MASK);
+    emit_store(&c->a, X_W, cg_env(offsetof(TcgEnv, pc_page)), RAX);
+    emit_rm(&c->a, OP_GRP5, 4, (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, code))}, 0);
+
+    patch_rel32(&c->a, probe.miss[0], asm_pos(&c->a));
+    patch_rel32(&c->a, probe.miss[1], asm_pos(&c->a));
+    cg_jmp_runtime(c, THUNK_LOOKUP);
+    patch_rel32(&c->a, request, asm_pos(&c->a));
+    emit_movi(&c->a, RSI, 0);
+    cg_jmp_runtime(c, THUNK_EXIT);
+}
+
+static void emit_pc(Cg *c, int64_t page_rel)
+{
+    emit_load(&c->a, X_W, RAX, cg_env(offsetof(TcgEnv, pc_page)));
+    if (page_rel) {
+        emit_alu_ri(&c->a, ALU_ADD, X_W, RAX, (int32_t)page_rel);
+    }
+}
+
+void cg_exit(Cg *c)
+{
+    emit_pc(c, cg_insn(c)->imm);
+    emit_movi(&c->a, RSI, 0);
+    cg_jmp_runtime(c, THUNK_EXIT);
+}
+
+/* --- Behind the block --- */
+
+static void emit_exit_stub(Cg *c, unsigned n)
+{
+    CodeExit *e = &g_array_index(c->exits, CodeExit, n);
+    ExitJump *j = &g_array_index(c->exit_jumps, ExitJump, n);
+    bool cross = e->kind == CODE_EXIT_CROSS;
+
+    if (j->to_cold) {
+        patch_rel32(&c->a, j->to_cold, asm_pos(&c->a));
+        emit_cross(c, e, j);
+    }
+    patch_rel32(&c->a, j->to_stub, asm_pos(&c->a));
+    if (!cross) {
+        e->guard_off = asm_pos(&c->a);
+    }
+    emit_lea(&c->a, X_W, RSI, mem_at(NO_REG, 0));
+    patch_rel32(&c->a, asm_pos(&c->a) - 4, 0);
+    emit_pc(c, e->page_rel);
+    emit_rm(&c->a, OP_MOV_IMM, 0, mem_at(RSP, FRAME_ARG0), 4);
+    emit32(&c->a, n);
+    cg_jmp_runtime(c, cross ? THUNK_CROSS : THUNK_EXIT);
+    if (j->to_request) {
+        patch_rel32(&c->a, j->to_request, asm_pos(&c->a));
+        emit_pc(c, e->page_rel);
+        emit_movi(&c->a, RSI, 0);
+        cg_jmp_runtime(c, THUNK_EXIT);
+    }
+}
+
+void cg_flow_tail(Cg *c)
+{
+    for (unsigned n = 0; n < c->exits->len; n++) {
+        emit_exit_stub(c, n);
+    }
+    for (unsigned n = 0; n < c->exits->len; n++) {
+        CodeExit *e = &g_array_index(c->exits, CodeExit, n);
+
+        if (e->kind == CODE_EXIT_CROSS) {
+            emit_nops(&c->a, -((uintptr_t)c->block->rx + asm_pos(&c->a)) & 15);
+            patch_rel32(&c->a, e->guard_off, asm_pos(&c->a));
+            e->guard_off = asm_pos(&c->a);
+            emit64(&c->a, 0);
+            emit64(&c->a, 0);
+        }
+    }
+}
+
+/* --- Linking --- */
+
+static void store_rel32(uint8_t *at, uint32_t rel)
+{
+    struct Unaligned {
+        uint32_t v;
+    } __attribute__((packed));
+
+    ((volatile struct Unaligned *)(void *)at)->v = rel; /* within one cache line: atomic */
+}
+
+void backend_link(Backend *be, const CodeBlock *cb, unsigned i, const void *target, uint64_t ctx)
+{
+    const CodeExit *e = &cb->exits[i];
+
+    if (e->kind == CODE_EXIT_CROSS) {
+        uint64_t *pair = (uint64_t *)(void *)(cb->rw + e->guard_off);
+
+        __atomic_store_n(&pair[0], 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&pair[1], (uintptr_t)target, __ATOMIC_RELEASE);
+        __atomic_store_n(&pair[0], ctx, __ATOMIC_RELEASE);
+    } else {
+        intptr_t rel = (intptr_t)target - (intptr_t)(cb->rx + e->jump_off + 4);
+
+        store_rel32(cb->rw + e->jump_off, (uint32_t)rel);
+    }
+}
+
+void backend_unlink(Backend *be, const CodeBlock *cb, unsigned i)
+{
+    const CodeExit *e = &cb->exits[i];
+
+    if (e->kind == CODE_EXIT_CROSS) {
+        __atomic_store_n((uint64_t *)(void *)(cb->rw + e->guard_off), 0, __ATOMIC_RELEASE);
+    } else {
+        store_rel32(cb->rw + e->jump_off, e->guard_off - (e->jump_off + 4));
+    }
+}

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+obj-$(CONFIG_JIT) += tcg/host/x86_64/abi.o
+obj-$(CONFIG_JIT) += tcg/host/x86_64/alloc.o
+obj-$(CONFIG_JIT) += tcg/host/x86_64/backend.o
+obj-$(CONFIG_JIT) += tcg/host/x86_64/emit.o
+obj-$(CONFIG_JIT) += tcg/host/x86_64/flow.o
+obj-$(CONFIG_JIT) += tcg/host/x86_64/select.o
+obj-$(CONFIG_JIT) += tcg/host/x86_64/select-fp.o
+obj-$(CONFIG_JIT) += tcg/host/x86_64/select-mem.o
