@@ -12,3 +12,4 @@ obj-y += softmmu/cmdline.o
 obj-y += softmmu/device-add.o
 obj-y += softmmu/options-host.o
 obj-y += softmmu/options-machine.o
+obj-y += softmmu/options-block.o

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Options about disks. */
+#include "rhea/osdep.h"
+
+#include "block/block.h"
+#include "cmdline.h"
+
+static bool run_drive(Setup *s, const char *arg, Error **errp)
+{
+    return blk_new_drive(arg, BLK_IF_VIRTIO, errp) != NULL;
+}
+
+static bool run_blockdev(Setup *s, const char *arg, Error **errp)
+{
+    return blk_new_blockdev(arg, errp);
+}
+
+/* The file name becomes an option value: its commas are doubled. */
+static bool add_disk(const char *file, const char *media, int index, Error **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(file, ",", -1);
+    g_autofree char *quoted = g_strjoinv(",,", parts);
+    g_autofree char *text = g_strdup_printf("file=%s,media=%s,index=%d", quoted, media, index);
+
+    return blk_new_drive(text, BLK_IF_VIRTIO, errp) != NULL;
+}
+
+static bool run_hda(Setup *s, const char *arg, Error **errp)
+{
+    return add_disk(arg, "disk", 0, errp);
+}
+
+static bool run_hdb(Setup *s, const char *arg, Error **errp)
+{
+    return add_disk(arg, "disk", 1, errp);
+}
+
+static bool run_hdc(Setup *s, const char *arg, Error **errp)
+{
+    return add_disk(arg, "disk", 2, errp);
+}
+
+static bool run_hdd(Setup *s, const char *arg, Error **errp)
+{
+    return add_disk(arg, "disk", 3, errp);
+}
+
+static bool run_cdrom(Setup *s, const char *arg, Error **errp)
+{
+    return add_disk(arg, "cdrom", 2, errp);
+}
+
+static const Option block_options[] = {
+    {"drive", "file=FILE[,id=ID][,if=none|virtio|pflash][,format=raw][,readonly=on]\n"
+     "       [,snapshot=on][,cache=...][,discard=...][,media=disk|cdrom][,...]", PHASE_BACKEND,
+     "a disk image; if=none leaves it to a -device with drive=ID", run_drive},
+    {"blockdev", "driver=DRIVER,node-name=NAME[,...]", PHASE_BACKEND,
+     "a node of the block layer, for a -device with drive=NAME", run_blockdev},
+    {"hda", "FILE", PHASE_BACKEND, "the first hard disk", run_hda},
+    {"hdb", "FILE", PHASE_BACKEND, "the second hard disk", run_hdb},
+    {"hdc", "FILE", PHASE_BACKEND, "the third hard disk", run_hdc},
+    {"hdd", "FILE", PHASE_BACKEND, "the fourth hard disk", run_hdd},
+    {"cdrom", "FILE", PHASE_BACKEND, "a read-only image in the place of the third", run_cdrom},
+    {NULL},
+};
+
+OPTION_GROUP(block_group, .title = "Disks", .order = 30, .options = block_options);
