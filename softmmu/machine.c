@@ -132,6 +132,7 @@ Machine *machine_new(const ObjectType *t)
     m->peripheral_anon = qom_container(qom_root(), "/machine/peripheral-anon");
     m->unattached = qom_container(qom_root(), "/machine/unattached");
     m->ram_size = machine_ops(m)->default_ram_size;
+    m->cpu_model = g_strdup(machine_ops(m)->default_cpu);
     current_machine = m;
     return m;
 }

@@ -13,3 +13,6 @@ obj-y += softmmu/device-add.o
 obj-y += softmmu/options-host.o
 obj-y += softmmu/options-machine.o
 obj-y += softmmu/options-block.o
+ifneq ($(wildcard $(SRC)/accel/accel.c),)
+obj-y += softmmu/main.o
+endif
