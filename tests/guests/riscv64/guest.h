@@ -149,4 +149,8 @@ void test_mmu(void);
 void test_interrupts(void);
 void test_devices(void);
 
+/* Hostile accesses: fuzz.c. */
+void fuzz_registers(uint64_t seed, uint64_t rounds);
+void fuzz_queues(void);
+
 #endif

@@ -7,6 +7,8 @@
  *   hello      one line, then exit      exit=N     exit with status N
  *   reset      reset the machine        idle       sleep for ever (WFI)
  *   echo       send back what is typed on the console until Ctrl-D
+ *   fuzz=SEED  random accesses to all devices, rounds=N of them
+ *   badqueue   virtqueues that loop or point outside memory, on every virtio-mmio device
  * The status is the number of failed tests, or 0.
  */
 #include "guest.h"
@@ -123,7 +125,14 @@ void guest_main(uint64_t hart, uint64_t tree)
     if (word) {
         leave(number(word));
     }
-    if (boot_word("echo")) {
+    word = boot_word("fuzz");
+    if (word) {
+        const char *rounds = boot_word("rounds");
+
+        fuzz_registers(number(word), rounds ? number(rounds) : 100000);
+    } else if (boot_word("badqueue")) {
+        fuzz_queues();
+    } else if (boot_word("echo")) {
         echo();
     } else {
         run_tests();
