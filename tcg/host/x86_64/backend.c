@@ -47,6 +47,8 @@ static void choose_ops(Backend *be)
     static const uint8_t done[] = {
         IR_MULHU, IR_MULHS, IR_DIVU, IR_DIVS, IR_REMU, IR_REMS, IR_NEG, IR_NOT, IR_ANDN, IR_ROTL,
         IR_ROTR, IR_CLZ, IR_CTZ, IR_POPCNT, IR_BSWAP, IR_SEXT8, IR_SEXT16, IR_ZEXT8, IR_ZEXT16,
+        IR_FADD, IR_FSUB, IR_FMUL, IR_FDIV, IR_FSQRT, IR_FMIN, IR_FMAX, IR_FCMP, IR_FCVT_F,
+        IR_FCVT_SI, IR_FCVT_UI, IR_FCVT_SF, IR_FCVT_UF,
     };
 
     for (unsigned op = 0; op < IR_NOPS; op++) {
@@ -55,15 +57,16 @@ static void choose_ops(Backend *be)
     for (unsigned k = 0; k < ARRAY_SIZE(done); k++) {
         be->ops[done[k]] = true;
     }
+    be->ops[IR_FMA] = be->has_fma;
     be->ops[IR_CLMUL] = be->ops[IR_CLMULH] = be->has_clmul;
 }
 
-/* BMI1, BMI2 and LZCNT came together: shlx, rorx, andn, tzcnt and lzcnt are used throughout. */
+/* All came with one generation: shlx, rorx, andn, tzcnt, lzcnt and VEX forms are used throughout. */
 static bool host_is_new_enough(void)
 {
     return __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
            __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt") &&
-           __builtin_cpu_supports("sse4.1");
+           __builtin_cpu_supports("avx");
 }
 
 Backend *backend_new(const IrTarget *target, uint8_t *rw, const uint8_t *rx, size_t *used)
@@ -81,7 +84,7 @@ Backend *backend_new(const IrTarget *target, uint8_t *rw, const uint8_t *rx, siz
     be->rx = rx;
     if (__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
         be->has_clmul = ecx & CPUID1_ECX_PCLMULQDQ;
-        be->has_fma = ecx & CPUID1_ECX_FMA;
+        be->has_fma = ecx & CPUID1_ECX_FMA; /* its state is the one AVX has, checked above */
     }
     pin_globals(be);
     choose_ops(be);

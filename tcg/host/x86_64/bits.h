@@ -28,6 +28,9 @@ enum {
     X_BYTE_RM = 1 << 16, /* the same for a register in the rm field */
 };
 
+/* The single-precision form of a scalar opcode: prefix F3 for F2, none for 66. */
+#define OP_AS_SINGLE(op) ((op) & X_F2 ? ((op) & ~X_F2) | X_F3 : (op) & ~X_66)
+
 /* Condition codes, as in jcc, setcc and cmovcc. */
 enum {
     CC_O = 0, CC_B = 2, CC_AE = 3, CC_E = 4, CC_NE = 5, CC_BE = 6, CC_A = 7,
@@ -80,13 +83,31 @@ enum {
     OP_MULX = 0xf6 | X_0F38 | X_F2 | X_W,
     OP_RORX = 0xf0 | X_0F3A | X_F2,
 
-    /* SSE */
+    /* SSE; the scalar ones are for double precision, see OP_AS_SINGLE() */
+    OP_ADDSD = 0x58 | X_0F | X_F2,
+    OP_MULSD = 0x59 | X_0F | X_F2,
+    OP_CVT_FLOAT = 0x5a | X_0F | X_F2, /* to the other precision */
+    OP_SUBSD = 0x5c | X_0F | X_F2,
+    OP_MINSD = 0x5d | X_0F | X_F2,
+    OP_DIVSD = 0x5e | X_0F | X_F2,
+    OP_MAXSD = 0x5f | X_0F | X_F2,
+    OP_SQRTSD = 0x51 | X_0F | X_F2,
+    OP_CMPSD = 0xc2 | X_0F | X_F2,
+    OP_CVTSI2SD = 0x2a | X_0F | X_F2,
+    OP_CVTTSD2SI = 0x2c | X_0F | X_F2,
+    OP_CVTSD2SI = 0x2d | X_0F | X_F2,
+    OP_UCOMISD = 0x2e | X_0F | X_66,
+    OP_COMISD = 0x2f | X_0F | X_66,
+    OP_FMADD231 = 0xb8 | 1 | X_0F38 | X_66, /* with X_W: double; + 2: subtract; + 4: negated product */
+    OP_ANDPS = 0x54 | X_0F,
+    OP_ORPS = 0x56 | X_0F,
     OP_MOVAPS = 0x28 | X_0F,
     OP_MOVDQA = 0x6f | X_0F | X_66,
     OP_MOVQ_LOAD = 0x7e | X_0F | X_F3,
     OP_MOVQ_STORE = 0xd6 | X_0F | X_66,
     OP_MOVD_LOAD = 0x6e | X_0F | X_66,  /* with X_W: movq xmm, r64 */
     OP_MOVD_STORE = 0x7e | X_0F | X_66, /* with X_W: movq r64, xmm */
+    OP_PEXTRD = 0x16 | X_0F3A | X_66,
     OP_PEXTRQ = 0x16 | X_0F3A | X_66 | X_W,
     OP_XORPS = 0x57 | X_0F,
     OP_PCMPEQD = 0x76 | X_0F | X_66,

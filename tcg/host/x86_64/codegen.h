@@ -94,6 +94,7 @@ typedef struct Stub {
     uint8_t base;     /* address: register and displacement */
     int32_t disp;
     Opnd value;
+    uint8_t args[3]; /* registers of arguments */
     uint8_t nsaved;
     SavedReg saved[4 + NTEMP_XMM];
 } Stub;
@@ -209,6 +210,9 @@ void cg_atomic(Cg *c);
 void cg_cas(Cg *c);
 void cg_fence(Cg *c);
 void cg_call(Cg *c);
+void cg_save_temps(Cg *c, const Stub *s);
+void cg_restore_temps(Cg *c, const Stub *s);
+Mem cg_frame_arg(unsigned n);
 bool cg_select_fp(Cg *c);
 /* The current instruction's out-of-line part, entered by the jump at @from, back to here. */
 Stub *cg_add_stub(Cg *c, void (*emit)(Cg *c, const Stub *s), uint32_t from);

@@ -109,6 +109,12 @@ static void put_vex(Asm *a, uint32_t op, unsigned rex, unsigned vvvv)
     unsigned map = op & X_0F38 ? 2 : op & X_0F3A ? 3 : 1;
     unsigned pp = op & X_66 ? 1 : op & X_F3 ? 2 : op & X_F2 ? 3 : 0;
 
+    if (map == 1 && !(rex & 3) && !(op & X_W)) {
+        *a->p++ = 0xc5;
+        *a->p++ = (uint8_t)((~rex & 4) << 5 | (~vvvv & 15) << 3 | pp);
+        *a->p++ = (uint8_t)op;
+        return;
+    }
     *a->p++ = 0xc4;
     *a->p++ = (uint8_t)((~rex & 7) << 5 | map);
     *a->p++ = (uint8_t)((op & X_W ? 0x80 : 0) | (~vvvv & 15) << 3 | pp);

@@ -178,14 +178,14 @@ void cg_store(Cg *c)
 
 /* --- Out of line --- */
 
-static Mem frame_arg(unsigned n)
+Mem cg_frame_arg(unsigned n)
 {
     return mem_at(RSP, FRAME_ARG0 + 8 * (int)n);
 }
 
 static void store_imm_arg(Cg *c, unsigned n, int32_t imm)
 {
-    emit_rm(&c->a, OP_MOV_IMM | X_W, 0, frame_arg(n), 4);
+    emit_rm(&c->a, OP_MOV_IMM | X_W, 0, cg_frame_arg(n), 4);
     emit32(&c->a, (uint32_t)imm);
 }
 
@@ -194,13 +194,13 @@ static void store_arg(Cg *c, unsigned n, unsigned cls, Opnd o)
     if (o.kind == OPND_IMM) {
         store_imm_arg(c, n, (int32_t)o.imm);
     } else if (cls == CLASS_XMM) {
-        emit_xstore(&c->a, frame_arg(n), o.reg);
+        emit_xstore(&c->a, cg_frame_arg(n), o.reg);
     } else {
-        emit_store(&c->a, X_W, frame_arg(n), o.reg);
+        emit_store(&c->a, X_W, cg_frame_arg(n), o.reg);
     }
 }
 
-static void save_temps(Cg *c, const Stub *s)
+void cg_save_temps(Cg *c, const Stub *s)
 {
     for (unsigned k = 0; k < s->nsaved; k++) {
         if (!s->saved[k].store) {
@@ -214,7 +214,7 @@ static void save_temps(Cg *c, const Stub *s)
     }
 }
 
-static void restore_temps(Cg *c, const Stub *s)
+void cg_restore_temps(Cg *c, const Stub *s)
 {
     for (unsigned k = 0; k < s->nsaved; k++) {
         if (s->saved[k].cls == CLASS_XMM) {
@@ -240,18 +240,18 @@ static void take_result(Cg *c, const IrInsn *insn, bool extend, unsigned cls, un
 static void store_access_args(Cg *c, const Stub *s, unsigned info_arg)
 {
     emit_lea(&c->a, X_W, RAX, mem_at(s->base, s->disp));
-    emit_store(&c->a, X_W, frame_arg(0), RAX);
+    emit_store(&c->a, X_W, cg_frame_arg(0), RAX);
     store_imm_arg(c, info_arg, s->insn->mem | s->insn->mmu << 8);
 }
 
 static void load_stub(Cg *c, const Stub *s)
 {
-    save_temps(c, s);
+    cg_save_temps(c, s);
     store_access_args(c, s, 1);
     cg_call_runtime(c, THUNK_LOAD, RAX);
     cg_point(c, s->page_rel);
     take_result(c, s->insn, true, s->cls, s->dst);
-    restore_temps(c, s);
+    cg_restore_temps(c, s);
     patch_rel32(&c->a, emit_jmp(&c->a), s->back);
 }
 
@@ -259,18 +259,18 @@ static void store_stub(Cg *c, const Stub *s)
 {
     unsigned size = s->insn->mem & IR_MEM_SIZE;
 
-    save_temps(c, s);
+    cg_save_temps(c, s);
     store_arg(c, 1, s->cls, s->value);
     store_access_args(c, s, 2);
     if (size != IR_MEM_64) { /* the value travels zero-extended */
         IrInsn as_load = {.op = IR_LOAD, .type = IR_I64, .mem = (IrMem)size};
 
-        emit_rm(&c->a, load_op(&as_load, false), RAX, frame_arg(1), 0);
-        emit_store(&c->a, X_W, frame_arg(1), RAX);
+        emit_rm(&c->a, load_op(&as_load, false), RAX, cg_frame_arg(1), 0);
+        emit_store(&c->a, X_W, cg_frame_arg(1), RAX);
     }
     cg_call_runtime(c, THUNK_STORE, RAX);
     cg_point(c, s->page_rel);
-    restore_temps(c, s);
+    cg_restore_temps(c, s);
     patch_rel32(&c->a, emit_jmp(&c->a), s->back);
 }
 
@@ -285,7 +285,7 @@ static void store_address_arg(Cg *c)
         t = cg_scratch(c, CLASS_GPR);
         emit_lea(&c->a, X_W, t, mem_at(at.base, at.disp));
     }
-    emit_store(&c->a, X_W, frame_arg(0), t);
+    emit_store(&c->a, X_W, cg_frame_arg(0), t);
 }
 
 /* Arguments travel zero-extended: an I32 temporary's upper half is not defined. */
@@ -298,17 +298,17 @@ static void store_call_arg(Cg *c, unsigned n, IrVal v)
         unsigned t = cg_scratch(c, CLASS_GPR);
 
         emit_movi(&c->a, t, (uint32_t)imm);
-        emit_store(&c->a, X_W, frame_arg(n), t);
+        emit_store(&c->a, X_W, cg_frame_arg(n), t);
     } else if (type == IR_I32) {
         unsigned r = cg_use(c, v), t = cg_scratch(c, CLASS_GPR);
 
         emit_mov(&c->a, 0, t, r);
-        emit_store(&c->a, X_W, frame_arg(n), t);
+        emit_store(&c->a, X_W, cg_frame_arg(n), t);
     } else if (type == IR_F32) {
         unsigned t = cg_scratch(c, CLASS_GPR);
 
         emit_rr(&c->a, OP_MOVD_STORE, cg_use(c, v), t);
-        emit_store(&c->a, X_W, frame_arg(n), t);
+        emit_store(&c->a, X_W, cg_frame_arg(n), t);
     } else {
         store_arg(c, n, c->v[c->v[v].root].cls, use_value(c, v));
     }

@@ -566,6 +566,7 @@ static void random_blocks(unsigned count, uint32_t seed, bool fp, bool optimise)
     Ir *ir = ir_new(&target), *expanded = ir_new(&target);
     Run *want = new_run(), *got = new_run();
 
+    count *= g_test_slow() ? 50 : 1;
     for (unsigned n = 0; n < count; n++) {
         CodeBlock cb;
         const char *why;
@@ -603,13 +604,13 @@ static void random_blocks(unsigned count, uint32_t seed, bool fp, bool optimise)
 
 static void test_random_int(void)
 {
-    random_blocks(4000, 1, false, false);
-    random_blocks(4000, 100001, false, true);
+    random_blocks(1000, 1, false, false);
+    random_blocks(1000, 10000001, false, true);
 }
 
 static void test_random_fp(void)
 {
-    random_blocks(4000, 200001, true, true);
+    random_blocks(1000, 20000001, true, true);
 }
 
 /* --- Linking --- */
