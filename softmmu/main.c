@@ -12,8 +12,10 @@
 #include <sys/wait.h>
 
 #include "accel/accel.h"
+#include "block/block.h"
 #include "chardev/chardev.h"
 #include "monitor/monitor.h"
+#include "net/net.h"
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
 #include "softmmu/main-loop.h"
@@ -288,6 +290,8 @@ int main(int argc, char **argv)
     }
     status = main_loop_run(s.m);
     monitor_cleanup_all();
+    net_cleanup_all();
+    blk_close_all();
     chr_cleanup_all();
     exit(status);
 }

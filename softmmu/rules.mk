@@ -16,3 +16,4 @@ obj-y += softmmu/options-block.o
 ifneq ($(wildcard $(SRC)/accel/accel.c),)
 obj-y += softmmu/main.o
 endif
+obj-y += softmmu/options-net.o

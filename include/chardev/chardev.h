@@ -57,6 +57,11 @@ bool chr_new_short(const char *spec, const char *default_id, bool mux, char **id
                    Error **errp) MUST_CHECK;
 bool chr_remove(const char *id, Error **errp) MUST_CHECK;
 void chr_print_help(FILE *out);
+/* Takes up to @max bytes out of the ringbuf @id; NULL when it is none. */
+GByteArray *chr_ringbuf_read(const char *id, size_t max, Error **errp);
+/* Every chardev: where it is connected ("unix:/x,server=on"). */
+typedef void (*ChrInfo)(void *opaque, const char *id, const char *where, bool open);
+void chr_foreach_info(ChrInfo fn, void *opaque);
 /* Restores terminals, removes sockets; idempotent, async-signal-safe parts only for the terminal. */
 void chr_cleanup_all(void);
 void chr_restore_terminal(void);

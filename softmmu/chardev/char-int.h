@@ -49,7 +49,6 @@ void chr_event(Chardev *c, CharEvent ev);
 Chardev *chr_find(const char *id);
 /* Creates an opened backend from parsed options; takes what it knows of @o. */
 Chardev *chr_create(const char *id, const char *backend, Opts *o, Error **errp);
-void chr_foreach(void (*fn)(Chardev *c, void *opaque), void *opaque);
 
 /* --- File descriptors --- */
 

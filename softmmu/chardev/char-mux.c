@@ -7,6 +7,7 @@
 
 #include <time.h>
 
+#include "block/block.h"
 #include "hw/machine.h"
 #include "softmmu/runstate.h"
 #include "char-int.h"
@@ -133,8 +134,8 @@ static void mux_help(CharMux *s)
 {
     static const char *const lines[] = {
         "h    print this help", "x    exit emulator",
-        "t    toggle console timestamps", "b    send break (magic sysrq)",
-        "c    switch between console and monitor",
+        "s    write disk data out to the files", "t    toggle console timestamps",
+        "b    send break (magic sysrq)", "c    switch between console and monitor",
     };
     char name[8];
 
@@ -171,6 +172,7 @@ static bool mux_command(CharMux *s, uint8_t c)
         break;
     case 'b': mux_event_one(s, s->focus, CHAR_BREAK); break;
     case 'c': mux_switch_focus(s); break;
+    case 's': blk_flush_all(); break;
     case 't':
         s->timestamps = !s->timestamps;
         s->start_ns = g_get_monotonic_time() * 1000;

@@ -31,12 +31,15 @@ Chardev *chr_find(const char *id)
     return NULL;
 }
 
-void chr_foreach(void (*fn)(Chardev *c, void *opaque), void *opaque)
+void chr_foreach_info(ChrInfo fn, void *opaque)
 {
     Object *folder = chr_folder();
 
     for (guint i = 0; folder->children && i < folder->children->len; i++) {
-        fn(g_ptr_array_index(folder->children, i), opaque);
+        Chardev *c = g_ptr_array_index(folder->children, i);
+        g_autofree char *where = c->ops->describe ? c->ops->describe(c) : NULL;
+
+        fn(opaque, c->id, where ? where : c->obj.type->name + strlen(CHARDEV_PREFIX), c->open);
     }
 }
 

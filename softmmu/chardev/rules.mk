@@ -4,5 +4,8 @@
 obj-y += softmmu/chardev/char-fd.o
 obj-y += softmmu/chardev/char-file.o
 obj-y += softmmu/chardev/char-mux.o
+obj-y += softmmu/chardev/char-pty.o
+obj-y += softmmu/chardev/char-ringbuf.o
+obj-y += softmmu/chardev/char-socket.o
 obj-y += softmmu/chardev/char-stdio.o
 obj-y += softmmu/chardev/chardev.o

@@ -3,7 +3,9 @@
 #include "rhea/osdep.h"
 
 #include "accel/accel.h"
+#include "block/block.h"
 #include "memory/irq.h"
+#include "net/net.h"
 #include "rhea/bits.h"
 #include "rhea/opts.h"
 #include "softmmu/runstate.h"
@@ -252,6 +254,34 @@ static void info_irq(Machine *m, const char *args, GString *out)
 
 HMP_COMMAND(info_irq_command, .name = "info irq", .help = "interrupt lines that were ever raised",
             .run = info_irq);
+
+static void print_chardev(void *opaque, const char *id, const char *where, bool open)
+{
+    g_string_append_printf(opaque, "%s: filename=%s%s\n", id, open ? "" : "disconnected:", where);
+}
+
+static void info_chardev(Machine *m, const char *args, GString *out)
+{
+    chr_foreach_info(print_chardev, out);
+}
+
+HMP_COMMAND(info_chardev_command, .name = "info chardev", .help = "character devices",
+            .run = info_chardev);
+
+static void info_block(Machine *m, const char *args, GString *out)
+{
+    blk_print_info(out);
+}
+
+HMP_COMMAND(info_block_command, .name = "info block", .help = "disks", .run = info_block);
+
+static void info_network(Machine *m, const char *args, GString *out)
+{
+    net_print_info(out);
+}
+
+HMP_COMMAND(info_network_command, .name = "info network", .help = "network backends and cards",
+            .run = info_network);
 
 /* --- x, xp, print --- */
 
