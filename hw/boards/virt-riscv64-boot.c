@@ -8,6 +8,7 @@
 #include <elf.h>
 #include <sys/random.h>
 
+#include "block/block.h"
 #include "virt-riscv64.h"
 #include "hw/firmware/boot-image.h"
 #include "hw/firmware/fdt.h"
@@ -82,6 +83,10 @@ static bool load_firmware(Boot *b, Error **errp)
     bool none;
 
     b->start = b->base;
+    if (!b->m->firmware && blk_by_interface(BLK_IF_PFLASH, 0)) {
+        b->start = virt_map[VIRT_FLASH].base; /* firmware in flash, as UEFI is installed */
+        return true;
+    }
     path = firmware_path(b, &none, errp);
     if (!path) {
         return none;

@@ -188,6 +188,23 @@ static void add_virtio_slots(void *fdt, const Handles *h)
     }
 }
 
+static void add_flash_and_fw_cfg(void *fdt)
+{
+    VirtRange flash = virt_map[VIRT_FLASH], fw_cfg = virt_map[VIRT_FW_CFG];
+    g_autofree char *flash_path = g_strdup_printf("/flash@%" PRIx64, flash.base);
+    g_autofree char *fw_cfg_path = g_strdup_printf("/fw-cfg@%" PRIx64, fw_cfg.base);
+
+    fdt_build_node(fdt, flash_path);
+    fdt_build_string(fdt, flash_path, "compatible", "cfi-flash");
+    fdt_build_cells(fdt, flash_path, "bank-width", 4);
+    fdt_build_cells(fdt, flash_path, "reg", 0, flash.base, 0, flash.size, 0,
+                    flash.base + flash.size, 0, flash.size);
+    fdt_build_node(fdt, fw_cfg_path);
+    fdt_build_string(fdt, fw_cfg_path, "compatible", "qemu,fw-cfg-mmio");
+    fdt_build_reg(fdt, fw_cfg_path, fw_cfg.base, fw_cfg.size);
+    fdt_build_flag(fdt, fw_cfg_path, "dma-coherent");
+}
+
 static void add_memory(void *fdt, Machine *m)
 {
     g_autofree char *path = g_strdup_printf("/memory@%" PRIx64, virt_map[VIRT_DRAM].base);
@@ -218,6 +235,7 @@ void *virt_build_fdt(VirtMachine *s)
     add_interrupt_controllers(fdt, m, &h);
     add_devices(fdt, &h);
     add_virtio_slots(fdt, &h);
+    add_flash_and_fw_cfg(fdt);
     g_free(h.cpu);
     g_free(h.intc);
     return fdt;

@@ -6,14 +6,16 @@
  */
 #include "rhea/osdep.h"
 
+#include "block/block.h"
 #include "chardev/chardev.h"
 #include "virt-riscv64.h"
 #include "hw/char/uart-16550.h"
-#include "hw/firmware/boot-image.h"
+#include "hw/firmware/fw-cfg.h"
 #include "hw/irqchip/sifive-plic.h"
 #include "hw/misc/sifive-test.h"
 #include "hw/mmio-device.h"
 #include "hw/rtc/goldfish-rtc.h"
+#include "hw/storage/pflash-cfi01.h"
 #include "hw/timer/riscv-aclint.h"
 #include "hw/virtio/virtio-mmio.h"
 #include "target/riscv64.h"
@@ -26,6 +28,8 @@ const VirtRange virt_map[VIRT_RANGES] = {
     [VIRT_PLIC] = {0xc000000, 0x600000},
     [VIRT_UART0] = {0x10000000, 0x100},
     [VIRT_VIRTIO] = {0x10001000, 0x1000}, /* the first of VIRT_VIRTIO_SLOTS */
+    [VIRT_FW_CFG] = {0x10100000, 0x18},
+    [VIRT_FLASH] = {0x20000000, 0x2000000}, /* the first of VIRT_FLASH_BANKS */
     [VIRT_DRAM] = {0x80000000, 0},
 };
 
@@ -172,6 +176,27 @@ static bool virt_create_virtio_slots(VirtMachine *s, Error **errp)
     return true;
 }
 
+static bool virt_create_flash(VirtMachine *s, Error **errp)
+{
+    VirtRange bank = virt_map[VIRT_FLASH];
+
+    for (unsigned i = 0; i < VIRT_FLASH_BANKS; i++) {
+        Device *dev = qom_cast(qom_new(TYPE_PFLASH_CFI01), TYPE_DEVICE);
+        BlockBackend *blk = blk_by_interface(BLK_IF_PFLASH, i);
+        g_autofree char *name = g_strdup_printf("virt.flash%u", i);
+
+        if ((blk && !qom_prop_set(&dev->obj, "drive", blk_name(blk), errp)) ||
+            !qom_prop_set(&dev->obj, "name", name, errp) ||
+            !machine_realize_device(&s->machine, dev, name, errp)) {
+            return false;
+        }
+        mmio_device_map(qom_cast(dev, TYPE_MMIO_DEVICE), 0, s->machine.system_memory,
+                        bank.base + i * bank.size);
+        s->flash[i] = dev;
+    }
+    return true;
+}
+
 static bool virt_create_devices(VirtMachine *s, Error **errp)
 {
     Device *rtc;
@@ -184,7 +209,9 @@ static bool virt_create_devices(VirtMachine *s, Error **errp)
         return false;
     }
     virt_wire(s, rtc, VIRT_RTC_IRQ);
-    return virt_create_uart(s, errp) && virt_create_virtio_slots(s, errp);
+    s->fw_cfg = virt_new_mapped(s, TYPE_FW_CFG_MMIO, NULL, 0, virt_map[VIRT_FW_CFG].base, errp);
+    return s->fw_cfg && virt_create_uart(s, errp) && virt_create_virtio_slots(s, errp) &&
+           virt_create_flash(s, errp);
 }
 
 static bool virt_create_memory(VirtMachine *s, Error **errp)

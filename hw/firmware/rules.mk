@@ -2,3 +2,4 @@
 
 obj-y += hw/firmware/boot-image.o
 obj-y += hw/firmware/fdt.o
+obj-y += hw/firmware/fw-cfg.o

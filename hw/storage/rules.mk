@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+
+obj-y += hw/storage/pflash-cfi01.o

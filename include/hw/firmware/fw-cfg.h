@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fw_cfg: named blobs from the host for firmware and kernels.  Spec: docs of the interface in Linux
+ * (Documentation/devicetree/bindings/firmware/qemu,fw-cfg-mmio.yaml) and its driver's ABI text.
+ * Region 0: data at 0, selector at 8, DMA address at 16.
+ */
+#ifndef HW_FIRMWARE_FW_CFG_H
+#define HW_FIRMWARE_FW_CFG_H
+
+#include "qom/device.h"
+
+#define TYPE_FW_CFG_MMIO "fw_cfg_mem"
+
+enum { FW_CFG_MMIO_SIZE = 0x18 };
+
+/* Numbered items. */
+enum { FW_CFG_SIGNATURE = 0x00, FW_CFG_ID = 0x01, FW_CFG_UUID = 0x02, FW_CFG_RAM_SIZE = 0x03,
+       FW_CFG_NB_CPUS = 0x05, FW_CFG_KERNEL_SIZE = 0x08, FW_CFG_INITRD_SIZE = 0x0b,
+       FW_CFG_KERNEL_DATA = 0x11, FW_CFG_INITRD_DATA = 0x12, FW_CFG_CMDLINE_SIZE = 0x14,
+       FW_CFG_CMDLINE_DATA = 0x15, FW_CFG_FILE_DIR = 0x19, FW_CFG_FILE_FIRST = 0x20 };
+
+/* Before the machine runs.  @data is kept (referenced). */
+void fw_cfg_add_item(Device *fw_cfg, uint16_t key, GBytes *data);
+void fw_cfg_add_u32(Device *fw_cfg, uint16_t key, uint32_t value);
+void fw_cfg_add_u64(Device *fw_cfg, uint16_t key, uint64_t value);
+/* A named file; false when there are too many, or the name is too long or taken. */
+bool fw_cfg_add_file(Device *fw_cfg, const char *name, GBytes *data, Error **errp) MUST_CHECK;
+
+/* "-fw_cfg [name=]NAME,file=PATH|string=TEXT": kept until a fw_cfg device is realized. */
+bool fw_cfg_add_option(const char *optarg, Error **errp) MUST_CHECK;
+
+#endif
