@@ -13,7 +13,5 @@ obj-y += softmmu/device-add.o
 obj-y += softmmu/options-host.o
 obj-y += softmmu/options-machine.o
 obj-y += softmmu/options-block.o
-ifneq ($(wildcard $(SRC)/accel/accel.c),)
 obj-y += softmmu/main.o
-endif
 obj-y += softmmu/options-net.o

@@ -16,12 +16,17 @@ typedef struct Accel Accel;
 typedef struct AccelOps {
     const char *name;   /* "tcg" */
     const char *help;
+    const char *thread_name; /* what vCPU threads are called after: "TCG" */
     /* Sets up for @m before CPUs exist. False: cannot be used here, the next in the list is tried. */
     bool (*init)(Accel *a, Machine *m, Error **errp);
     void (*fini)(Accel *a);
-    /* Starts the vCPU's thread, paused. */
-    bool (*cpu_start)(Accel *a, CpuState *cpu, Error **errp);
-    void (*cpu_stop)(Accel *a, CpuState *cpu); /* joins the thread */
+    /* Gives the vCPU its accelerator data (cpu->accel, at least the size of AccelCpu); on a vCPU
+     * that has none (NULL: no vCPU runs at all) nothing below is called. */
+    struct AccelCpu *(*cpu_new)(Accel *a, CpuState *cpu, Error **errp);
+    void (*cpu_free)(Accel *a, CpuState *cpu);
+    /* vCPU thread, no lock: runs guest code until somebody wants the thread (accel_cpu_wanted()), the
+     * vCPU halts or a debugger's condition stops it. */
+    void (*cpu_run)(Accel *a, CpuState *cpu);
     void (*info)(Accel *a, GString *out);      /* "info jit" */
     void (*flush_code)(Accel *a);              /* drop all translations (snapshot load, breakpoints) */
 } AccelOps;
@@ -32,8 +37,16 @@ struct Accel {
     Machine *machine;
 };
 
-/* Chooses by "tcg", "kvm:tcg" ... (NULL: the best there is); one line on stderr when a fallback was taken. */
+/* Starts the thread of every vCPU of @m, paused: once the board is built.  Machine lock held. */
+bool accel_start_cpus(Machine *m, Error **errp) MUST_CHECK;
+
+/*
+ * Chooses by "tcg", "kvm:tcg" ... (NULL: the best there is); one line on stderr when another than the
+ * first was taken.  NULL on failure.
+ */
 Accel *accel_select(Machine *m, const char *list, Error **errp);
+/* Ends the vCPU threads and frees the accelerator.  Machine lock held. */
+void accel_free(Accel *a);
 void accel_print_help(FILE *out);
 Accel *machine_accel(Machine *m);
 

@@ -26,6 +26,7 @@ typedef struct TlbFill {
                           * 1: good for this access only (PMP or watchpoint inside the page) */
     uint8_t prot;        /* 1 read, 2 write, 4 exec: what may go into the TLB (no write while D is clear) */
     bool global;         /* survives address-space switches */
+    bool untranslated;   /* no translation is on: page flushes do not concern the mapping */
 } TlbFill;
 
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };

@@ -279,6 +279,7 @@ bool rv_tlb_fill(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, uns
             .page_size = 1 * GiB,
             .prot = access == ACCESS_EXEC ? PROT_X : PROT_R | PROT_W,
             .global = w.priv == RV_PRIV_M,
+            .untranslated = true,
         };
     } else {
         res = walk(&w, out);

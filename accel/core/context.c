@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contexts: what guards everything that maps a virtual PC to translated code without looking at page
+ * tables (jump cache, cross-page links, code pages).  TcgEnv.ctx numbers an (address space, key) pair
+ * as it is mapped now; flushing is taking a new number, and going back to an unflushed space gives
+ * the old number back.
+ *
+ * Two refinements keep numbers alive:
+ *  - Spaces that have run only code from global pages share one number per key.  So a kernel keeps its
+ *    links over process switches and over flushes of a process's mappings.
+ *  - A page flush (guests do one after every page fault) matters only when code was fetched from that
+ *    page: a filter of hashed page addresses tells.
+ *
+ * All by the vCPU's thread, but for context_forget_*().
+ */
+#include "rhea/osdep.h"
+
+#include "accel/core/engine.h"
+
+/* --- The numbers --- */
+
+static uint64_t context_new_number(EngineCpu *ec)
+{
+    ec->stats.contexts++;
+    return __atomic_add_fetch(&ec->engine->next_ctx, 1, __ATOMIC_RELAXED);
+}
+
+static unsigned context_hash(uint64_t space, CpuKey key)
+{
+    return (space * 0x9e3779b97f4a7c15ULL + key) * 0x9e3779b97f4a7c15ULL >> 58;
+}
+
+static Context *context_shared(EngineCpu *ec, CpuKey key)
+{
+    Context *c = &ec->shared[context_hash(0, key)];
+
+    if (!c->ctx || c->key != key) {
+        *c = (Context){.key = key, .ctx = context_new_number(ec)};
+    }
+    return c;
+}
+
+/* The return stack holds no context: it is for the present one only. */
+static void context_set(EngineCpu *ec, uint64_t ctx)
+{
+    TcgTables *t = tcg_tables(ec->env);
+
+    if (ec->env->ctx == ctx) {
+        return;
+    }
+    ec->env->ctx = ctx;
+    for (unsigned i = 0; i < TCG_RET_ENTRIES; i++) {
+        t->ret[i].pc = ~0ULL;
+    }
+}
+
+static void context_select(EngineCpu *ec)
+{
+    Context *c = &ec->contexts[context_hash(ec->space, ec->key)];
+
+    if (!c->ctx || c->space != ec->space || c->key != ec->key) {
+        *c = (Context){.space = ec->space, .key = ec->key};
+    }
+    if (!c->own) {
+        c->ctx = context_shared(ec, ec->key)->ctx;
+    }
+    ec->context = c;
+    context_set(ec, c->ctx);
+}
+
+void context_update(EngineCpu *ec)
+{
+    CpuState *cpu = ec->base.cpu;
+    uint64_t space = cpu->ops->space(cpu), key = cpu->ops->key(cpu);
+
+    if (ec->context && space == ec->space && key == ec->key) {
+        return;
+    }
+    ec->space = space;
+    ec->key = key;
+    context_select(ec);
+    tlb_switch(ec);
+}
+
+/* Code from a page of this space only: the number can no longer be shared. */
+static void context_make_own(EngineCpu *ec)
+{
+    Context *c = ec->context;
+
+    c->own = true;
+    c->ctx = context_new_number(ec);
+    context_set(ec, c->ctx);
+}
+
+/* --- Flushes --- */
+
+void context_drop_all(EngineCpu *ec)
+{
+    memset(ec->contexts, 0, sizeof(ec->contexts));
+    memset(ec->shared, 0, sizeof(ec->shared));
+    memset(ec->exec_filter, 0, sizeof(ec->exec_filter));
+    if (ec->context) {
+        context_select(ec);
+    }
+}
+
+void context_drop_space(EngineCpu *ec, uint64_t space)
+{
+    for (unsigned i = 0; i < CONTEXTS; i++) {
+        Context *c = &ec->contexts[i];
+
+        if (c->ctx && c->own && c->space == space) {
+            c->ctx = 0;
+        }
+    }
+    if (ec->context && !ec->context->ctx) {
+        context_select(ec);
+    }
+}
+
+static unsigned context_filter_bit(GuestVA va)
+{
+    return (va >> TCG_PAGE_BITS) * 0x9e3779b97f4a7c15ULL >> (64 - EXEC_FILTER_BITS);
+}
+
+bool context_rests_on(const EngineCpu *ec, GuestVA va)
+{
+    unsigned bit = context_filter_bit(va);
+
+    return ec->exec_filter[bit / 64] >> bit % 64 & 1;
+}
+
+/* --- Code pages --- */
+
+ExecPage *context_exec_page(EngineCpu *ec, GuestVA va, bool fill)
+{
+    CpuState *cpu = ec->base.cpu;
+    GuestVA page = va & TCG_PAGE_MASK;
+    ExecPage *p = &ec->exec[(va >> TCG_PAGE_BITS) % EXEC_PAGES];
+    unsigned bit = context_filter_bit(va);
+    TlbFill f = {0};
+    MemSection sec;
+
+    if (p->va == page && p->ctx == ec->env->ctx) {
+        return p;
+    }
+    if (!fill) {
+        return NULL;
+    }
+    ec->stats.tlb_walks++;
+    if (!cpu->ops->tlb_fill(cpu, va, cpu->ops->min_insn_bytes, ACCESS_EXEC, ec->key & 3, false,
+                            &f)) {
+        return NULL;
+    }
+    if (!f.global && !ec->context->own) {
+        context_make_own(ec);
+    }
+    ec->exec_filter[bit / 64] |= 1ULL << bit % 64;
+    *p = (ExecPage){.va = page, .ctx = ec->env->ctx, .ram = NO_RAM};
+    if (f.page_size < TCG_PAGE_SIZE) {
+        p->ctx = 0; /* good for this access only */
+    } else if (mem_lookup(cpu->as, f.pa & TCG_PAGE_MASK, &sec) && sec.host && sec.ram &&
+               sec.len >= TCG_PAGE_SIZE && !(sec.ram_offset & ~TCG_PAGE_MASK)) {
+        p->ram = sec.ram->ram_addr + sec.ram_offset;
+        p->host = sec.host;
+        p->rb = sec.ram;
+    }
+    if (f.page_size > TCG_PAGE_SIZE && !f.untranslated) {
+        /* A flush of any page in it flushes this one: see cpu_tlb_flush_page(). */
+        tlb_note_large(ec, va, f.page_size);
+    }
+    return p;
+}
+
+/* --- Forgetting dead code; any thread --- */
+
+static void context_forget_at(EngineCpu *ec, unsigned index, const void *lo, const void *hi)
+{
+    TcgJumpEntry *je = &tcg_tables(ec->env)->jump[index];
+    const void *code = __atomic_load_n(&je->code, __ATOMIC_RELAXED);
+
+    if (code >= lo && code < hi) {
+        __atomic_store_n(&je->pc, ~0ULL, __ATOMIC_SEQ_CST);
+    }
+}
+
+static void context_forget_returns(EngineCpu *ec, const void *lo, const void *hi)
+{
+    for (unsigned i = 0; i < TCG_RET_ENTRIES; i++) {
+        TcgRetEntry *re = &tcg_tables(ec->env)->ret[i];
+        const void *code = __atomic_load_n(&re->code, __ATOMIC_RELAXED);
+
+        if (code >= lo && code < hi) {
+            __atomic_store_n(&re->pc, ~0ULL, __ATOMIC_SEQ_CST);
+        }
+    }
+}
+
+void context_forget_code(Engine *e, const void *lo, const void *hi)
+{
+    for (unsigned i = 0; i < e->ncpus; i++) {
+        for (unsigned index = 0; index < 1 << TCG_JUMP_BITS; index++) {
+            context_forget_at(e->cpus[i], index, lo, hi);
+        }
+        context_forget_returns(e->cpus[i], lo, hi);
+    }
+}
+
+void context_forget_block(Engine *e, const Block *b)
+{
+    const void *hi = (const char *)b->entry + 1;
+
+    /* The low 12 bits of a block's virtual address are those of its RAM address, and the index is
+     * made of them alone. */
+    G_STATIC_ASSERT(TCG_JUMP_BITS + 1 <= TCG_PAGE_BITS);
+    for (unsigned i = 0; i < e->ncpus; i++) {
+        context_forget_at(e->cpus[i], engine_jump_index(b->ram), b->entry, hi);
+        context_forget_returns(e->cpus[i], b->entry, hi);
+    }
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* The translating engine's life, its vCPUs, and "info jit". */
+#include "rhea/osdep.h"
+
+#include "accel/core/engine.h"
+
+bool engine_init(Engine *e, const EngineOps *eops, Error **errp)
+{
+    if (e->tb_size_mib < 1 || e->tb_size_mib > 2047) {
+        return error_fail(errp, "-accel %s: tb-size=%" PRIu64 " is out of range (1 to 2047 MiB)",
+                          e->parent.ops->name, e->tb_size_mib);
+    }
+    e->eops = eops;
+    e->cpus = g_new0(EngineCpu *, MAX(e->parent.machine->smp.max_cpus, 1));
+    e->runtime = access_runtime();
+    g_mutex_init(&e->lock);
+    if (!cache_init(e, errp)) {
+        return false;
+    }
+    if (e->perfmap) {
+        g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
+
+        e->perf_file = fopen(path, "w");
+        if (!e->perf_file) {
+            return error_fail_errno(errp, errno, "-accel %s: perfmap=on: cannot write '%s'",
+                                    e->parent.ops->name, path);
+        }
+    }
+    smc_set_engine(e);
+    return true;
+}
+
+void engine_accel_fini(Accel *a)
+{
+    Engine *e = (Engine *)a;
+
+    if (!e->eops) {
+        return;
+    }
+    smc_set_engine(NULL);
+    cache_fini(e);
+    if (e->eops->fini) {
+        e->eops->fini(e);
+    }
+    if (e->perf_file) {
+        fclose(e->perf_file);
+    }
+    g_free(e->cpus);
+    g_mutex_clear(&e->lock);
+}
+
+/* --- vCPUs --- */
+
+/* Machine lock: the memory map changed, perhaps by the vCPU itself. */
+static void engine_memory_changed(void *opaque)
+{
+    EngineCpu *ec = opaque;
+
+    if (accel_current_cpu() == ec->base.cpu) {
+        tlb_flush_all(ec);
+    } else {
+        __atomic_store_n(&ec->tlb_stale, true, __ATOMIC_SEQ_CST);
+        cpu_kick(ec->base.cpu);
+    }
+}
+
+AccelCpu *engine_accel_cpu_new(Accel *a, CpuState *cpu, Error **errp)
+{
+    Engine *e = (Engine *)a;
+    EngineCpu *ec;
+
+    if (e->ncpus == MAX(e->parent.machine->smp.max_cpus, 1)) {
+        error_fail(errp, "CPU %u: -smp allows %u CPUs", cpu->index, e->ncpus);
+        return NULL;
+    }
+    if (!e->ncpus && e->eops->prepare && !e->eops->prepare(e, cpu->ops->ir, errp)) {
+        return NULL;
+    }
+    ec = g_new0(EngineCpu, 1);
+    ec->base.cpu = cpu;
+    ec->engine = e;
+    ec->env = cpu->env;
+    ec->epoch_seen = UINT64_MAX;
+    ec->ir = ir_new(cpu->ops->ir);
+    ec->fetch_buf = g_malloc0(2 * TCG_PAGE_SIZE);
+    tlb_init(ec);
+    cpu->env->cpu = cpu;
+    cpu->env->runtime = e->runtime;
+    cpu->env->helpers = cpu->ops->ir->helpers;
+    mem_add_listener(cpu->as, engine_memory_changed, ec);
+    g_mutex_lock(&e->lock);
+    e->cpus[e->ncpus] = ec;
+    __atomic_store_n(&e->ncpus, e->ncpus + 1, __ATOMIC_RELEASE);
+    g_mutex_unlock(&e->lock);
+    return &ec->base;
+}
+
+void engine_accel_cpu_free(Accel *a, CpuState *cpu)
+{
+    Engine *e = (Engine *)a;
+    EngineCpu *ec = engine_cpu(cpu);
+
+    mem_remove_listener(cpu->as, ec);
+    g_mutex_lock(&e->lock);
+    for (unsigned i = 0; i < e->ncpus; i++) {
+        if (e->cpus[i] == ec) {
+            e->cpus[i] = e->cpus[--e->ncpus];
+            break;
+        }
+    }
+    g_mutex_unlock(&e->lock);
+    ir_free(ec->ir);
+    g_free(ec->fetch_buf);
+    g_free(ec->l2);
+    g_free(ec);
+}
+
+void engine_flush_code(Accel *a)
+{
+    Engine *e = (Engine *)a;
+
+    g_mutex_lock(&e->lock);
+    cache_flush(e);
+    g_mutex_unlock(&e->lock);
+}
+
+/* --- "info jit" --- */
+
+static void engine_sum(EngineStats *sum, const EngineCpu *ec)
+{
+    const uint64_t *from = (const uint64_t *)&ec->stats;
+    uint64_t *to = (uint64_t *)sum;
+
+    for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++) {
+        to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    }
+}
+
+static void engine_info_cache(Engine *e, GString *out)
+{
+    uint64_t used = 0;
+    unsigned in_use = 0;
+
+    g_mutex_lock(&e->lock);
+    for (unsigned i = 0; i < e->nregions; i++) {
+        used += e->regions[i].used;
+        in_use += e->regions[i].state != REGION_FREE;
+    }
+    g_string_append_printf(out, "blocks              %" PRIu64 " (%" PRIu64 " made, %" PRIu64
+                           " killed by writes)\n", e->blocks_live, e->blocks_made,
+                           e->blocks_killed);
+    g_string_append_printf(out, "code size           %" PRIu64 " of %" PRIu64 " KiB\n",
+                           used >> 10, (uint64_t)(e->nregions * e->region_size) >> 10);
+    g_string_append_printf(out, "regions             %u of %u in use, %" PRIu64 " evictions\n",
+                           in_use, e->nregions, e->evictions);
+    g_mutex_unlock(&e->lock);
+}
+
+void engine_info(Accel *a, GString *out)
+{
+    Engine *e = (Engine *)a;
+    EngineStats s = {0};
+
+    for (unsigned i = 0; i < e->ncpus; i++) {
+        engine_sum(&s, e->cpus[i]);
+    }
+    g_string_append_printf(out, "accelerator         %s\n", a->ops->name);
+    engine_info_cache(e, out);
+#define ROW(text, value) g_string_append_printf(out, "%-19s %" PRIu64 "\n", text, value)
+    ROW("translations", s.translations);
+    ROW("guest instructions", s.guest_insns);
+    g_string_append_printf(out, "translation time    %.3f s\n", s.translate_ns / 1e9);
+    ROW("exits linked", s.links);
+    ROW("block lookups", s.lookups);
+    ROW("loop turns", s.loops);
+    ROW("contexts", s.contexts);
+    ROW("TLB L1 misses", s.tlb_slow);
+    ROW("TLB L2 hits", s.tlb_l2_hits);
+    ROW("page walks", s.tlb_walks);
+    ROW("TLB flushes", s.tlb_flushes);
+    ROW("TLB page flushes", s.tlb_page_flushes);
+    ROW("device accesses", s.mmio);
+    ROW("writes near code", s.code_writes);
+    ROW("exceptions", s.exceptions);
+    ROW("interrupts", s.interrupts);
+#undef ROW
+}
+
+/* --- Type --- */
+
+static const char *const thread_names[] = {"multi", NULL};
+
+static const PropDesc engine_props[] = {
+    PROP_U64("tb-size", Engine, tb_size_mib, 256, "size of the block cache in MiB"),
+    PROP_BOOL("one-insn-per-tb", Engine, one_insn, false, "one guest instruction per block"),
+    PROP_BOOL("perfmap", Engine, perfmap, false, "write /tmp/perf-PID.map for perf"),
+    PROP_ENUM("thread", Engine, thread, 0, thread_names, "threads for vCPUs: one each"),
+    PROP_END,
+};
+
+QOM_TYPE(engine_type, .name = TYPE_ENGINE_ACCEL, .parent = TYPE_ACCEL, .size = sizeof(Engine),
+         .desc = "translator", .abstract = true, .props = engine_props);

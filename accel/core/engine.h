@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The translating engine: what the JIT (accel/jit) and the IR interpreter (accel/interp) share.  A
+ * flavour (EngineOps) says how a block is kept and run; everything else is here.
+ *
+ * Locks: Engine.lock guards the block cache (blocks, links, pages, regions).  It is taken with or
+ * without the machine lock, and never held while the machine lock is taken or guest code runs.
+ * Lookups take no lock: see "quiescence" in block-cache.c.
+ */
+#ifndef ACCEL_CORE_ENGINE_H
+#define ACCEL_CORE_ENGINE_H
+
+#include <setjmp.h>
+
+#include "accel/vcpu.h"
+#include "tcg/backend.h"
+#include "tcg/interp.h"
+
+typedef struct Engine Engine;
+typedef struct EngineCpu EngineCpu;
+typedef struct Block Block;
+typedef struct CodePage CodePage;
+
+#define NO_RAM (~0ULL) /* a global RAM address that is none */
+
+/* --- Blocks --- */
+
+typedef struct BlockLink {
+    Block *to;              /* NULL: not linked */
+    Block *from;
+    struct BlockLink *next; /* in to->incoming */
+} BlockLink;
+
+/* A translation.  Written under Engine.lock before it is published, then immutable but for the links. */
+struct Block {
+    Block *hash_next;     /* atomic */
+    uint64_t ram;         /* global RAM address of the first byte */
+    uint64_t ram2;        /* RAM page of the last instruction's second half, or NO_RAM */
+    CpuKey key;
+    uint32_t size;        /* guest bytes */
+    uint32_t ninsns;
+    bool valid;           /* atomic */
+    unsigned region;
+    const void *entry;    /* what jump caches hold: JIT: host code, interpreter: the Block */
+    CodeBlock code;       /* JIT */
+    Ir *ir;               /* interpreter */
+    CodePage *page[2];    /* of ram and ram2 */
+    Block *page_next[2];
+    BlockLink *incoming;
+    BlockLink *links;     /* one per exit */
+};
+
+/* A RAM page that holds translations, or held some.  Never freed while the engine lives. */
+struct CodePage {
+    CodePage *hash_next; /* atomic */
+    uint64_t ram;        /* page address */
+    RamBlock *rb;
+    uint64_t map;        /* atomic: 64-byte pieces with translated code */
+    uint32_t translating; /* atomic: translations under way */
+    uint32_t writes;     /* atomic: writes seen while translating */
+    unsigned kills;      /* blocks killed by writes since the last translation; Engine.lock */
+    Block *blocks;       /* Engine.lock */
+};
+
+typedef enum RegionState { REGION_FREE, REGION_ACTIVE, REGION_FULL, REGION_RETIRED } RegionState;
+
+/* A piece of the code cache: filled front to back, emptied as a whole. */
+typedef struct Region {
+    RegionState state;
+    uint8_t *rw;
+    const uint8_t *rx;
+    size_t used;           /* bytes of code, or what the interpreter's blocks take */
+    Block **blocks;        /* in the order of their code; capacity Engine.region_blocks */
+    unsigned nblocks;      /* atomic */
+    uint64_t last_use;     /* atomic: Engine.fills when a vCPU was last seen in it */
+    uint64_t retire_epoch;
+} Region;
+
+enum { BLOCK_HASH_BITS = 15, PAGE_HASH_BITS = 12, MAX_REGIONS = 32 };
+
+/* How a flavour keeps and runs blocks. */
+typedef struct EngineOps {
+    bool has_code;          /* blocks are host code in the cache's memory */
+    /* Engine.lock held.  Makes @b runnable from optimised @ir: sets b->entry and adds to region->used.
+     * False: the region has no room. */
+    bool (*compile)(Engine *e, Region *r, Block *b, Ir *ir);
+    /* The last passes before compile(), without the lock; may set overflow.  NULL: none. */
+    void (*finish_ir)(Engine *e, Ir *ir);
+    /* Engine.lock: exits of compiled blocks go to a block's entry, or back to the loop. */
+    void (*link)(Engine *e, const Block *from, unsigned exit, const void *entry, uint64_t ctx);
+    void (*unlink)(Engine *e, const Block *from, unsigned exit);
+    /* Runs from @entry until something leaves; env->pc is where to go on. */
+    CodeLeave (*run)(EngineCpu *ec, const void *entry);
+    /* After cpu_leave() out of run(); NULL: nothing to put right. */
+    void (*left)(EngineCpu *ec);
+    /* Engine.lock, before the first vCPU: what is made per guest architecture. NULL: nothing. */
+    bool (*prepare)(Engine *e, const IrTarget *target, Error **errp);
+    void (*fini)(Engine *e);
+} EngineOps;
+
+/* Counters of one vCPU: its thread writes, "info jit" reads. */
+typedef struct EngineStats {
+    uint64_t tlb_slow;    /* slow-path accesses */
+    uint64_t tlb_l2_hits;
+    uint64_t tlb_walks;
+    uint64_t tlb_flushes, tlb_page_flushes;
+    uint64_t mmio;
+    uint64_t lookups;     /* blocks looked up by the loop or for an indirect jump */
+    uint64_t loops;       /* returns to the loop */
+    uint64_t links;       /* exits linked */
+    uint64_t translations;
+    uint64_t guest_insns; /* translated */
+    uint64_t translate_ns;
+    uint64_t exceptions, interrupts;
+    uint64_t code_writes; /* slow-path writes to pages with translations */
+    uint64_t contexts;    /* new context numbers */
+} EngineStats;
+
+struct Engine {
+    Accel parent;
+    /* properties */
+    uint64_t tb_size_mib;
+    bool one_insn;
+    bool perfmap;
+    int thread;
+
+    const EngineOps *eops;
+    GMutex lock;
+    /* lock */
+    EngineCpu **cpus;      /* grows before the vCPU runs; NULL-free up to ncpus */
+    unsigned ncpus;        /* atomic */
+    Backend *backend;      /* JIT: made with the first vCPU */
+    void *const *runtime;
+    uint8_t *rw_base;
+    const uint8_t *rx_base;
+    size_t map_size, head_size, region_size;
+    int memfd;
+    unsigned nregions, active, region_blocks;
+    Region regions[MAX_REGIONS];
+    uint64_t fills;        /* atomic: regions filled so far: the age of use */
+    FILE *perf_file;
+    uint64_t blocks_live, blocks_made, blocks_killed, evictions;
+
+    Block **hash;          /* atomic buckets */
+    CodePage **pages;      /* atomic buckets */
+    uint64_t epoch;        /* atomic; see block-cache.c */
+    uint64_t next_ctx;     /* atomic */
+    bool debugging;        /* atomic: some vCPU has breakpoints */
+};
+
+/* --- vCPUs --- */
+
+enum { L2_SETS = 1024, L2_WAYS = 4, EXEC_PAGES = 512, CONTEXTS = 64, LARGE_RANGES = 8 };
+enum { EXEC_FILTER_BITS = 15 };
+
+/* Second-level TLB entry, for one 4 KiB page, tagged with page, MMU index and the number of its space. */
+typedef struct TlbEntry {
+    uint64_t tag;      /* page address | mmu; ~0: empty */
+    uint64_t space;    /* space number, or EngineCpu.global_space */
+    GuestPA pa;        /* of the page */
+    uint8_t *host;     /* of the page; NULL: I/O */
+    RamBlock *rb;
+    uint8_t prot;      /* PROT_* that may be used without another walk */
+    bool writable;     /* plain RAM */
+    bool watched;      /* a watchpoint lies in it: never in the inline tables */
+    bool global;
+} TlbEntry;
+
+/* A page that code was fetched from, valid for one context number. */
+typedef struct ExecPage {
+    GuestVA va;
+    uint64_t ctx;
+    uint64_t ram;        /* global RAM address of the page; NO_RAM: not plain memory */
+    const uint8_t *host;
+    RamBlock *rb;
+} ExecPage;
+
+/* A context: an address space with a translation key, as it is mapped now. */
+typedef struct Context {
+    uint64_t space;
+    CpuKey key;
+    uint64_t ctx;   /* 0: no entry */
+    bool own;       /* code from non-global pages: cannot share the number with other spaces */
+} Context;
+
+typedef struct LargeRange {
+    GuestVA first, last;
+} LargeRange;
+
+struct EngineCpu {
+    AccelCpu base;
+    Engine *engine;
+    TcgEnv *env;
+    jmp_buf leave;
+    bool in_loop;          /* leave is valid */
+    uint64_t epoch_seen;   /* atomic */
+    Ir *ir;                /* for translating */
+
+    /* What runs now (context.c). */
+    uint64_t space, key;
+    Context *context;
+    Context contexts[CONTEXTS];
+    Context shared[CONTEXTS];
+    uint64_t exec_filter[(1 << EXEC_FILTER_BITS) / 64]; /* hashed pages that contexts rest on */
+    ExecPage exec[EXEC_PAGES];
+
+    /* Soft TLB (softtlb.c). */
+    uint64_t space_number;  /* of .space */
+    uint64_t global_space, next_space;
+    struct {
+        uint64_t space, number;
+    } spaces[CONTEXTS];
+    uint64_t l1_space[TCG_MMU_MODES]; /* space number that non-global inline entries belong to */
+    uint16_t l1_log[TCG_MMU_MODES][2 << TCG_TLB_BITS]; /* inline entries filled, non-global */
+    unsigned l1_logged[TCG_MMU_MODES];
+    bool l1_used[TCG_MMU_MODES];
+    TlbEntry once;          /* the answer for a page that must not be cached */
+    unsigned l2_victim;
+    LargeRange large[LARGE_RANGES]; /* where pages larger than 4 KiB are cached */
+    unsigned nlarge;
+    bool tlb_stale;         /* atomic: the memory map changed */
+    TlbEntry *l2;           /* L2_SETS * L2_WAYS */
+
+    /* The loop (exec-loop.c). */
+    CodeLeave left;         /* how translated code was last left, for linking */
+    const Block *running;   /* interpreter: the block */
+    bool one_insn;          /* next block: a single instruction, not kept */
+    bool step_done;         /* it has run, and the vCPU stops */
+    bool watch_stop;        /* that instruction has hit a watchpoint */
+    uint8_t *fetch_buf;     /* a page for code outside plain memory */
+
+    EngineStats stats;
+};
+
+static inline EngineCpu *engine_cpu(CpuState *cpu)
+{
+    return (EngineCpu *)(void *)cpu->accel;
+}
+
+static inline EngineCpu *engine_env_cpu(TcgEnv *env)
+{
+    return engine_cpu(env->cpu);
+}
+
+/* The jump cache's index: must agree with what the backend emits. */
+static inline unsigned engine_jump_index(GuestVA pc)
+{
+    return (pc >> 1) & ((1 << TCG_JUMP_BITS) - 1);
+}
+
+/* --- engine.c --- */
+
+#define TYPE_ENGINE_ACCEL "translator-accel" /* abstract: the properties */
+
+bool engine_init(Engine *e, const EngineOps *eops, Error **errp) MUST_CHECK;
+/* For AccelOps. */
+void engine_accel_fini(Accel *a);
+AccelCpu *engine_accel_cpu_new(Accel *a, CpuState *cpu, Error **errp);
+void engine_accel_cpu_free(Accel *a, CpuState *cpu);
+void engine_info(Accel *a, GString *out);
+void engine_flush_code(Accel *a);
+
+/* --- block-cache.c --- */
+
+bool cache_init(Engine *e, Error **errp) MUST_CHECK;
+void cache_fini(Engine *e);
+/* Any vCPU thread between engine_online() and engine_offline(), no lock.  NULL: not translated.
+ * @ram2: RAM page that follows in the address space, for blocks that run into it; NO_RAM: unknown. */
+Block *cache_find(Engine *e, uint64_t ram, CpuKey key, uint64_t ram2);
+/* Engine.lock.  Takes over @b; NULL when memory had to be freed first and the caller must try again
+ * after cache_wait(). */
+bool cache_add(Engine *e, Block *b, Ir *ir) MUST_CHECK;
+/* vCPU thread, no lock: waits until a region can be filled. */
+void cache_wait(EngineCpu *ec);
+void cache_kill(Engine *e, Block *b);       /* Engine.lock */
+void cache_flush(Engine *e);                /* Engine.lock: everything */
+void cache_link(Engine *e, Block *from, unsigned exit, Block *to, uint64_t ctx); /* Engine.lock */
+/* The block that holds host code address @ra, or NULL.  No lock. */
+Block *cache_block_at(Engine *e, const void *ra);
+void cache_touch(Engine *e, const Block *b);
+void block_free(Block *b);
+
+/* Quiescence: a vCPU is online while it may hold pointers to blocks or run them. */
+void engine_online(EngineCpu *ec);
+void engine_offline(EngineCpu *ec);
+
+/* --- smc.c --- */
+
+CodePage *smc_page_find(Engine *e, uint64_t ram);
+CodePage *smc_page_get(Engine *e, RamBlock *rb, uint64_t ram); /* Engine.lock; made when new */
+/* Around reading guest code: writes from now on are noticed. Returns a cookie for smc_end(). */
+uint32_t smc_begin(CodePage *p);
+/* Engine.lock.  False: somebody wrote to the page meanwhile. */
+bool smc_end(CodePage *p, uint32_t cookie);
+void smc_add_block(CodePage *p, Block *b, unsigned half);
+void smc_remove_block(CodePage *p, Block *b, unsigned half);
+/* After a write to RAM [ram, ram + len): kills the blocks made from it. Any thread, no Engine.lock. */
+void smc_written(Engine *e, uint64_t ram, uint64_t len);
+/* True when the block that @ec runs now was made from these bytes and goes on behind this instruction. */
+bool smc_hits_running(EngineCpu *ec, uint64_t ram, uint64_t len);
+void smc_set_engine(Engine *e);
+
+/* --- context.c --- */
+
+void context_update(EngineCpu *ec);      /* key and space anew */
+void context_drop_all(EngineCpu *ec);
+void context_drop_space(EngineCpu *ec, uint64_t space);
+bool context_rests_on(const EngineCpu *ec, GuestVA va);
+/* The page that code at @va comes from.  @fill false: only if known.  With @fill: on a fault the
+ * exception is set and NULL returned; ram is NO_RAM when the code is not in plain memory. */
+ExecPage *context_exec_page(EngineCpu *ec, GuestVA va, bool fill);
+/* Jump caches and return stacks forget code in [lo, hi).  Any thread. */
+void context_forget_code(Engine *e, const void *lo, const void *hi);
+void context_forget_block(Engine *e, const Block *b);
+
+/* --- softtlb.c --- */
+
+void tlb_init(EngineCpu *ec);
+/* The entry for an access; NULL: exception set.  Valid until the next call. */
+TlbEntry *tlb_get(EngineCpu *ec, GuestVA va, unsigned size, MemAccess access, unsigned mmu);
+/* Enters a page into the inline tables for @access, if it may be there. */
+void tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, const TlbEntry *te);
+void tlb_switch(EngineCpu *ec);          /* after a change of space or key */
+void tlb_flush_all(EngineCpu *ec);
+/* A page of @size bytes around @va is cached in pieces: flushes of one piece must flush them all. */
+void tlb_note_large(EngineCpu *ec, GuestVA va, uint64_t size);
+/* Any thread: @ec must not write to the page without the slow path. */
+void tlb_protect(EngineCpu *ec, const uint8_t *host_page);
+
+/* --- access.c --- */
+
+void *const *access_runtime(void);       /* RT_NFN functions; RT_LOOKUP is the loop's */
+const void *engine_lookup(TcgEnv *env, GuestVA pc);
+
+/* --- exec-loop.c --- */
+
+void engine_run(Accel *a, CpuState *cpu);
+/* The present block is left before its current instruction, which is then run on its own. */
+void engine_retry_alone(EngineCpu *ec) NORETURN;
+
+/* --- translate.c --- */
+
+/* The block at env->pc, made when needed; NULL: exception set, or try again (region wait). */
+Block *translate_block(EngineCpu *ec, ExecPage *page);
+/* One instruction at env->pc into ec->ir, wherever it lies. False: exception set. */
+bool translate_one(EngineCpu *ec);
+
+/* --- debug.c --- */
+
+bool debug_has_breakpoint(const CpuState *cpu, GuestVA pc);
+bool debug_page_has_breakpoint(const CpuState *cpu, GuestVA va);
+bool debug_page_has_watchpoint(const CpuState *cpu, GuestVA va);
+/* An access to a watched page: records a hit and leaves when it matches. */
+void debug_check_watch(EngineCpu *ec, GuestVA va, unsigned size, MemAccess access);
+
+#endif

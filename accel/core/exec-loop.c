@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vCPU's loop: deliver what is pending, find or make the block at pc, link the exit that led
+ * here, run until translated code comes back.
+ *
+ * Translated code is left by returning, or from C below it by cpu_leave(), which lands in
+ * engine_run() with the guest's registers in env.
+ */
+#include "rhea/osdep.h"
+
+#include "accel/core/engine.h"
+#include "rhea/log.h"
+
+/* --- Leaving --- */
+
+void cpu_sync_pc(CpuState *cpu)
+{
+    EngineCpu *ec = engine_cpu(cpu);
+    const uint8_t *ra = (const uint8_t *)cpu->env->host_ra;
+    unsigned lo = 0, hi;
+    uint32_t off;
+    Block *b;
+
+    if (!ra || !ec) {
+        return; /* pc is right already */
+    }
+    b = cache_block_at(ec->engine, ra);
+    g_assert(b); /* host_ra is where a block called C */
+    off = ra - b->code.rx;
+    hi = b->code.npoints;
+    while (lo < hi) {
+        unsigned mid = lo + (hi - lo) / 2;
+
+        if (b->code.points[mid].host_off < off) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    g_assert(lo < b->code.npoints && b->code.points[lo].host_off == off);
+    cpu->env->pc = cpu->env->pc_page + b->code.points[lo].page_rel;
+}
+
+void cpu_leave(CpuState *cpu)
+{
+    EngineCpu *ec = engine_cpu(cpu);
+
+    g_assert(ec && ec->in_loop);
+    cpu_sync_pc(cpu);
+    longjmp(ec->leave, 1);
+}
+
+void cpu_raise(CpuState *cpu, int32_t exception)
+{
+    cpu->exception = exception;
+    cpu_leave(cpu);
+}
+
+void engine_retry_alone(EngineCpu *ec)
+{
+    ec->one_insn = true;
+    cpu_leave(ec->base.cpu);
+}
+
+void cpu_context_changed(CpuState *cpu)
+{
+    EngineCpu *ec = engine_cpu(cpu);
+
+    if (ec) {
+        context_update(ec);
+        if (__atomic_load_n(&cpu->interrupt_pending, __ATOMIC_RELAXED)) {
+            __atomic_store_n(&cpu->env->exit_request, 1, __ATOMIC_RELAXED);
+        }
+    }
+}
+
+/* --- Finding blocks --- */
+
+static void loop_fill_jump(EngineCpu *ec, GuestVA pc, Block *b)
+{
+    TcgJumpEntry *je = &tcg_tables(ec->env)->jump[engine_jump_index(pc)];
+
+    je->pc = ~0ULL;
+    __atomic_store_n(&je->code, b->entry, __ATOMIC_RELAXED);
+    je->ctx = ec->env->ctx;
+    __atomic_store_n(&je->pc, pc, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&b->valid, __ATOMIC_SEQ_CST)) { /* killed meanwhile */
+        __atomic_store_n(&je->pc, ~0ULL, __ATOMIC_RELAXED);
+    }
+}
+
+/* The block at @pc when it is made already and its pages are known. */
+static Block *loop_find(EngineCpu *ec, const ExecPage *page, GuestVA pc)
+{
+    uint64_t ram = page->ram + (pc & ~TCG_PAGE_MASK);
+    Block *b = cache_find(ec->engine, ram, ec->key, NO_RAM);
+    const ExecPage *next;
+
+    if (!b && (pc & ~TCG_PAGE_MASK) > TCG_PAGE_SIZE - 16) {
+        next = context_exec_page(ec, (pc & TCG_PAGE_MASK) + TCG_PAGE_SIZE, false);
+        if (next && next->ram != NO_RAM) {
+            b = cache_find(ec->engine, ram, ec->key, next->ram);
+        }
+    }
+    return b;
+}
+
+const void *engine_lookup(TcgEnv *env, GuestVA pc)
+{
+    EngineCpu *ec = engine_env_cpu(env);
+    const ExecPage *page;
+    Block *b;
+
+    ec->stats.lookups++;
+    env->pc = pc;
+    if (__atomic_load_n(&env->exit_request, __ATOMIC_RELAXED) ||
+        (__atomic_load_n(&ec->engine->debugging, __ATOMIC_RELAXED) &&
+         debug_page_has_breakpoint(ec->base.cpu, pc))) {
+        return NULL;
+    }
+    page = context_exec_page(ec, pc, false);
+    if (!page || page->ram == NO_RAM) {
+        return NULL;
+    }
+    b = loop_find(ec, page, pc);
+    if (!b) {
+        return NULL;
+    }
+    loop_fill_jump(ec, pc, b);
+    cache_touch(ec->engine, b);
+    env->pc_page = pc & TCG_PAGE_MASK;
+    return b->entry;
+}
+
+/* --- What is pending --- */
+
+static void loop_deliver(EngineCpu *ec)
+{
+    CpuState *cpu = ec->base.cpu;
+
+    ec->stats.exceptions++;
+    ec->left.block = NULL;
+    cpu->ops->deliver(cpu);
+    cpu->exception = -1;
+    context_update(ec);
+}
+
+static void loop_interrupt(EngineCpu *ec)
+{
+    CpuState *cpu = ec->base.cpu;
+
+    if (cpu->ops->take_interrupt(cpu)) {
+        ec->stats.interrupts++;
+        ec->left.block = NULL;
+        context_update(ec);
+    }
+}
+
+static void loop_memory_map_changed(EngineCpu *ec)
+{
+    if (__atomic_exchange_n(&ec->tlb_stale, false, __ATOMIC_SEQ_CST)) {
+        tlb_flush_all(ec);
+    }
+}
+
+/* False: cpu_run() returns. */
+static bool loop_poll(EngineCpu *ec)
+{
+    CpuState *cpu = ec->base.cpu;
+
+    if (__atomic_load_n(&ec->env->exit_request, __ATOMIC_RELAXED)) {
+        __atomic_exchange_n(&ec->env->exit_request, 0, __ATOMIC_SEQ_CST);
+        loop_memory_map_changed(ec);
+    }
+    engine_online(ec);
+    if (cpu->exception >= 0) {
+        loop_deliver(ec);
+    }
+    if (ec->step_done) {
+        ec->step_done = false;
+        accel_cpu_stopped(&ec->base, ec->watch_stop ? CPU_STOP_WATCH : CPU_STOP_STEP);
+        ec->watch_stop = false;
+        return false;
+    }
+    if (accel_cpu_wanted(&ec->base)) {
+        return false;
+    }
+    if (unlikely(__atomic_load_n(&cpu->halted, __ATOMIC_RELAXED))) {
+        if (!cpu->ops->has_work(cpu)) {
+            return false;
+        }
+        __atomic_store_n(&cpu->halted, false, __ATOMIC_RELAXED);
+    }
+    if (__atomic_load_n(&cpu->interrupt_pending, __ATOMIC_SEQ_CST)) {
+        loop_interrupt(ec);
+    }
+    return true;
+}
+
+/* --- One turn --- */
+
+/* A single instruction, interpreted and not kept. */
+static void loop_run_one(EngineCpu *ec)
+{
+    bool stop = ec->watch_stop || ec->base.cpu->singlestep;
+
+    ec->one_insn = false;
+    ec->left.block = NULL;
+    ec->running = NULL;
+    if (!translate_one(ec)) {
+        return;
+    }
+    ec->step_done = stop;
+    ec->env->pc_page = ec->env->pc & TCG_PAGE_MASK;
+    interp_run(ec->ir, ec->env, ec->engine->runtime);
+}
+
+static void loop_link(EngineCpu *ec, Block *to)
+{
+    Engine *e = ec->engine;
+    Block *from = cache_block_at(e, ec->left.block);
+    const CodeExit *exit;
+
+    if (!from || ec->left.exit >= from->code.nexits) {
+        return;
+    }
+    exit = &from->code.exits[ec->left.exit];
+    if (exit->kind == CODE_EXIT_PAGE &&
+        (to->ram2 != NO_RAM || (to->ram ^ from->ram) >= TCG_PAGE_SIZE)) {
+        return; /* such a link would not look at the second page */
+    }
+    g_mutex_lock(&e->lock);
+    if (from->valid && to->valid) {
+        cache_link(e, from, ec->left.exit, to, ec->env->ctx);
+        ec->stats.links++;
+    }
+    g_mutex_unlock(&e->lock);
+}
+
+static void loop_log(EngineCpu *ec, const void *entry)
+{
+    CpuState *cpu = ec->base.cpu;
+
+    if (log_enabled(LOG_EXEC)) {
+        log_printf("CPU %u: block %p at 0x%016" PRIx64 "\n", cpu->index, entry, ec->env->pc);
+    }
+    if (log_enabled(LOG_CPU)) {
+        GString *regs = g_string_new(NULL);
+
+        cpu->ops->dump(cpu, regs);
+        log_printf("%s", regs->str);
+        g_string_free(regs, TRUE);
+    }
+}
+
+/* The block at env->pc, made when it is new; NULL: look at everything anew. */
+static Block *loop_block(EngineCpu *ec)
+{
+    GuestVA pc = ec->env->pc;
+    ExecPage *page = context_exec_page(ec, pc, true);
+    Block *b;
+
+    if (!page) {
+        return NULL;
+    }
+    if (page->ram == NO_RAM) {
+        ec->one_insn = true;
+        return NULL;
+    }
+    ec->stats.lookups++;
+    b = loop_find(ec, page, pc);
+    return b ? b : translate_block(ec, page);
+}
+
+static void loop_turn(EngineCpu *ec)
+{
+    TcgEnv *env = ec->env;
+    GuestVA pc = env->pc;
+    const TcgJumpEntry *je = &tcg_tables(env)->jump[engine_jump_index(pc)];
+    const void *entry;
+
+    if (je->pc == pc && je->ctx == env->ctx && !ec->left.block) {
+        entry = je->code;
+    } else {
+        Block *b = loop_block(ec);
+
+        if (!b) {
+            ec->left.block = NULL;
+            return;
+        }
+        if (ec->left.block) {
+            loop_link(ec, b);
+        }
+        loop_fill_jump(ec, pc, b);
+        cache_touch(ec->engine, b);
+        entry = b->entry;
+    }
+    env->pc_page = pc & TCG_PAGE_MASK;
+    if (log_enabled(LOG_EXEC | LOG_CPU)) {
+        loop_log(ec, entry);
+    }
+    ec->stats.loops++;
+    ec->left = ec->engine->eops->run(ec, entry);
+    env->host_ra = 0;
+}
+
+/* Breakpoints and single steps; true when the turn is done. */
+static bool loop_debug(EngineCpu *ec)
+{
+    CpuState *cpu = ec->base.cpu;
+
+    if (cpu->singlestep || ec->one_insn) {
+        loop_run_one(ec);
+        return true;
+    }
+    if (__atomic_load_n(&ec->engine->debugging, __ATOMIC_RELAXED) &&
+        debug_page_has_breakpoint(cpu, ec->env->pc)) {
+        if (debug_has_breakpoint(cpu, ec->env->pc)) {
+            accel_cpu_stopped(&ec->base, CPU_STOP_BREAKPOINT);
+        } else {
+            loop_run_one(ec);
+        }
+        return true;
+    }
+    return false;
+}
+
+void engine_run(Accel *a, CpuState *cpu)
+{
+    EngineCpu *ec = engine_cpu(cpu);
+
+    engine_online(ec);
+    loop_memory_map_changed(ec);
+    context_update(ec);
+    if (_setjmp(ec->leave)) {
+        if (ec->engine->eops->left) {
+            ec->engine->eops->left(ec);
+        }
+        ec->env->host_ra = 0;
+    }
+    ec->left.block = NULL;
+    ec->in_loop = true;
+    while (loop_poll(ec)) {
+        if (!loop_debug(ec)) {
+            loop_turn(ec);
+        }
+    }
+    ec->in_loop = false;
+    engine_offline(ec);
+}

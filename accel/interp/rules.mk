@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+
+obj-y += accel/interp/interp.o

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* "tcg": blocks are compiled to host code by the host's backend (tcg/host). */
+#include "rhea/osdep.h"
+
+#include "accel/core/engine.h"
+#include "rhea/log.h"
+
+static bool jit_prepare(Engine *e, const IrTarget *target, Error **errp)
+{
+    size_t used;
+
+    e->backend = backend_new(target, e->rw_base, e->rx_base, &used);
+    if (!e->backend) {
+        return error_fail(errp, "-accel tcg: this host's processor lacks what the JIT needs");
+    }
+    e->runtime = backend_runtime(e->backend, access_runtime());
+    return true;
+}
+
+static void jit_fini(Engine *e)
+{
+    if (e->backend) {
+        backend_free(e->backend);
+    }
+}
+
+static void jit_log(Engine *e, const Block *b)
+{
+    if (log_enabled(LOG_OUT_ASM)) {
+        FILE *f = log_lock();
+
+        fprintf(f, "OUT: %u bytes at %p\n", b->code.size, (const void *)b->code.rx);
+        backend_print(e->backend, &b->code, f);
+        fputc('\n', f);
+        log_unlock(f);
+    }
+    if (e->perf_file) {
+        fprintf(e->perf_file, "%" PRIxPTR " %x guest_%" PRIx64 "\n", (uintptr_t)b->code.rx,
+                b->code.size, b->ram);
+        fflush(e->perf_file);
+    }
+}
+
+static bool jit_compile(Engine *e, Region *r, Block *b, Ir *ir)
+{
+    b->code.rw = r->rw + r->used;
+    b->code.rx = r->rx + r->used;
+    if (!backend_compile(e->backend, ir, b->ram & ~TCG_PAGE_MASK, e->region_size - r->used,
+                         &b->code)) {
+        return false;
+    }
+    b->entry = b->code.rx;
+    r->used += b->code.size;
+    jit_log(e, b);
+    return true;
+}
+
+static void jit_finish_ir(Engine *e, Ir *ir)
+{
+    ir_expand(ir, backend_ops(e->backend));
+}
+
+static void jit_link(Engine *e, const Block *from, unsigned exit, const void *entry, uint64_t ctx)
+{
+    backend_link(e->backend, &from->code, exit, entry, ctx);
+}
+
+static void jit_unlink(Engine *e, const Block *from, unsigned exit)
+{
+    backend_unlink(e->backend, &from->code, exit);
+}
+
+static CodeLeave jit_run(EngineCpu *ec, const void *entry)
+{
+    return backend_run(ec->engine->backend, ec->env, entry);
+}
+
+static const EngineOps jit_engine = {
+    .has_code = true,
+    .prepare = jit_prepare,
+    .fini = jit_fini,
+    .finish_ir = jit_finish_ir,
+    .compile = jit_compile,
+    .link = jit_link,
+    .unlink = jit_unlink,
+    .run = jit_run,
+};
+
+static bool jit_init(Accel *a, Machine *m, Error **errp)
+{
+    return engine_init((Engine *)a, &jit_engine, errp);
+}
+
+static const AccelOps jit_ops = {
+    .name = "tcg",
+    .help = "translates to host code (JIT)",
+    .thread_name = "TCG",
+    .init = jit_init,
+    .fini = engine_accel_fini,
+    .cpu_new = engine_accel_cpu_new,
+    .cpu_free = engine_accel_cpu_free,
+    .cpu_run = engine_run,
+    .info = engine_info,
+    .flush_code = engine_flush_code,
+};
+
+QOM_TYPE(jit_type, .name = "tcg-accel", .parent = TYPE_ENGINE_ACCEL, .desc = "JIT",
+         .ops = &jit_ops);

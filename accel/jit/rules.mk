@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+
+obj-$(CONFIG_JIT) += accel/jit/jit.o
