@@ -7,13 +7,14 @@
 #include "target/riscv64/decode.h"
 
 static const char *const x_names[32] = {
-    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
-    "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+    "zero", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",
+    "a1",   "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5",
+    "s6",   "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
 };
 
 static const char *const f_names[32] = {
-    "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0",
-    "fa1", "fa2", "fa3", "fa4", "fa5", "fa6", "fa7", "fs2", "fs3", "fs4", "fs5",
+    "ft0", "ft1", "ft2", "ft3", "ft4",  "ft5",  "ft6", "ft7", "fs0",  "fs1",  "fa0",
+    "fa1", "fa2", "fa3", "fa4", "fa5",  "fa6",  "fa7", "fs2", "fs3",  "fs4",  "fs5",
     "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
 };
 
@@ -45,7 +46,8 @@ static void append_fence_set(GString *out, unsigned set)
 /* Operand @v of the kind that @letter stands for (KINDS in tcg/gen/decodegen.py). */
 static void append_operand(GString *out, const RvModel *model, GuestVA pc, char letter, int32_t v)
 {
-    static const char *const modes[8] = {", rne", ", rtz", ", rdn", ", rup", ", rmm", ", 5", ", 6", ""};
+    static const char *const modes[8] = {", rne", ", rtz", ", rdn", ", rup",
+                                         ", rmm", ", 5",   ", 6",   ""};
     static const char *const orders[4] = {"", ".rl", ".aq", ".aqrl"};
 
     switch (letter) {

@@ -66,15 +66,13 @@ bool rv_addi(RvTrans *t, const RvArgsI *a)
 
 bool rv_slti(RvTrans *t, const RvArgsI *a)
 {
-    rv_put(t, a->rd,
-           ir_setcond(t->ir, IR_I64, IR_LT, rv_get(t, a->rs1), ir_imm(t->ir, a->imm)));
+    rv_put(t, a->rd, ir_setcond(t->ir, IR_I64, IR_LT, rv_get(t, a->rs1), ir_imm(t->ir, a->imm)));
     return true;
 }
 
 bool rv_sltiu(RvTrans *t, const RvArgsI *a)
 {
-    rv_put(t, a->rd,
-           ir_setcond(t->ir, IR_I64, IR_LTU, rv_get(t, a->rs1), ir_imm(t->ir, a->imm)));
+    rv_put(t, a->rd, ir_setcond(t->ir, IR_I64, IR_LTU, rv_get(t, a->rs1), ir_imm(t->ir, a->imm)));
     return true;
 }
 

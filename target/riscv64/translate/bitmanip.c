@@ -232,7 +232,8 @@ bool rv_orc_b(RvTrans *t, const RvArgsUNARY *a)
     IrVal low7 = ir_imm(ir, 0x7f7f7f7f7f7f7f7f);
     IrVal x = rv_get(t, a->rs1);
     IrVal high = ir_or(ir, ir_add(ir, ir_and(ir, x, low7), low7), x);
-    IrVal ones = ir_and(ir, ir_bin(ir, IR_SHR, high, ir_imm(ir, 7)), ir_imm(ir, 0x0101010101010101));
+    IrVal ones =
+        ir_and(ir, ir_bin(ir, IR_SHR, high, ir_imm(ir, 7)), ir_imm(ir, 0x0101010101010101));
     IrVal shifted = ir_bin(ir, IR_SHL, ones, ir_imm(ir, 8));
 
     rv_put(t, a->rd, ir_sub(ir, shifted, ones));

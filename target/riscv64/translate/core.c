@@ -93,8 +93,8 @@ static bool fetch(RvTrans *t, Translate *tx)
 
 static void translate_one(RvTrans *t)
 {
-    RvInsnId id = (t->insn & 3) == 3 ? rv_match32(t->model, t->insn)
-                                     : rv_match16(t->model, t->insn);
+    RvInsnId id =
+        (t->insn & 3) == 3 ? rv_match32(t->model, t->insn) : rv_match16(t->model, t->insn);
 
     ir_insn(t->ir, t->pc);
     if (id == RV_INSN_NONE || !rv_insn_info[id].translate(t, t->insn)) {

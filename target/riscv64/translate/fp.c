@@ -288,12 +288,11 @@ static bool fused(RvTrans *t, const RvArgsF3M *a, int negate)
     if (is_half(a->fmt) || !is_current(t, rm)) {
         put_image(t, a->rd,
                   ir_call(t->ir, RV_H_FMADD, get_image(t, a->rs1), get_image(t, a->rs2),
-                          get_image(t, a->rs3),
-                          ctl(t, RV_FP_CTL(rm, a->fmt) | RV_FP_NEG(negate))));
+                          get_image(t, a->rs3), ctl(t, RV_FP_CTL(rm, a->fmt) | RV_FP_NEG(negate))));
     } else {
         put_value(t, a->rd, a->fmt,
-                  ir_fma(t->ir, negate, get_value(t, a->rs1, a->fmt),
-                         get_value(t, a->rs2, a->fmt), get_value(t, a->rs3, a->fmt)));
+                  ir_fma(t->ir, negate, get_value(t, a->rs1, a->fmt), get_value(t, a->rs2, a->fmt),
+                         get_value(t, a->rs3, a->fmt)));
     }
     return true;
 }
@@ -368,8 +367,8 @@ typedef enum SignFrom { SIGN_COPY, SIGN_NEGATED, SIGN_XOR } SignFrom;
 static IrVal inject(RvTrans *t, IrVal x, IrVal y, int top, SignFrom from)
 {
     Ir *ir = t->ir;
-    IrVal mask = ir_type(ir, x) == IR_I32 ? ir_imm32(ir, INT32_MIN)
-                                          : ir_imm(ir, (int64_t)BIT_ULL(top));
+    IrVal mask =
+        ir_type(ir, x) == IR_I32 ? ir_imm32(ir, INT32_MIN) : ir_imm(ir, (int64_t)BIT_ULL(top));
 
     if (from == SIGN_XOR) {
         return ir_xor(ir, x, ir_and(ir, y, mask));
@@ -475,8 +474,7 @@ bool rv_fclass(RvTrans *t, const RvArgsXF1 *a)
     if (!fp_on(t)) {
         return false;
     }
-    rv_put(t, a->rd,
-           rv_call2(t, RV_H_FCLASS, get_image(t, a->rs1), ctl(t, RV_FP_CTL(0, a->fmt))));
+    rv_put(t, a->rd, rv_call2(t, RV_H_FCLASS, get_image(t, a->rs1), ctl(t, RV_FP_CTL(0, a->fmt))));
     return true;
 }
 
@@ -593,8 +591,8 @@ bool rv_fcvt_f(RvTrans *t, const RvArgsFCVTM *a)
                            ctl(t, RV_FP_CTL(rm, a->fmt) | RV_FP_FROM(a->from))));
     } else {
         put_value(t, a->rd, a->fmt,
-                  ir_fcvt(t->ir, IR_FCVT_F, a->fmt == RV_FMT_S ? IR_F32 : IR_F64,
-                          IR_ROUND_CURRENT, get_value(t, a->rs1, a->from)));
+                  ir_fcvt(t->ir, IR_FCVT_F, a->fmt == RV_FMT_S ? IR_F32 : IR_F64, IR_ROUND_CURRENT,
+                          get_value(t, a->rs1, a->from)));
     }
     return true;
 }
@@ -642,10 +640,9 @@ bool rv_fcvtmod_w_d(RvTrans *t, const RvArgsXF1 *a)
 static uint64_t fli_double(int index)
 {
     static const double values[30] = {
-        -1.0, 0x1p-1022, 0x1p-16, 0x1p-15, 0x1p-8, 0x1p-7, 0.0625, 0.125,
-        0.25, 0.3125,    0.375,   0.4375,  0.5,    0.625,  0.75,   0.875,
-        1.0,  1.25,      1.5,     1.75,    2.0,    2.5,    3.0,    4.0,
-        8.0,  16.0,      128.0,   256.0,   32768.0, 65536.0,
+        -1.0,  0x1p-1022, 0x1p-16, 0x1p-15, 0x1p-8, 0x1p-7, 0.0625, 0.125, 0.25,    0.3125,
+        0.375, 0.4375,    0.5,     0.625,   0.75,   0.875,  1.0,    1.25,  1.5,     1.75,
+        2.0,   2.5,       3.0,     4.0,     8.0,    16.0,   128.0,  256.0, 32768.0, 65536.0,
     };
     uint64_t bits;
 

@@ -11,9 +11,15 @@
 #include "trans.h"
 
 enum {
-    CSR_FFLAGS = 0x001, CSR_FRM = 0x002, CSR_FCSR = 0x003,
-    CSR_SSTATUS = 0x100, CSR_SSCRATCH = 0x140, CSR_STVAL = 0x143,
-    CSR_MSTATUS = 0x300, CSR_MSCRATCH = 0x340, CSR_MTVAL = 0x343,
+    CSR_FFLAGS = 0x001,
+    CSR_FRM = 0x002,
+    CSR_FCSR = 0x003,
+    CSR_SSTATUS = 0x100,
+    CSR_SSCRATCH = 0x140,
+    CSR_STVAL = 0x143,
+    CSR_MSTATUS = 0x300,
+    CSR_MSCRATCH = 0x340,
+    CSR_MTVAL = 0x343,
 };
 
 enum { STATUS_SIE = 1 << 1, STATUS_MIE = 1 << 3 };

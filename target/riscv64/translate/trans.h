@@ -15,14 +15,14 @@
 struct RvTrans {
     Ir *ir;
     const RvModel *model;
-    unsigned mmu;     /* of data accesses */
-    unsigned fs;      /* RV_FS_* */
-    unsigned frm;     /* as the guest set it: 0..7 */
-    int64_t pc;       /* of this instruction, relative to pc_page */
-    int64_t next;     /* of the instruction behind it */
-    uint32_t insn;    /* its encoding */
-    bool ended;       /* the IR has its last op */
-    int far_reg;      /* this register holds pc_page + far_value (auipc); 0: none is known to */
+    unsigned mmu;  /* of data accesses */
+    unsigned fs;   /* RV_FS_* */
+    unsigned frm;  /* as the guest set it: 0..7 */
+    int64_t pc;    /* of this instruction, relative to pc_page */
+    int64_t next;  /* of the instruction behind it */
+    uint32_t insn; /* its encoding */
+    bool ended;    /* the IR has its last op */
+    int far_reg;   /* this register holds pc_page + far_value (auipc); 0: none is known to */
     int64_t far_value;
 };
 
