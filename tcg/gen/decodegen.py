@@ -9,7 +9,7 @@ A table is lines of these kinds ('#' starts a comment; README.md of this folder 
     width N                                    bits of the encodings below: 16 or 32
     field LETTER NAME KIND [PLACES]            [12|10:5] places bits as manuals write them
     form NAME PATTERN [args STRUCT] [NAME=V]   0 1 fixed, letter field, '.' open, '-' ignored
-    needs FEATURE[|FEATURE]...                 for the rows below, until the next 'needs'
+    needs [FEATURE[|FEATURE]...]               for the rows below, until the next 'needs'
     insn NAME FORM PATTERN "TEXT" [as BODY] [where FIELD!=N] [NAME=V]
     prefer ... end                             rows between may overlap: the first match wins
 
@@ -442,7 +442,10 @@ class Writer:
         for width in sorted({r.width for r in self.t.rows}):
             self.put(f"{camel}InsnId {p}_match{width}(const {camel}Model *model, uint32_t insn)",
                      "{")
-            self.match([r for r in self.t.rows if r.width == width], 0, "    ")
+            rows = [r for r in self.t.rows if r.width == width]
+            if not any(r.needs for r in rows):
+                self.put("    (void)model;")
+            self.match(rows, 0, "    ")
             self.put(f"    return {self.upper}_INSN_NONE;", "}", "")
         return "\n".join(self.out)
 
