@@ -147,10 +147,8 @@ static uint64_t do_op_helper(const Ir *ir, TcgEnv *env, const IrInsn *insn, cons
 #define ENV_FIELD(offset) ((char *)env + (offset))
 #define A                 v[insn->arg[0]]
 #define B                 v[insn->arg[1]]
-#define EVAL1(op) \
-    case op: v[i] = ir_eval(op, insn->type, A, 0); break
-#define EVAL2(op) \
-    case op: v[i] = ir_eval(op, insn->type, A, B); break
+#define EVAL1(op)         v[i] = ir_eval(op, insn->type, A, 0)
+#define EVAL2(op)         v[i] = ir_eval(op, insn->type, A, B)
 
 static inline bool compare(const Ir *ir, const IrInsn *insn, const uint64_t *v)
 {
@@ -190,39 +188,39 @@ InterpLeave interp_run(const Ir *ir, TcgEnv *env, void *const *rt)
         case IR_STENV: host_store(ENV_FIELD(insn->imm), A, insn->mem & IR_MEM_SIZE); break;
         case IR_PC: v[i] = env->pc_page + insn->imm; break;
         case IR_INSN: env->pc = env->pc_page + insn->imm; break;
-        EVAL2(IR_ADD);
-        EVAL2(IR_SUB);
-        EVAL2(IR_AND);
-        EVAL2(IR_OR);
-        EVAL2(IR_XOR);
-        EVAL2(IR_SHL);
-        EVAL2(IR_SHR);
-        EVAL2(IR_SAR);
-        EVAL2(IR_MUL);
-        EVAL2(IR_MULHU);
-        EVAL2(IR_MULHS);
-        EVAL1(IR_NEG);
-        EVAL1(IR_NOT);
-        EVAL2(IR_ANDN);
-        EVAL2(IR_ROTL);
-        EVAL2(IR_ROTR);
-        EVAL1(IR_SEXT8);
-        EVAL1(IR_SEXT16);
-        EVAL1(IR_ZEXT8);
-        EVAL1(IR_ZEXT16);
-        EVAL1(IR_SEXT32);
-        EVAL1(IR_ZEXT32);
-        EVAL1(IR_TRUNC);
-        EVAL1(IR_FBITS);
-        EVAL1(IR_FBOX);
-        EVAL1(IR_FUNBOX);
+        case IR_ADD: EVAL2(IR_ADD); break;
+        case IR_SUB: EVAL2(IR_SUB); break;
+        case IR_AND: EVAL2(IR_AND); break;
+        case IR_OR: EVAL2(IR_OR); break;
+        case IR_XOR: EVAL2(IR_XOR); break;
+        case IR_SHL: EVAL2(IR_SHL); break;
+        case IR_SHR: EVAL2(IR_SHR); break;
+        case IR_SAR: EVAL2(IR_SAR); break;
+        case IR_MUL: EVAL2(IR_MUL); break;
+        case IR_MULHU: EVAL2(IR_MULHU); break;
+        case IR_MULHS: EVAL2(IR_MULHS); break;
+        case IR_NEG: EVAL1(IR_NEG); break;
+        case IR_NOT: EVAL1(IR_NOT); break;
+        case IR_ANDN: EVAL2(IR_ANDN); break;
+        case IR_ROTL: EVAL2(IR_ROTL); break;
+        case IR_ROTR: EVAL2(IR_ROTR); break;
+        case IR_SEXT8: EVAL1(IR_SEXT8); break;
+        case IR_SEXT16: EVAL1(IR_SEXT16); break;
+        case IR_ZEXT8: EVAL1(IR_ZEXT8); break;
+        case IR_ZEXT16: EVAL1(IR_ZEXT16); break;
+        case IR_SEXT32: EVAL1(IR_SEXT32); break;
+        case IR_ZEXT32: EVAL1(IR_ZEXT32); break;
+        case IR_TRUNC: EVAL1(IR_TRUNC); break;
+        case IR_FBITS: EVAL1(IR_FBITS); break;
+        case IR_FBOX: EVAL1(IR_FBOX); break;
+        case IR_FUNBOX: EVAL1(IR_FUNBOX); break;
         case IR_SETCOND: v[i] = compare(ir, insn, v); break;
         case IR_MOVCOND: v[i] = v[insn->arg[compare(ir, insn, v) ? 2 : 3]]; break;
         case IR_LOAD: v[i] = do_load(env, rt, insn, A + insn->imm); break;
         case IR_STORE: do_store(env, rt, insn, A + insn->imm, B); break;
         case IR_ATOMIC:
-            v[i] = ((RtAtomic)rt[RT_ATOMIC])(env, A + insn->imm, B,
-                                             mem_info(insn) | insn->cond << 16);
+            v[i] =
+                ((RtAtomic)rt[RT_ATOMIC])(env, A + insn->imm, B, mem_info(insn) | insn->cond << 16);
             v[i] = extend(v[i], insn->mem, insn->type);
             break;
         case IR_CAS:

@@ -15,8 +15,8 @@
 #include "tcg/ir.h"
 #include "tcg/ir-private.h"
 
-#define COND(k)  .cond = IR_COND_##k
-#define IMM(k)   .imm = IR_IMM_##k
+#define COND(k) .cond = IR_COND_##k
+#define IMM(k)  .imm = IR_IMM_##k
 
 const IrOpText ir_op_text[IR_NOPS] = {
     [IR_CONST] = {IMM(INT)},
@@ -49,11 +49,11 @@ const IrOpText ir_op_text[IR_NOPS] = {
 };
 
 const char *const *const ir_cond_names[IR_COND_NKINDS] = {
-    [IR_COND_INT] = (const char *const[]){"eq", "ne", "lt", "ge", "le", "gt", "ltu", "geu", "leu",
-                                          "gtu", NULL},
+    [IR_COND_INT] =
+        (const char *const[]){"eq", "ne", "lt", "ge", "le", "gt", "ltu", "geu", "leu", "gtu", NULL},
     [IR_COND_FCMP] = (const char *const[]){"eq", "lt", "le", "lt_quiet", "le_quiet", NULL},
-    [IR_COND_ROUND] = (const char *const[]){"nearest", "zero", "down", "up", "nearest_max",
-                                            "current", NULL},
+    [IR_COND_ROUND] =
+        (const char *const[]){"nearest", "zero", "down", "up", "nearest_max", "current", NULL},
     [IR_COND_ATOMIC] = (const char *const[]){"xchg", "add", "and", "or", "xor", "min", "max",
                                              "minu", "maxu", NULL},
     [IR_COND_JUMP] = (const char *const[]){"jump", "call", "ret", NULL},

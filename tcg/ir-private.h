@@ -5,7 +5,10 @@
 
 #include "tcg/ir.h"
 
-#define IR_NOARGS {IR_NONE, IR_NONE, IR_NONE, IR_NONE}
+#define IR_NOARGS                                                                                  \
+    {                                                                                              \
+        IR_NONE, IR_NONE, IR_NONE, IR_NONE                                                         \
+    }
 
 enum { IR_CSE_SLOTS = 256 };
 
@@ -44,8 +47,14 @@ void ir_check_pass(const Ir *ir, const char *pass);
 
 /* What an op uses beside args; for text and verification. */
 typedef enum IrCondKind {
-    IR_COND_NONE, IR_COND_INT, IR_COND_FCMP, IR_COND_ROUND, IR_COND_ATOMIC, IR_COND_JUMP,
-    IR_COND_FMA, IR_COND_NKINDS
+    IR_COND_NONE,
+    IR_COND_INT,
+    IR_COND_FCMP,
+    IR_COND_ROUND,
+    IR_COND_ATOMIC,
+    IR_COND_JUMP,
+    IR_COND_FMA,
+    IR_COND_NKINDS
 } IrCondKind;
 
 typedef enum IrImmKind { IR_IMM_NONE, IR_IMM_INT, IR_IMM_GLOBAL, IR_IMM_HELPER } IrImmKind;

@@ -79,7 +79,8 @@ static const char *check_ranges(const Ir *ir, const IrInsn *insn)
     case IR_IMM_NONE: return imm ? "unexpected immediate" : NULL;
     default: break;
     }
-    if ((insn->op == IR_LDENV || insn->op == IR_STENV) && env_access_hits_global(ir->target, insn)) {
+    if ((insn->op == IR_LDENV || insn->op == IR_STENV) &&
+        env_access_hits_global(ir->target, insn)) {
         return "access to a global as memory";
     }
     return NULL;

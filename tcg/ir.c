@@ -123,8 +123,11 @@ IrVal ir_ldenv(Ir *ir, IrType type, IrMem mem, int32_t offset)
 
 void ir_stenv(Ir *ir, IrMem mem, int32_t offset, IrVal v)
 {
-    IrInsn insn = {.op = IR_STENV, .type = ir_type(ir, v), .mem = mem,
-                   .arg = {v, IR_NONE, IR_NONE, IR_NONE}, .imm = offset};
+    IrInsn insn = {.op = IR_STENV,
+                   .type = ir_type(ir, v),
+                   .mem = mem,
+                   .arg = {v, IR_NONE, IR_NONE, IR_NONE},
+                   .imm = offset};
 
     ir_append(ir, &insn);
 }
@@ -162,7 +165,9 @@ IrVal ir_setcond(Ir *ir, IrType type, IrCond cond, IrVal a, IrVal b)
 
 IrVal ir_movcond(Ir *ir, IrCond cond, IrVal a, IrVal b, IrVal if_true, IrVal if_false)
 {
-    IrInsn insn = {.op = IR_MOVCOND, .type = ir_type(ir, if_true), .cond = cond,
+    IrInsn insn = {.op = IR_MOVCOND,
+                   .type = ir_type(ir, if_true),
+                   .cond = cond,
                    .arg = {a, b, if_true, if_false}};
 
     return ir_append(ir, &insn);
@@ -172,23 +177,35 @@ IrVal ir_movcond(Ir *ir, IrCond cond, IrVal a, IrVal b, IrVal if_true, IrVal if_
 
 IrVal ir_load(Ir *ir, IrType type, IrMem mem, unsigned mmu, IrVal base, int64_t disp)
 {
-    IrInsn insn = {.op = IR_LOAD, .type = type, .mem = mem, .mmu = mmu,
-                   .arg = {base, IR_NONE, IR_NONE, IR_NONE}, .imm = disp};
+    IrInsn insn = {.op = IR_LOAD,
+                   .type = type,
+                   .mem = mem,
+                   .mmu = mmu,
+                   .arg = {base, IR_NONE, IR_NONE, IR_NONE},
+                   .imm = disp};
 
     return ir_append(ir, &insn);
 }
 
 void ir_store(Ir *ir, IrMem mem, unsigned mmu, IrVal base, int64_t disp, IrVal v)
 {
-    IrInsn insn = {.op = IR_STORE, .type = ir_type(ir, v), .mem = mem, .mmu = mmu,
-                   .arg = {base, v, IR_NONE, IR_NONE}, .imm = disp};
+    IrInsn insn = {.op = IR_STORE,
+                   .type = ir_type(ir, v),
+                   .mem = mem,
+                   .mmu = mmu,
+                   .arg = {base, v, IR_NONE, IR_NONE},
+                   .imm = disp};
 
     ir_append(ir, &insn);
 }
 
 IrVal ir_atomic(Ir *ir, IrType type, IrAtomic op, IrMem mem, unsigned mmu, IrVal addr, IrVal v)
 {
-    IrInsn insn = {.op = IR_ATOMIC, .type = type, .cond = op, .mem = mem, .mmu = mmu,
+    IrInsn insn = {.op = IR_ATOMIC,
+                   .type = type,
+                   .cond = op,
+                   .mem = mem,
+                   .mmu = mmu,
                    .arg = {addr, v, IR_NONE, IR_NONE}};
 
     return ir_append(ir, &insn);
@@ -196,7 +213,10 @@ IrVal ir_atomic(Ir *ir, IrType type, IrAtomic op, IrMem mem, unsigned mmu, IrVal
 
 IrVal ir_cas(Ir *ir, IrType type, IrMem mem, unsigned mmu, IrVal addr, IrVal expect, IrVal desired)
 {
-    IrInsn insn = {.op = IR_CAS, .type = type, .mem = mem, .mmu = mmu,
+    IrInsn insn = {.op = IR_CAS,
+                   .type = type,
+                   .mem = mem,
+                   .mmu = mmu,
                    .arg = {addr, expect, desired, IR_NONE}};
 
     return ir_append(ir, &insn);
@@ -221,8 +241,8 @@ IrVal ir_fp2(Ir *ir, IrOp op, IrVal a, IrVal b)
 
 IrVal ir_fma(Ir *ir, int negate, IrVal a, IrVal b, IrVal addend)
 {
-    IrInsn insn = {.op = IR_FMA, .type = ir_type(ir, a), .cond = negate,
-                   .arg = {a, b, addend, IR_NONE}};
+    IrInsn insn = {
+        .op = IR_FMA, .type = ir_type(ir, a), .cond = negate, .arg = {a, b, addend, IR_NONE}};
 
     return ir_append(ir, &insn);
 }
@@ -268,8 +288,8 @@ IrVal ir_call(Ir *ir, unsigned helper, IrVal a, IrVal b, IrVal c, IrVal d)
 
 void ir_exit_if(Ir *ir, IrCond cond, IrVal a, IrVal b, int64_t page_rel)
 {
-    IrInsn insn = {.op = IR_EXIT_IF, .cond = cond, .arg = {a, b, IR_NONE, IR_NONE},
-                   .imm = page_rel};
+    IrInsn insn = {
+        .op = IR_EXIT_IF, .cond = cond, .arg = {a, b, IR_NONE, IR_NONE}, .imm = page_rel};
 
     ir_append(ir, &insn);
 }

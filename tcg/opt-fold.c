@@ -100,7 +100,7 @@ static IrVal rewrite(IrInsn *insn, IrOp op, IrVal a, IrVal b)
 static IrCond cond_inverse(IrCond c)
 {
     static const uint8_t inverse[] = {
-        [IR_EQ] = IR_NE, [IR_NE] = IR_EQ, [IR_LT] = IR_GE, [IR_GE] = IR_LT, [IR_LE] = IR_GT,
+        [IR_EQ] = IR_NE, [IR_NE] = IR_EQ,   [IR_LT] = IR_GE,   [IR_GE] = IR_LT,   [IR_LE] = IR_GT,
         [IR_GT] = IR_LE, [IR_LTU] = IR_GEU, [IR_GEU] = IR_LTU, [IR_LEU] = IR_GTU, [IR_GTU] = IR_LEU,
     };
     return inverse[c];
@@ -110,7 +110,7 @@ static IrCond cond_inverse(IrCond c)
 static IrCond cond_swapped(IrCond c)
 {
     static const uint8_t swapped[] = {
-        [IR_EQ] = IR_EQ, [IR_NE] = IR_NE, [IR_LT] = IR_GT, [IR_GE] = IR_LE, [IR_LE] = IR_GE,
+        [IR_EQ] = IR_EQ, [IR_NE] = IR_NE,   [IR_LT] = IR_GT,   [IR_GE] = IR_LE,   [IR_LE] = IR_GE,
         [IR_GT] = IR_LT, [IR_LTU] = IR_GTU, [IR_GEU] = IR_LEU, [IR_LEU] = IR_GEU, [IR_GTU] = IR_LTU,
     };
     return swapped[c];
@@ -164,7 +164,8 @@ static uint64_t possible_bits(const Ir *ir, IrVal v, unsigned depth)
                    : all_below_top(possible_bits(ir, insn->arg[0], depth - 1));
     case IR_SHL:
         return is_uconst(ir, insn->arg[1], &c)
-                   ? (possible_bits(ir, insn->arg[0], depth - 1) << (c & (width(insn->type) - 1))) & all
+                   ? (possible_bits(ir, insn->arg[0], depth - 1) << (c & (width(insn->type) - 1))) &
+                         all
                    : all;
     case IR_LOAD:
     case IR_LDENV:
@@ -377,8 +378,8 @@ static IrVal rule_and_not(Ir *ir, IrInsn *insn)
     for (unsigned k = 0; k < 2; k++) {
         const IrInsn *not = def_of(ir, insn->arg[k], IR_NOT);
 
-        if (not) {
-            return rewrite(insn, IR_ANDN, insn->arg[!k], not->arg[0]);
+        if (not ) {
+            return rewrite(insn, IR_ANDN, insn->arg[!k], not ->arg[0]);
         }
     }
     return IR_NONE;
@@ -871,17 +872,21 @@ static IrVal rule_goto_known(Ir *ir, IrInsn *insn)
 
 /* --- Which rules apply to an op, in order --- */
 
-#define RULES(...) (const FoldRule[]){__VA_ARGS__, NULL}
-#define CMP_RULES  rule_cmp_swap, rule_cmp_zero, rule_cmp_setcond, rule_cmp_difference, rule_cmp_sum
+#define RULES(...)                                                                                 \
+    (const FoldRule[])                                                                             \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+#define CMP_RULES rule_cmp_swap, rule_cmp_zero, rule_cmp_setcond, rule_cmp_difference, rule_cmp_sum
 
 static const FoldRule *const rules[IR_NOPS] = {
     [IR_ADD] = RULES(rule_right_zero, rule_add_pc, rule_associate, rule_add_neg),
     [IR_SUB] = RULES(rule_same_is_zero, rule_sub_const, rule_sub_from_zero, rule_sub_of_sum),
-    [IR_AND] = RULES(rule_idempotent, rule_and_pc, rule_and_known, rule_associate,
-                     rule_and_is_zext, rule_and_not),
+    [IR_AND] = RULES(rule_idempotent, rule_and_pc, rule_and_known, rule_associate, rule_and_is_zext,
+                     rule_and_not),
     [IR_OR] = RULES(rule_right_zero, rule_idempotent, rule_or_ones, rule_associate),
-    [IR_XOR] = RULES(rule_right_zero, rule_same_is_zero, rule_xor_ones, rule_xor_setcond,
-                     rule_associate),
+    [IR_XOR] =
+        RULES(rule_right_zero, rule_same_is_zero, rule_xor_ones, rule_xor_setcond, rule_associate),
     [IR_SHL] = RULES(rule_right_zero, rule_shift_count, rule_shift_masked, rule_shift_shift),
     [IR_SHR] = RULES(rule_right_zero, rule_shift_count, rule_shift_masked, rule_shift_shift,
                      rule_shift_back, rule_shr_known),
@@ -948,7 +953,8 @@ static IrVal unique(Ir *ir, const IrInsn *insn)
 
     _Static_assert(sizeof(*insn) == sizeof(w), "an insn is hashed as three words");
     memcpy(w, insn, sizeof(w));
-    hash = (w[0] * 0x9e3779b97f4a7c15u) ^ (w[1] * 0xc2b2ae3d27d4eb4fu) ^ (w[2] * 0x165667b19e3779f9u);
+    hash =
+        (w[0] * 0x9e3779b97f4a7c15u) ^ (w[1] * 0xc2b2ae3d27d4eb4fu) ^ (w[2] * 0x165667b19e3779f9u);
     slot = &ir->scratch->cse[hash >> 56];
     _Static_assert(IR_CSE_SLOTS == 256, "slots are chosen by eight bits");
     if (*slot < ir->n && !memcmp(&ir->insns[*slot], insn, sizeof(*insn))) {

@@ -6,15 +6,28 @@
 #include "rhea/bits.h"
 #include "tcg/tlb.h"
 
-#define GLOBAL_X(i, r) {"x" #i, IR_I64, offsetof(FxEnv, x[i]), r}
-#define GLOBAL_W(i)    {"w" #i, IR_I32, offsetof(FxEnv, w[i]), 255}
-#define GLOBAL_D(i, r) {"d" #i, IR_F64, offsetof(FxEnv, d[i]), r}
-#define GLOBAL_S(i)    {"s" #i, IR_F32, offsetof(FxEnv, s[i]), 255}
+#define GLOBAL_X(i, r)                                                                             \
+    {                                                                                              \
+        "x" #i, IR_I64, offsetof(FxEnv, x[i]), r                                                   \
+    }
+#define GLOBAL_W(i)                                                                                \
+    {                                                                                              \
+        "w" #i, IR_I32, offsetof(FxEnv, w[i]), 255                                                 \
+    }
+#define GLOBAL_D(i, r)                                                                             \
+    {                                                                                              \
+        "d" #i, IR_F64, offsetof(FxEnv, d[i]), r                                                   \
+    }
+#define GLOBAL_S(i)                                                                                \
+    {                                                                                              \
+        "s" #i, IR_F32, offsetof(FxEnv, s[i]), 255                                                 \
+    }
 
 static const IrGlobal globals[FX_NGLOBALS] = {
-    GLOBAL_X(0, 0), GLOBAL_X(1, 1), GLOBAL_X(2, 2), GLOBAL_X(3, 3), GLOBAL_X(4, 4),
-    GLOBAL_X(5, 5), GLOBAL_X(6, 6), GLOBAL_X(7, 255), GLOBAL_W(0), GLOBAL_W(1),
-    GLOBAL_D(0, 0), GLOBAL_D(1, 1), GLOBAL_D(2, 2), GLOBAL_D(3, 255), GLOBAL_S(0), GLOBAL_S(1),
+    GLOBAL_X(0, 0), GLOBAL_X(1, 1),   GLOBAL_X(2, 2), GLOBAL_X(3, 3),
+    GLOBAL_X(4, 4), GLOBAL_X(5, 5),   GLOBAL_X(6, 6), GLOBAL_X(7, 255),
+    GLOBAL_W(0),    GLOBAL_W(1),      GLOBAL_D(0, 0), GLOBAL_D(1, 1),
+    GLOBAL_D(2, 2), GLOBAL_D(3, 255), GLOBAL_S(0),    GLOBAL_S(1),
 };
 
 /* --- Leaving --- */
@@ -168,8 +181,8 @@ static const void *fx_rt_lookup(TcgEnv *env, uint64_t pc)
 }
 
 void *const fx_runtime[RT_NFN] = {
-    [RT_LOAD] = fx_rt_load,     [RT_STORE] = fx_rt_store,   [RT_ATOMIC] = fx_rt_atomic,
-    [RT_CAS] = fx_rt_cas,       [RT_LOOKUP] = fx_rt_lookup,
+    [RT_LOAD] = fx_rt_load, [RT_STORE] = fx_rt_store,   [RT_ATOMIC] = fx_rt_atomic,
+    [RT_CAS] = fx_rt_cas,   [RT_LOOKUP] = fx_rt_lookup,
 };
 
 /* --- The machine --- */
@@ -252,13 +265,13 @@ void fx_interpret(FxEnv *fx, const Ir *ir, const FxState *before, FxState *after
     fx_save(fx, leave, after);
 }
 
-#define DIFFER(what, i, va, vb)                                                                     \
-    do {                                                                                            \
-        if ((uint64_t)(va) != (uint64_t)(vb)) {                                                     \
-            snprintf(text, sizeof(text), "%s %u: 0x%" PRIx64 " against 0x%" PRIx64, what, i,        \
-                     (uint64_t)(va), (uint64_t)(vb));                                               \
-            return text;                                                                            \
-        }                                                                                           \
+#define DIFFER(what, i, va, vb)                                                                    \
+    do {                                                                                           \
+        if ((uint64_t)(va) != (uint64_t)(vb)) {                                                    \
+            snprintf(text, sizeof(text), "%s %u: 0x%" PRIx64 " against 0x%" PRIx64, what, i,       \
+                     (uint64_t)(va), (uint64_t)(vb));                                              \
+            return text;                                                                           \
+        }                                                                                          \
     } while (0)
 
 const char *fx_difference(const FxState *a, const FxState *b)

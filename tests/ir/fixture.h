@@ -16,10 +16,14 @@
 #include "tcg/interp.h"
 
 enum {
-    FX_X = 0, FX_NX = 8,            /* I64 globals */
-    FX_W = FX_X + FX_NX, FX_NW = 2, /* I32 */
-    FX_D = FX_W + FX_NW, FX_ND = 4, /* F64 */
-    FX_S = FX_D + FX_ND, FX_NS = 2, /* F32 */
+    FX_X = 0,
+    FX_NX = 8, /* I64 globals */
+    FX_W = FX_X + FX_NX,
+    FX_NW = 2, /* I32 */
+    FX_D = FX_W + FX_NW,
+    FX_ND = 4, /* F64 */
+    FX_S = FX_D + FX_ND,
+    FX_NS = 2, /* F32 */
     FX_NGLOBALS = FX_S + FX_NS,
     FX_NSCRATCH = 4,
     FX_RAM_PAGES = 4,

@@ -33,10 +33,48 @@ static uint64_t random64(GRand *rand)
 static uint64_t interesting(GRand *rand)
 {
     static const uint64_t numbers[] = {
-        0, 0, 1, 1, 2, 3, 4, 7, 8, 16, 24, 31, 32, 33, 48, 56, 63, 64, 0x7f, 0x80, 0xff, 0x100,
-        0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0xffffffff80000000,
-        0x7fffffffffffffff, 0x8000000000000000, ~0ULL, ~1ULL, -8ULL, -32ULL, -128ULL, -129ULL,
-        -4096ULL, FX_RAM, FX_RAM + 0xffc, FX_RAM + 0x2ffc,
+        0,
+        0,
+        1,
+        1,
+        2,
+        3,
+        4,
+        7,
+        8,
+        16,
+        24,
+        31,
+        32,
+        33,
+        48,
+        56,
+        63,
+        64,
+        0x7f,
+        0x80,
+        0xff,
+        0x100,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        0x100000000,
+        0xffffffff80000000,
+        0x7fffffffffffffff,
+        0x8000000000000000,
+        ~0ULL,
+        ~1ULL,
+        -8ULL,
+        -32ULL,
+        -128ULL,
+        -129ULL,
+        -4096ULL,
+        FX_RAM,
+        FX_RAM + 0xffc,
+        FX_RAM + 0x2ffc,
     };
 
     if (g_rand_int_range(rand, 0, 6) == 0) {
@@ -48,16 +86,32 @@ static uint64_t interesting(GRand *rand)
 static uint64_t interesting_float(GRand *rand, bool wide)
 {
     static const uint64_t f64s[] = {
-        0, 1ULL << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x4008000000000000,
-        0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000, 0x7ff0000000000001,
-        0xfff8000000001234, 1, 0x000fffffffffffff, 0x0010000000000000, 0x7fefffffffffffff,
-        0x41dfffffffe00000, 0xc1e0000000000000, 0x43e0000000000000, 0xffffffff3f800000,
-        0x3fe0000000000000, 0x3fd5555555555555, 0x380fffffffffffff,
+        0,
+        1ULL << 63,
+        0x3ff0000000000000,
+        0xbff0000000000000,
+        0x4008000000000000,
+        0x7ff0000000000000,
+        0xfff0000000000000,
+        0x7ff8000000000000,
+        0x7ff0000000000001,
+        0xfff8000000001234,
+        1,
+        0x000fffffffffffff,
+        0x0010000000000000,
+        0x7fefffffffffffff,
+        0x41dfffffffe00000,
+        0xc1e0000000000000,
+        0x43e0000000000000,
+        0xffffffff3f800000,
+        0x3fe0000000000000,
+        0x3fd5555555555555,
+        0x380fffffffffffff,
     };
     static const uint32_t f32s[] = {
-        0, 1U << 31, 0x3f800000, 0xbf800000, 0x40400000, 0x7f800000, 0xff800000, 0x7fc00000,
-        0x7f800001, 0xffc01234, 1, 0x007fffff, 0x00800000, 0x7f7fffff, 0x4effffff, 0xcf000000,
-        0x5f000000, 0x3eaaaaab, 0x3f000000,
+        0,          1U << 31,   0x3f800000, 0xbf800000, 0x40400000, 0x7f800000, 0xff800000,
+        0x7fc00000, 0x7f800001, 0xffc01234, 1,          0x007fffff, 0x00800000, 0x7f7fffff,
+        0x4effffff, 0xcf000000, 0x5f000000, 0x3eaaaaab, 0x3f000000,
     };
 
     if (g_rand_int_range(rand, 0, 5) == 0) {
@@ -139,8 +193,8 @@ static IrCond int_cond(Gen *g)
 
 static void gen_binary(Gen *g)
 {
-    static const IrOp ops[] = {IR_ADD, IR_ADD, IR_SUB, IR_AND, IR_OR, IR_XOR, IR_SHL, IR_SHR,
-                               IR_SAR, IR_MUL, IR_ANDN, IR_ROTL, IR_ROTR};
+    static const IrOp ops[] = {IR_ADD, IR_ADD, IR_SUB, IR_AND,  IR_OR,   IR_XOR, IR_SHL,
+                               IR_SHR, IR_SAR, IR_MUL, IR_ANDN, IR_ROTL, IR_ROTR};
     IrType t = int_type(g);
     IrVal a = pick(g, t), b = one_in(g, 3) ? keep(g, gen_const(g, t)) : pick(g, t);
     IrOp op = ops[below(g, ARRAY_SIZE(ops))];
@@ -174,8 +228,8 @@ static void gen_division(Gen *g)
 
 static void gen_unary(Gen *g)
 {
-    static const IrOp ops[] = {IR_NEG, IR_NOT, IR_CLZ, IR_CTZ, IR_POPCNT, IR_BSWAP, IR_SEXT8,
-                               IR_SEXT16, IR_ZEXT8, IR_ZEXT16};
+    static const IrOp ops[] = {IR_NEG,   IR_NOT,   IR_CLZ,    IR_CTZ,   IR_POPCNT,
+                               IR_BSWAP, IR_SEXT8, IR_SEXT16, IR_ZEXT8, IR_ZEXT16};
 
     keep(g, ir_un(g->ir, ops[below(g, ARRAY_SIZE(ops))], pick(g, int_type(g))));
 }
@@ -240,8 +294,7 @@ static IrVal gen_address(Gen *g, bool aligned)
 
 static IrMem gen_mem(Gen *g, IrType t)
 {
-    IrMem mem = t == IR_F32 ? IR_MEM_32 : t == IR_F64 ? IR_MEM_64
-                                                      : below(g, t == IR_I32 ? 3 : 4);
+    IrMem mem = t == IR_F32 ? IR_MEM_32 : t == IR_F64 ? IR_MEM_64 : below(g, t == IR_I32 ? 3 : 4);
 
     if ((t == IR_I32 || t == IR_I64) && one_in(g, 2)) {
         mem |= IR_MEM_SIGNED;
@@ -326,7 +379,9 @@ static void gen_float_conversion(Gen *g)
     bool sign = one_in(g, 2);
 
     switch (below(g, 6)) {
-    case 0: keep(g, ir_fcvt(g->ir, IR_FCVT_F, f == IR_F32 ? IR_F64 : IR_F32, round, pick(g, f))); break;
+    case 0:
+        keep(g, ir_fcvt(g->ir, IR_FCVT_F, f == IR_F32 ? IR_F64 : IR_F32, round, pick(g, f)));
+        break;
     case 1: keep(g, ir_fcvt(g->ir, sign ? IR_FCVT_SI : IR_FCVT_UI, i, round, pick(g, f))); break;
     case 2: keep(g, ir_fcvt(g->ir, sign ? IR_FCVT_SF : IR_FCVT_UF, f, round, pick(g, i))); break;
     case 3:
@@ -375,8 +430,7 @@ static void gen_control(Gen *g)
     default:
         a = pick(g, t);
         b = pick(g, t);
-        ir_exit_if(g->ir, one_in(g, 2) ? IR_EQ : int_cond(g), a, b,
-                   (int64_t)below(g, 8192) - 2048);
+        ir_exit_if(g->ir, one_in(g, 2) ? IR_EQ : int_cond(g), a, b, (int64_t)below(g, 8192) - 2048);
         break;
     }
 }
@@ -412,7 +466,7 @@ static void gen_end(Gen *g)
  * what folding looks for. */
 static void gen_chain(Gen *g)
 {
-    static const IrOp ops[] = {IR_ADD, IR_ADD, IR_SUB, IR_SUB, IR_AND, IR_AND, IR_OR, IR_XOR,
+    static const IrOp ops[] = {IR_ADD, IR_ADD, IR_SUB, IR_SUB, IR_AND,  IR_AND,  IR_OR,  IR_XOR,
                                IR_SHL, IR_SHR, IR_SAR, IR_MUL, IR_ANDN, IR_ROTL, IR_ROTR};
     IrType t = int_type(g);
     IrVal v = pick(g, t);
@@ -448,10 +502,12 @@ static void gen_chain(Gen *g)
 typedef void (*GenFn)(Gen *g);
 
 static const GenFn kinds[] = {
-    gen_binary, gen_binary, gen_binary, gen_binary, gen_wide_product, gen_division, gen_unary,
-    gen_resize, gen_resize, gen_shift_pair, gen_compare, gen_compare, gen_memory, gen_memory,
-    gen_memory, gen_atomic, gen_env, gen_float, gen_float, gen_float_conversion, gen_call,
-    gen_control, gen_put, gen_put, gen_put, gen_put, gen_chain, gen_chain, gen_chain, gen_chain,
+    gen_binary,   gen_binary,  gen_binary, gen_binary, gen_wide_product,
+    gen_division, gen_unary,   gen_resize, gen_resize, gen_shift_pair,
+    gen_compare,  gen_compare, gen_memory, gen_memory, gen_memory,
+    gen_atomic,   gen_env,     gen_float,  gen_float,  gen_float_conversion,
+    gen_call,     gen_control, gen_put,    gen_put,    gen_put,
+    gen_put,      gen_chain,   gen_chain,  gen_chain,  gen_chain,
     gen_chain,
 };
 
@@ -510,7 +566,8 @@ static IrInsn nothing(const IrInsn *insn)
 {
     bool value = !(ir_op_info[insn->op].props & IR_PROP_NORESULT) && insn->type != IR_VOID;
 
-    return (IrInsn){.op = IR_CONST, .type = value ? insn->type : IR_I64,
+    return (IrInsn){.op = IR_CONST,
+                    .type = value ? insn->type : IR_I64,
                     .arg = {IR_NONE, IR_NONE, IR_NONE, IR_NONE}};
 }
 

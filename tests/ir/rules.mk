@@ -5,5 +5,8 @@ tcg-ir-objs := tcg/env.o tcg/expand.o tcg/ir.o tcg/ir-interp.o tcg/ir-parse.o tc
     tcg/ir-verify.o tcg/op-helpers.o tcg/opt.o tcg/opt-dce.o tcg/opt-env.o tcg/opt-fold.o \
     tcg/softfloat.o tcg/softfloat-convert.o
 
+# The target and machine that blocks in tests are made for, with everything that runs them.
+ir-fixture-objs := tests/ir/fixture.o tests/ir/ir-text.o $(tcg-ir-objs)
+
 unit-tests += tests/ir/test-random
-tests/ir/test-random-objs := tests/ir/fixture.o tests/ir/random-ir.o $(tcg-ir-objs)
+tests/ir/test-random-objs := tests/ir/random-ir.o $(ir-fixture-objs)

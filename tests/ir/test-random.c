@@ -5,6 +5,7 @@
  */
 #include "rhea/osdep.h"
 
+#include "ir-text.h"
 #include "random-ir.h"
 
 enum { USUAL_SEED = 1, USUAL_COUNT = 1500, STATES_PER_BLOCK = 3 };
@@ -115,17 +116,6 @@ static void test_transform(const void *transform)
     check_transform((Transform)(uintptr_t)transform);
 }
 
-static char *text_of(const Ir *ir)
-{
-    char *text = NULL;
-    size_t len;
-    FILE *f = open_memstream(&text, &len);
-
-    ir_print(ir, f);
-    fclose(f);
-    return text;
-}
-
 static void test_text(void)
 {
     Ir *ir = ir_new(&fx_target), *again = ir_new(&fx_target);
@@ -137,7 +127,7 @@ static void test_text(void)
         ir_clear(ir);
         random_ir(rand, ir);
         {
-            char *text = text_of(ir);
+            char *text = ir_to_text(ir);
 
             if (!ir_parse(again, text, &why)) {
                 g_error("seed %u: %s\n%s", seed, why, text);
