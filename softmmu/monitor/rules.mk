@@ -6,3 +6,4 @@ obj-y += softmmu/monitor/qmp.o
 obj-y += softmmu/monitor/readline.o
 obj-y += softmmu/monitor/hmp-cmds.o
 obj-y += softmmu/monitor/hmp-info.o
+obj-y += softmmu/monitor/qmp-cmds.o
