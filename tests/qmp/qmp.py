@@ -83,7 +83,7 @@ def objects():
         assert q.command("qom-get", path=path, property="hartid") == 1
         assert q.command("qom-get", path=path, property="realized") is True
         types = {t["name"] for t in q.command("qom-list-types")}
-        assert {"virt-machine", "tcg-accel"} <= types, sorted(types)
+        assert {"virt-machine", "tci-accel"} <= types, sorted(types)
         props = {p["name"] for p in q.command("device-list-properties", typename="serial-mm")}
         assert "chardev" in props, props
         machines = {i["name"] for i in q.command("query-machines")}
