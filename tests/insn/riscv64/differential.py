@@ -77,8 +77,8 @@ def report(case, difference):
     text = [f"code {case.code.hex(' ', -4)}, fcsr {case.fcsr:#x}, data seed {case.seed:#x}"]
     for name, (ours, theirs) in difference.items():
         text.append(f"{name}: ours {ours:#018x}, reference {theirs:#018x}")
-    text += [f"x{n} = {v:#x}" for n, v in enumerate(case.x) if n]
-    text += [f"f{n} = {v:#x}" for n, v in enumerate(case.f)]
+    text.append(" ".join(f"x{n}={v:#x}" for n, v in enumerate(case.x) if n))
+    text.append(" ".join(f"f{n}={v:#x}" for n, v in enumerate(case.f)))
     return "\n".join(text)
 
 

@@ -87,8 +87,10 @@ trap:
     sd t0, 64 * 8(s0)
     csrr t0, mcause
     sd t0, 65 * 8(s0)
+    addi t0, t0, -3             /* an ebreak's trap value may be 0 or its address */
+    beqz t0, 1f
     csrr t0, mtval
-    sd t0, 66 * 8(s0)
+1:  sd t0, 66 * 8(s0)
     csrr t0, mepc
     sd t0, 67 * 8(s0)
 
