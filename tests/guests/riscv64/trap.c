@@ -62,6 +62,9 @@ uint64_t trap_handle(uint64_t cause, uint64_t epc, uint64_t tval)
     if (!expecting) {
         print("FAIL unexpected exception: cause %lu pc %lx value %lx\n", cause, epc, tval);
         out32(machine.test.base, (uint32_t)(UNEXPECTED_EXIT + cause) << 16 | TEST_FAIL);
+        for (;;) {
+            __asm__ volatile("wfi");
+        }
     }
     trap_log.seen = true;
     trap_log.cause = cause;
