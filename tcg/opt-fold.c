@@ -804,7 +804,7 @@ static IrVal rule_movcond_setcond(Ir *ir, IrInsn *insn)
     bool inverse = equals(ir, insn->arg[2], 0) && equals(ir, insn->arg[3], 1);
     IrCond cond = insn->cond;
 
-    if ((!straight && !inverse) || (insn->type != IR_I32 && insn->type != IR_I64)) {
+    if (!straight && !inverse) {
         return IR_NONE;
     }
     rewrite(insn, IR_SETCOND, insn->arg[0], insn->arg[1]);

@@ -273,7 +273,7 @@ static void gen_compare(Gen *g)
     if (one_in(g, 2)) {
         keep(g, ir_setcond(g->ir, int_type(g), int_cond(g), a, b));
     } else {
-        IrType value = any_type(g);
+        IrType value = int_type(g);
         IrVal yes = pick(g, value), no = pick(g, value);
 
         keep(g, ir_movcond(g->ir, int_cond(g), a, b, yes, no));
@@ -571,6 +571,19 @@ static IrInsn nothing(const IrInsn *insn)
                     .arg = {IR_NONE, IR_NONE, IR_NONE, IR_NONE}};
 }
 
+/* The constants that are left, if they are not what makes it fail. */
+static void drop_unused(Ir *ir, RandomFails fails, void *opaque)
+{
+    Ir *kept = ir_dup(ir);
+
+    ir_dce(ir);
+    if (!fails(ir, opaque)) {
+        memcpy(ir->insns, kept->insns, kept->n * sizeof(IrInsn));
+        ir->n = kept->n;
+    }
+    ir_free(kept);
+}
+
 void random_minimise(Ir *ir, RandomFails fails, void *opaque)
 {
     bool smaller = true;
@@ -591,4 +604,5 @@ void random_minimise(Ir *ir, RandomFails fails, void *opaque)
             }
         }
     }
+    drop_unused(ir, fails, opaque);
 }

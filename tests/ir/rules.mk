@@ -10,3 +10,8 @@ ir-fixture-objs := tests/ir/fixture.o tests/ir/ir-text.o $(tcg-ir-objs)
 
 unit-tests += tests/ir/test-random
 tests/ir/test-random-objs := tests/ir/random-ir.o $(ir-fixture-objs)
+
+ifeq ($(CONFIG_JIT),y)
+unit-tests += tests/ir/test-backend
+tests/ir/test-backend-objs := tests/ir/random-ir.o tests/ir/fixture.o tests/ir/ir-text.o $(filter tcg/%,$(obj-y))
+endif
