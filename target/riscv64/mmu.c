@@ -147,6 +147,7 @@ static bool leaf_map(const Walk *w, uint64_t pte, unsigned level, TlbFill *out)
     }
     out->pa = ppn << 12 | (w->va & (out->page_size - 1));
     out->global = pte & PTE_G;
+    out->untranslated = false;
     return true;
 }
 
@@ -279,6 +280,7 @@ bool rv_tlb_fill(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, uns
             .page_size = 1 * GiB,
             .prot = access == ACCESS_EXEC ? PROT_X : PROT_R | PROT_W,
             .global = w.priv == RV_PRIV_M,
+            .untranslated = true,
             .untranslated = true,
         };
     } else {
