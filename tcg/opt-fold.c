@@ -814,13 +814,17 @@ static IrVal rule_movcond_setcond(Ir *ir, IrInsn *insn)
 
 /* --- Guest memory --- */
 
-/* access at (x + c) + disp = access at x + (c + disp), while that fits 32 bits */
+/* access at (x + c) + disp = access at x + (c + disp), while that fits 32 bits; not for a sum that
+ * went into a global: it is in a register there, and x need not live on */
 static IrVal rule_displacement(Ir *ir, IrInsn *insn)
 {
     const IrInsn *sum = def_of(ir, insn->arg[0], IR_ADD);
     int64_t c;
 
     if (!sum || !is_const(ir, sum->arg[1], &c)) {
+        return IR_NONE;
+    }
+    if (insn->arg[0] + 1u < ir->n && sum[1].op == IR_PUT && sum[1].arg[0] == insn->arg[0]) {
         return IR_NONE;
     }
     c = (uint64_t)c + insn->imm;

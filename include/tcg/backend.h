@@ -33,6 +33,8 @@ typedef struct CodeBlock {
     uint8_t *rw;        /* where the code is written ... */
     const uint8_t *rx;  /* ... and where it runs (the same memory, mapped twice) */
     uint32_t size;
+    uint32_t hot_size;   /* of it, what lies before the out-of-line parts ... */
+    uint32_t hot_ninsns; /* ... and its host instructions */
     CodePoint *points;  /* owned by the caller's arena, see CodeArena */
     uint32_t npoints;
     CodeExit *exits;

@@ -145,12 +145,14 @@ static void emit_stubs(Cg *c)
     }
 }
 
-static void compile(Cg *c)
+static void compile(Cg *c, CodeBlock *cb)
 {
     for (c->i = 0; c->i < c->ir->n; c->i++) {
         cg_select(c);
         cg_end_insn(c);
     }
+    cb->hot_size = asm_pos(&c->a);
+    cb->hot_ninsns = c->a.ninsns;
     emit_stubs(c);
     cg_flow_tail(c);
 }
@@ -166,7 +168,7 @@ bool backend_compile(Backend *be, const Ir *ir, uint32_t block_page_off, size_t 
     c.exits = g_array_new(FALSE, FALSE, sizeof(CodeExit));
     c.exit_jumps = cg_new_exit_jumps();
     cg_alloc_init(&c);
-    compile(&c);
+    compile(&c, cb);
     cg_alloc_fini(&c);
     g_array_free(c.stubs, TRUE);
     g_array_free(c.exit_jumps, TRUE);

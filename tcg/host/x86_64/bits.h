@@ -120,6 +120,7 @@ enum {
 /* Where instructions go.  When space runs out it starts over and says so: check @overflow at the end. */
 typedef struct Asm {
     uint8_t *start, *p, *end;
+    uint32_t ninsns; /* but for padding and those put in by the byte */
     bool overflow;
 } Asm;
 

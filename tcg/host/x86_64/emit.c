@@ -10,7 +10,7 @@ enum { LONGEST_INSN = 16 };
 
 void asm_init(Asm *a, uint8_t *buf, size_t size)
 {
-    *a = (Asm){buf, buf, buf + size, size < 2 * LONGEST_INSN};
+    *a = (Asm){buf, buf, buf + size, 0, size < 2 * LONGEST_INSN};
 }
 
 /* Every instruction calls this first, so that the rest may write without a check. */
@@ -77,6 +77,7 @@ void emit_nops(Asm *a, unsigned pad)
 
 static void put_legacy(Asm *a, uint32_t op, unsigned rex, bool force_rex)
 {
+    a->ninsns++;
     if (op & X_66) {
         *a->p++ = 0x66;
     }
@@ -109,6 +110,7 @@ static void put_vex(Asm *a, uint32_t op, unsigned rex, unsigned vvvv)
     unsigned map = op & X_0F38 ? 2 : op & X_0F3A ? 3 : 1;
     unsigned pp = op & X_66 ? 1 : op & X_F3 ? 2 : op & X_F2 ? 3 : 0;
 
+    a->ninsns++;
     if (map == 1 && !(rex & 3) && !(op & X_W)) {
         *a->p++ = 0xc5;
         *a->p++ = (uint8_t)((~rex & 4) << 5 | (~vvvv & 15) << 3 | pp);
@@ -205,6 +207,7 @@ void emit_movi(Asm *a, unsigned dst, uint64_t v)
         emit_rr(a, 0x31, dst, dst);
     } else if (v == (uint32_t)v) {
         if (asm_room(a)) {
+            a->ninsns++;
             if (dst >= R8) {
                 *a->p++ = 0x41;
             }
@@ -215,6 +218,7 @@ void emit_movi(Asm *a, unsigned dst, uint64_t v)
         emit_rr(a, OP_MOV_IMM | X_W, 0, dst);
         emit32(a, (uint32_t)v);
     } else if (asm_room(a)) {
+        a->ninsns++;
         *a->p++ = dst >= R8 ? 0x49 : 0x48;
         *a->p++ = (uint8_t)(0xb8 | (dst & 7));
         emit64(a, v);
@@ -279,6 +283,7 @@ void emit_lea(Asm *a, uint32_t w, unsigned dst, Mem m)
 uint32_t emit_jmp(Asm *a)
 {
     if (asm_room(a)) {
+        a->ninsns++;
         *a->p++ = 0xe9;
         emit32(a, 0);
     }
@@ -288,6 +293,7 @@ uint32_t emit_jmp(Asm *a)
 uint32_t emit_jcc(Asm *a, unsigned cc)
 {
     if (asm_room(a)) {
+        a->ninsns++;
         *a->p++ = 0x0f;
         *a->p++ = (uint8_t)(0x80 | cc);
         emit32(a, 0);
@@ -307,6 +313,7 @@ void patch_rel32(Asm *a, uint32_t at, uint32_t target)
 uint32_t emit_jmp8(Asm *a)
 {
     if (asm_room(a)) {
+        a->ninsns++;
         *a->p++ = 0xeb;
         *a->p++ = 0;
     }
@@ -316,6 +323,7 @@ uint32_t emit_jmp8(Asm *a)
 uint32_t emit_jcc8(Asm *a, unsigned cc)
 {
     if (asm_room(a)) {
+        a->ninsns++;
         *a->p++ = (uint8_t)(0x70 | cc);
         *a->p++ = 0;
     }

@@ -142,26 +142,31 @@ void cg_goto(Cg *c)
     e->jump_off = j->to_stub = emit_jmp(&c->a);
 }
 
+/* Behind an indirect jump, rax being its target. */
+static void lookup_stub(Cg *c, const Stub *s)
+{
+    cg_jmp_runtime(c, THUNK_LOOKUP);
+}
+
+static void leave_stub(Cg *c, const Stub *s)
+{
+    emit_movi(&c->a, RSI, 0);
+    cg_jmp_runtime(c, THUNK_EXIT);
+}
+
 void cg_goto_ind(Cg *c)
 {
-    IrVal target = cg_insn(c)->arg[0];
-    uint32_t request;
     JumpProbe probe;
 
-    cg_take(c, CLASS_GPR, RAX);
-    cg_move(c, CLASS_GPR, X_W, RAX, cg_opnd(c, target));
-    request = emit_request_test(c, CC_NE);
+    /* The last instruction: no other value lives, so rax is taken without asking. */
+    cg_move(c, CLASS_GPR, X_W, RAX, cg_opnd(c, cg_insn(c)->arg[0]));
+    cg_add_stub(c, leave_stub, emit_request_test(c, CC_NE));
     probe = abi_emit_jump_probe(&c->a);
+    cg_add_stub(c, lookup_stub, probe.miss[0]);
+    cg_add_stub(c, lookup_stub, probe.miss[1]);
     emit_alu_ri(&c->a, ALU_AND, X_W, RAX, (int32_t)TCG_PAGE_MASK);
     emit_store(&c->a, X_W, cg_env(offsetof(TcgEnv, pc_page)), RAX);
     emit_rm(&c->a, OP_GRP5, 4, (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, code))}, 0);
-
-    patch_rel32(&c->a, probe.miss[0], asm_pos(&c->a));
-    patch_rel32(&c->a, probe.miss[1], asm_pos(&c->a));
-    cg_jmp_runtime(c, THUNK_LOOKUP);
-    patch_rel32(&c->a, request, asm_pos(&c->a));
-    emit_movi(&c->a, RSI, 0);
-    cg_jmp_runtime(c, THUNK_EXIT);
 }
 
 static void emit_pc(Cg *c, int64_t page_rel)
