@@ -262,6 +262,13 @@ void cpus_pause_all(Machine *m)
     }
 }
 
+void cpus_stop_current(void)
+{
+    if (current_cpu && current_cpu->accel) {
+        vcpu_set_stop(current_cpu->accel, true);
+    }
+}
+
 bool cpus_running(Machine *m)
 {
     for (guint i = 0; i < m->cpus->len; i++) {

@@ -204,6 +204,7 @@ void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status)
     /* The first one counts: its status is the guest's answer. */
     __atomic_compare_exchange_n(&r->shutdown, &none, cause | (uint64_t)exit_status << 32, false,
                                 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    cpus_stop_current();
     main_loop_kick();
 }
 
@@ -216,6 +217,7 @@ void machine_request_reset(Machine *m, ShutdownCause cause)
         return;
     }
     __atomic_store_n(&r->reset, cause, __ATOMIC_SEQ_CST);
+    cpus_stop_current();
     main_loop_kick();
 }
 
@@ -259,6 +261,7 @@ static bool runstate_handle_panic(Machine *m, int *status)
 
     if (r->on_panic == PANIC_NONE) {
         event_emit("GUEST_PANICKED", "{\"action\": \"run\"}");
+        cpus_resume_all(m); /* the one that asked has stopped itself */
         return false;
     }
     if (r->on_panic == PANIC_PAUSE) {

@@ -55,6 +55,8 @@ Accel *machine_accel(Machine *m);
 void cpus_resume_all(Machine *m);
 void cpus_pause_all(Machine *m);
 bool cpus_running(Machine *m);
+/* On a vCPU's thread: it runs no further until cpus_resume_all() (it has asked for a reset or the end). */
+void cpus_stop_current(void);
 
 /* Runs @fn on the vCPU's thread between two blocks, machine lock held; waits for it unless async. */
 void cpu_run_on(CpuState *cpu, void (*fn)(CpuState *cpu, void *opaque), void *opaque, bool wait);
