@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
 
-fast-checks += tests/insn/riscv64/encodings.py
+fast-checks += tests/insn/riscv64/encodings.py tests/insn/riscv64/vectors.py
 slow-checks += tests/insn/riscv64/differential.py

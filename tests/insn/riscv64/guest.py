@@ -20,10 +20,10 @@ EBREAK = struct.pack("<I", 0x00100073)
 
 
 class Case:
-    """Registers to start with and code to run; @labels of atoms are theirs to resolve."""
+    """Registers to start with and code to run; image() sets the address of the code."""
 
     def __init__(self, code, x=None, f=None, fcsr=0, seed=1):
-        self.code, self.fcsr, self.seed = code, fcsr, seed
+        self.code, self.fcsr, self.seed, self.address = code, fcsr, seed, 0
         self.x = x or [0] * 32
         self.f = f or [0] * 32
 
@@ -46,7 +46,8 @@ def image(runner, cases, long_mode):
     table = struct.pack("<QQ", len(cases), long_mode)
     code = b""
     for case in cases:
-        table += struct.pack("<Q31Q32QQQ", CODE + len(code), *case.x[1:], *case.f, case.fcsr,
+        case.address = CODE + len(code)
+        table += struct.pack("<Q31Q32QQQ", case.address, *case.x[1:], *case.f, case.fcsr,
                              case.seed)
         code += case.code + EBREAK
         code += b"\1\0" * (-len(code) % 8 // 2)

@@ -35,8 +35,6 @@ park:
     bnez a0, park
     la t0, trap
     csrw mtvec, t0
-    li t0, 0x6000               /* FS */
-    csrs mstatus, t0
     la t0, saved
     csrw mscratch, t0
     li s0, TABLE
@@ -46,6 +44,8 @@ park:
     sd s0, record, t0
 
 next:
+    li t0, 0x6000               /* FS: a sequence may have turned it off */
+    csrs mstatus, t0
     ld s1, left
     beqz s1, finish
     ld s0, record
@@ -66,7 +66,11 @@ fill:
     fscsr t0
     ld t0, 0(s0)
     csrw mepc, t0
-    li t0, 0x1800               /* MPP: stay in M */
+    csrw mie, zero
+    csrci mip, 2
+    li t0, 0x1888               /* MPP, MPIE, MIE */
+    csrc mstatus, t0
+    li t0, 0x1800               /* stay in M, interrupts off */
     csrs mstatus, t0
     each_f fld s0
     mv x31, s0
@@ -78,6 +82,8 @@ fill:
 trap:
     csrrw x31, mscratch, x31
     each_x sd x31
+    li x1, 0x6000
+    csrs mstatus, x1
     csrr x1, mscratch
     sd x1, 31 * 8(x31)
     each_f fsd x31
