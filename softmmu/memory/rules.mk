@@ -2,6 +2,7 @@
 # Guest-physical memory and interrupt lines.
 
 obj-y += softmmu/memory/access.o
+obj-y += softmmu/memory/backend.o
 obj-y += softmmu/memory/dirty.o
 obj-y += softmmu/memory/flatview.o
 obj-y += softmmu/memory/irq.o
