@@ -32,10 +32,15 @@ static RamList *ram_list_load(void)
     return __atomic_load_n(&ram_list, __ATOMIC_SEQ_CST);
 }
 
-static void ram_list_replace(RamList *list)
+/*
+ * Publishes @list and drops the lock of the writers: freeing the old list may free other things that
+ * were retired, RAM blocks among them, which come back here.
+ */
+static void ram_list_replace_and_unlock(RamList *list)
 {
     RamList *old = __atomic_exchange_n(&ram_list, list, __ATOMIC_SEQ_CST);
 
+    g_mutex_unlock(&ram_list_lock);
     if (old) {
         mem_retire(old, g_free);
     }
@@ -70,9 +75,10 @@ static bool ram_list_add(RamBlock *rb)
             memcpy(list->blocks, old->blocks, n * sizeof(RamBlock *));
         }
         list->blocks[n] = rb;
-        ram_list_replace(list);
+        ram_list_replace_and_unlock(list);
+    } else {
+        g_mutex_unlock(&ram_list_lock);
     }
-    g_mutex_unlock(&ram_list_lock);
     return fresh;
 }
 
@@ -89,8 +95,7 @@ static void ram_list_remove(RamBlock *rb)
             list->blocks[list->n++] = old->blocks[i];
         }
     }
-    ram_list_replace(list);
-    g_mutex_unlock(&ram_list_lock);
+    ram_list_replace_and_unlock(list);
 }
 
 RamBlock *ram_block_find(uint64_t ram_addr)
