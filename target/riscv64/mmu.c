@@ -281,7 +281,6 @@ bool rv_tlb_fill(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, uns
             .prot = access == ACCESS_EXEC ? PROT_X : PROT_R | PROT_W,
             .global = w.priv == RV_PRIV_M,
             .untranslated = true,
-            .untranslated = true,
         };
     } else {
         res = walk(&w, out);
