@@ -372,14 +372,14 @@ void cpu_tlb_flush_page(CpuState *cpu, GuestVA va, uint64_t space)
     if (!ec) {
         return;
     }
+    if (log_enabled(LOG_MMU)) {
+        log_printf("CPU %u: flush of page 0x%" PRIx64 " of space 0x%" PRIx64 "\n", cpu->index,
+                   (uint64_t)(va & TCG_PAGE_MASK), space);
+    }
     if (tlb_in_large(ec, va)) {
         cpu_tlb_flush(cpu, space);
         return;
     }
     ec->stats.tlb_page_flushes++;
-    if (log_enabled(LOG_MMU)) {
-        log_printf("CPU %u: flush of page 0x%" PRIx64 " of space 0x%" PRIx64 "\n", cpu->index,
-                   (uint64_t)(va & TCG_PAGE_MASK), space);
-    }
     tlb_flush_one(ec, va, space);
 }

@@ -17,7 +17,7 @@ typedef struct CodePoint {
 
 typedef enum CodeExitKind {
     CODE_EXIT_PAGE,  /* target in the same page as the block: link by patching alone */
-    CODE_EXIT_CROSS, /* other page: guarded by a ctx compare that is patched together with the jump */
+    CODE_EXIT_CROSS, /* other page, or so near the end that it may need the next one: guarded by a ctx compare that is patched together with the jump */
 } CodeExitKind;
 
 /* One chainable exit.  Unlinked it lands in its own stub, which returns the exit's index to the loop. */

@@ -73,10 +73,20 @@ static uint32_t emit_request_test(Cg *c, unsigned cc)
     return emit_jcc(&c->a, cc);
 }
 
+/* An instruction at the end of the page may go on in the next one; whether that is the page the block
+ * at @page_rel was made from, only the context knows. */
+static bool needs_guard(int64_t page_rel)
+{
+    enum { LONGEST_INSN = 16 };
+
+    return page_rel >> TCG_PAGE_BITS ||
+           (uint64_t)page_rel > TCG_PAGE_SIZE - LONGEST_INSN;
+}
+
 static CodeExit *add_exit(Cg *c, int64_t page_rel, ExitJump **jump)
 {
     CodeExit e = {.page_rel = (int32_t)page_rel, .backward = page_rel <= c->page_rel,
-                  .kind = page_rel >> TCG_PAGE_BITS ? CODE_EXIT_CROSS : CODE_EXIT_PAGE};
+                  .kind = needs_guard(page_rel) ? CODE_EXIT_CROSS : CODE_EXIT_PAGE};
     ExitJump j = {0};
 
     g_array_append_val(c->exits, e);
@@ -100,7 +110,9 @@ static void emit_cross(Cg *c, CodeExit *e, ExitJump *j)
     j->to_stub = emit_jcc(&c->a, CC_NE);
     emit_rr(&c->a, OP_PEXTRQ, 0, RCX);
     emit8(&c->a, 1);
-    emit_alu_mi(&c->a, ALU_ADD, X_W, cg_env(offsetof(TcgEnv, pc_page)), delta);
+    if (delta) {
+        emit_alu_mi(&c->a, ALU_ADD, X_W, cg_env(offsetof(TcgEnv, pc_page)), delta);
+    }
     emit_rr(&c->a, OP_GRP5, 4, RCX);
 }
 
