@@ -205,6 +205,47 @@ static void add_flash_and_fw_cfg(void *fdt)
     fdt_build_flag(fdt, fw_cfg_path, "dma-coherent");
 }
 
+enum { PCI_MAP_CELLS = 6 };
+
+/* interrupt-map of one slot group: pins A to D of slots 0 to 3 rotate over the four lines. */
+static void add_pci_interrupts(void *fdt, const char *path, const Handles *h)
+{
+    uint32_t map[4 * 4 * PCI_MAP_CELLS];
+
+    for (uint32_t slot = 0, *c = map; slot < 4; slot++) {
+        for (uint32_t pin = 0; pin < 4; pin++, c += PCI_MAP_CELLS) {
+            c[0] = slot << 11;
+            c[1] = c[2] = 0;
+            c[3] = pin + 1;
+            c[4] = h->plic;
+            c[5] = VIRT_PCI_IRQ + (slot + pin) % 4;
+        }
+    }
+    fdt_build_cells_n(fdt, path, "interrupt-map", map, ARRAY_SIZE(map));
+    fdt_build_cells(fdt, path, "interrupt-map-mask", 3 << 11, 0, 0, 7);
+}
+
+static void add_pci(void *fdt, const Handles *h)
+{
+    VirtRange io = virt_map[VIRT_PCI_IO], mem = virt_map[VIRT_PCI_MEM];
+    VirtRange mem64 = virt_map[VIRT_PCI_MEM64];
+    g_autofree char *path = soc_node(fdt, "pci", virt_map[VIRT_PCI_ECAM]);
+
+    fdt_build_string(fdt, path, "compatible", "pci-host-ecam-generic");
+    fdt_build_string(fdt, path, "device_type", "pci");
+    fdt_build_cells(fdt, path, "#address-cells", 3);
+    fdt_build_cells(fdt, path, "#size-cells", 2);
+    fdt_build_cells(fdt, path, "#interrupt-cells", 1);
+    fdt_build_cells(fdt, path, "linux,pci-domain", 0);
+    fdt_build_cells(fdt, path, "bus-range", 0, 0xff);
+    fdt_build_flag(fdt, path, "dma-coherent");
+    /* I/O, 32-bit memory, 64-bit memory: PCI address, CPU address, size */
+    fdt_build_cells(fdt, path, "ranges", 0x1000000, 0, 0, 0, io.base, 0, io.size, 0x2000000, 0,
+                    mem.base, 0, mem.base, 0, mem.size, 0x3000000, mem64.base >> 32, mem64.base,
+                    mem64.base >> 32, mem64.base, mem64.size >> 32, mem64.size);
+    add_pci_interrupts(fdt, path, h);
+}
+
 static void add_memory(void *fdt, Machine *m)
 {
     g_autofree char *path = g_strdup_printf("/memory@%" PRIx64, virt_map[VIRT_DRAM].base);
@@ -236,6 +277,7 @@ void *virt_build_fdt(VirtMachine *s)
     add_devices(fdt, &h);
     add_virtio_slots(fdt, &h);
     add_flash_and_fw_cfg(fdt);
+    add_pci(fdt, &h);
     g_free(h.cpu);
     g_free(h.intc);
     return fdt;

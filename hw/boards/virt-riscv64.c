@@ -14,10 +14,12 @@
 #include "hw/irqchip/sifive-plic.h"
 #include "hw/misc/sifive-test.h"
 #include "hw/mmio-device.h"
+#include "hw/pci/gpex.h"
 #include "hw/rtc/goldfish-rtc.h"
 #include "hw/storage/pflash-cfi01.h"
 #include "hw/timer/riscv-aclint.h"
 #include "hw/virtio/virtio-mmio.h"
+#include "net/net.h"
 #include "target/riscv64.h"
 
 const VirtRange virt_map[VIRT_RANGES] = {
@@ -30,6 +32,10 @@ const VirtRange virt_map[VIRT_RANGES] = {
     [VIRT_VIRTIO] = {0x10001000, 0x1000}, /* the first of VIRT_VIRTIO_SLOTS */
     [VIRT_FW_CFG] = {0x10100000, 0x18},
     [VIRT_FLASH] = {0x20000000, 0x2000000}, /* the first of VIRT_FLASH_BANKS */
+    [VIRT_PCI_IO] = {0x3000000, 0x10000},
+    [VIRT_PCI_ECAM] = {0x30000000, 0x10000000},
+    [VIRT_PCI_MEM] = {0x40000000, 0x40000000},
+    [VIRT_PCI_MEM64] = {0x400000000, 0x400000000},
     [VIRT_DRAM] = {0x80000000, 0},
 };
 
@@ -197,6 +203,30 @@ static bool virt_create_flash(VirtMachine *s, Error **errp)
     return true;
 }
 
+/* Windows of the PCI memory space, one to one; RAM above 4 GiB may cover part of the upper one. */
+static bool virt_create_pci(VirtMachine *s, Error **errp)
+{
+    Machine *m = &s->machine;
+    VirtRange low = virt_map[VIRT_PCI_MEM], high = virt_map[VIRT_PCI_MEM64];
+    Device *host = machine_new_device(m, TYPE_GPEX_HOST, errp);
+    MmioDevice *mmio = (MmioDevice *)host;
+
+    if (!host) {
+        return false;
+    }
+    mmio_device_map(mmio, 0, m->system_memory, virt_map[VIRT_PCI_ECAM].base);
+    mmio_device_map(mmio, 2, m->system_memory, virt_map[VIRT_PCI_IO].base);
+    mem_init_alias(&s->pci_window, &m->obj, "pci-window", mmio->regions[1], low.base, low.size);
+    mem_init_alias(&s->pci_window64, &m->obj, "pci-window-64", mmio->regions[1], high.base,
+                   high.size);
+    mem_add(m->system_memory, low.base, &s->pci_window);
+    mem_add_overlap(m->system_memory, high.base, &s->pci_window64, -1);
+    for (int i = 0; i < 4; i++) {
+        irq_connect(irq_find_out(host, "irq", i), s->plic, NULL, VIRT_PCI_IRQ + i);
+    }
+    return true;
+}
+
 static bool virt_create_devices(VirtMachine *s, Error **errp)
 {
     Device *rtc;
@@ -211,7 +241,44 @@ static bool virt_create_devices(VirtMachine *s, Error **errp)
     virt_wire(s, rtc, VIRT_RTC_IRQ);
     s->fw_cfg = virt_new_mapped(s, TYPE_FW_CFG_MMIO, NULL, 0, virt_map[VIRT_FW_CFG].base, errp);
     return s->fw_cfg && virt_create_uart(s, errp) && virt_create_virtio_slots(s, errp) &&
-           virt_create_flash(s, errp);
+           virt_create_flash(s, errp) && virt_create_pci(s, errp);
+}
+
+/* --- What -drive if=virtio, -nic and -net ask for without naming a device --- */
+
+static bool virt_add_default(VirtMachine *s, const char *type, const char *prop, const char *value,
+                             const char *mac, Error **errp)
+{
+    Device *dev = qom_cast(qom_new(type), TYPE_DEVICE);
+    Bus *bus = bus_find(&s->machine, TYPE_VIRTIO_MMIO_BUS, NULL, errp);
+    g_autofree char *name = g_strdup_printf("device[%u]", s->machine.unattached->children->len);
+
+    qom_add_child(s->machine.unattached, name, &dev->obj);
+    qom_put(&dev->obj); /* the tree holds it */
+    return bus && (!value || qom_prop_set(&dev->obj, prop, value, errp)) &&
+           (!mac || qom_prop_set(&dev->obj, "mac", mac, errp)) &&
+           device_realize(dev, &s->machine, bus, errp);
+}
+
+static bool virt_create_defaults(VirtMachine *s, Error **errp)
+{
+    BlockBackend *blk;
+    NicConfig *nic;
+
+    for (int i = 0; (blk = blk_by_interface(BLK_IF_VIRTIO, i)); i++) {
+        if (!virt_add_default(s, "virtio-blk-device", "drive", blk_name(blk), NULL, errp)) {
+            return false;
+        }
+    }
+    while ((nic = net_next_nic())) {
+        if (nic->model && strcmp(nic->model, "virtio") && strcmp(nic->model, "virtio-net-device")) {
+            return error_fail(errp, "-nic: model '%s' is not known (accepted: virtio)", nic->model);
+        }
+        if (!virt_add_default(s, "virtio-net-device", "netdev", nic->netdev, nic->mac, errp)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool virt_create_memory(VirtMachine *s, Error **errp)
@@ -233,7 +300,7 @@ static bool virt_init(Machine *m, Error **errp)
 
     return virt_create_memory(s, errp) && virt_create_harts(s, errp) &&
            virt_create_aclint(s, errp) && virt_create_plic(s, errp) &&
-           virt_create_devices(s, errp) && virt_load(s, errp);
+           virt_create_devices(s, errp) && virt_create_defaults(s, errp) && virt_load(s, errp);
 }
 
 static const char *const virt_aliases[] = {NULL};

@@ -11,17 +11,19 @@ typedef struct VirtRange {
 
 enum {
     VIRT_MROM, VIRT_TEST, VIRT_RTC, VIRT_CLINT, VIRT_PLIC, VIRT_UART0, VIRT_VIRTIO,
-    VIRT_FW_CFG, VIRT_FLASH, VIRT_DRAM, VIRT_RANGES
+    VIRT_FW_CFG, VIRT_FLASH, VIRT_PCI_IO, VIRT_PCI_ECAM, VIRT_PCI_MEM,
+    VIRT_PCI_MEM64, VIRT_DRAM, VIRT_RANGES
 };
 extern const VirtRange virt_map[VIRT_RANGES];
 
 enum { VIRT_FLASH_BANKS = 2 };
 enum { VIRT_VIRTIO_IRQ = 1, VIRT_VIRTIO_SLOTS = 8 };
+enum { VIRT_PCI_IRQ = 0x20 }; /* the first of four */
 enum { VIRT_UART0_IRQ = 10, VIRT_RTC_IRQ = 11, VIRT_NUM_SOURCES = 96, VIRT_MAX_HARTS = 512 };
 
 typedef struct VirtMachine {
     Machine machine;
-    MemRegion mrom;
+    MemRegion mrom, pci_window, pci_window64;
     Device *plic, *fw_cfg;
     Device *flash[VIRT_FLASH_BANKS];
 } VirtMachine;

@@ -3,6 +3,7 @@
 obj-y += hw/virtio/virtio-blk.o
 obj-y += hw/virtio/virtio-mmio.o
 obj-y += hw/virtio/virtio-net.o
+obj-y += hw/virtio/virtio-pci.o
 obj-y += hw/virtio/virtio-rng.o
 obj-y += hw/virtio/virtio.o
 obj-y += hw/virtio/virtqueue.o

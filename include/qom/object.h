@@ -91,6 +91,12 @@ struct ObjectType {
     bool (*complete)(Object *obj, Error **errp); /* -object: after properties are set */
     const struct DeviceOps *dev;    /* devices; inherited when NULL */
     const void *ops;                /* the family's own operations; inherited when NULL */
+    /*
+     * A wrapper (virtio-blk-pci) shows the properties of what it wraps: those of type @delegate are
+     * set and read on the Object * at @delegate_offset, which init makes.
+     */
+    const char *delegate;
+    size_t delegate_offset;
 };
 
 struct Object {

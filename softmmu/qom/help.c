@@ -116,6 +116,9 @@ bool qom_print_props_help(const char *type_name, FILE *out, Error **errp)
         return error_fail(errp, "type '%s' is not known", type_name);
     }
     qom_type_foreach_prop(t, help_collect_prop, lines);
+    if (t->delegate) {
+        qom_type_foreach_prop(qom_type_find(t->delegate), help_collect_prop, lines);
+    }
     g_ptr_array_sort(lines, help_compare);
     if (!lines->len) {
         fprintf(out, "There are no options for %s.\n", type_name);

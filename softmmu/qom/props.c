@@ -280,16 +280,29 @@ static bool collect_name(const PropDesc *p, void *opaque)
     return true;
 }
 
-/* The settable property @name, or NULL with an error. */
-static const PropDesc *prop_find(Object *obj, const char *name, Error **errp)
+/* What @obj wraps, or NULL. */
+static Object *prop_delegate(Object *obj)
 {
+    return obj->type->delegate ? *(Object **)((char *)obj + obj->type->delegate_offset) : NULL;
+}
+
+/* Property @name of *objp or of what it wraps, which then replaces *objp; NULL with an error. */
+static const PropDesc *prop_find(Object **objp, const char *name, Error **errp)
+{
+    Object *obj = *objp, *inner = prop_delegate(obj);
     const PropDesc *p = qom_type_prop(obj->type, name);
 
+    if (!p && inner && (p = qom_type_prop(inner->type, name))) {
+        *objp = inner;
+    }
     if (!p) {
         g_autoptr(GPtrArray) names = g_ptr_array_new();
         g_autofree char *what = g_strdup_printf("%s: property", qom_display_name(obj));
 
         qom_type_foreach_prop(obj->type, collect_name, names);
+        if (inner) {
+            qom_type_foreach_prop(inner->type, collect_name, names);
+        }
         g_ptr_array_add(names, NULL);
         error_unknown_name(errp, what, name, (const char *const *)names->pdata);
     }
@@ -339,7 +352,7 @@ static bool prop_set_text(Object *obj, const PropDesc *p, const char *value, Err
 
 bool qom_prop_set(Object *obj, const char *name, const char *value, Error **errp)
 {
-    const PropDesc *p = prop_find(obj, name, errp);
+    const PropDesc *p = prop_find(&obj, name, errp);
 
     return p && prop_check_settable(obj, p, errp) && prop_set_text(obj, p, value, errp) &&
            (!p->check || p->check(obj, errp));
@@ -347,7 +360,7 @@ bool qom_prop_set(Object *obj, const char *name, const char *value, Error **errp
 
 bool qom_prop_set_link(Object *obj, const char *name, Object *target, Error **errp)
 {
-    const PropDesc *p = prop_find(obj, name, errp);
+    const PropDesc *p = prop_find(&obj, name, errp);
 
     if (!p || !prop_check_settable(obj, p, errp)) {
         return false;
@@ -364,7 +377,7 @@ bool qom_prop_set_link(Object *obj, const char *name, Object *target, Error **er
 
 char *qom_prop_get(Object *obj, const char *name, Error **errp)
 {
-    const PropDesc *p = prop_find(obj, name, errp);
+    const PropDesc *p = prop_find(&obj, name, errp);
     void *field;
 
     if (!p) {

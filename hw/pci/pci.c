@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PCI functions: configuration space, BARs, INTx, the bus.  See hw/pci/pci.h.
+ * Spec: PCI Local Bus 3.0, chapter 6; PCI-to-PCI Bridge 1.2, table 9-1 (interrupt swizzle).
+ * Not modelled: bridges, expansion ROMs, hot plug, power management.
+ * Threading: the machine lock.
+ */
+#include "rhea/osdep.h"
+
+#include "hw/machine.h"
+#include "hw/pci/pci.h"
+#include "rhea/bits.h"
+#include "rhea/endian.h"
+#include "rhea/log.h"
+#include "rhea/opts.h"
+#include "snapshot/snapshot.h"
+
+static const PciDeviceOps *pci_ops(PciDevice *pci)
+{
+    return qom_type_ops(pci->dev.obj.type);
+}
+
+/* --- BARs --- */
+
+/* Where the guest put BAR @n; UINT64_MAX when it is not decoded. */
+static uint64_t bar_address(const PciDevice *pci, unsigned n)
+{
+    const PciBar *bar = &pci->bars[n];
+    const uint8_t *reg = pci->config + PCI_BAR0 + 4 * n;
+    uint16_t command = ld16_le(pci->config + PCI_COMMAND);
+    uint64_t addr = ld32_le(reg) & ~15u;
+
+    if (!(command & (bar->flags & PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY))) {
+        return UINT64_MAX;
+    }
+    if (bar->flags & PCI_BAR_64) {
+        addr |= (uint64_t)ld32_le(reg + 4) << 32;
+    }
+    addr = align_down(addr, bar->size);
+    /* Address 0 and the top (a size probe in progress) are where nothing is ever meant to be. */
+    return addr && addr + bar->size - 1 > addr && addr < UINT64_MAX - bar->size ? addr
+                                                                                : UINT64_MAX;
+}
+
+static void update_bars(PciDevice *pci)
+{
+    mem_transaction_begin();
+    for (unsigned n = 0; n < PCI_NUM_BARS; n++) {
+        PciBar *bar = &pci->bars[n];
+        uint64_t addr;
+
+        if (!bar->mr) {
+            continue;
+        }
+        addr = bar_address(pci, n);
+        if (bar->mapped && (addr == UINT64_MAX || bar->mr->addr != addr)) {
+            mem_remove(bar->mr);
+            bar->mapped = false;
+        }
+        if (!bar->mapped && addr != UINT64_MAX) {
+            mem_add_overlap(bar->flags & PCI_BAR_IO ? pci->bus->io : pci->bus->memory, addr,
+                            bar->mr, 1);
+            bar->mapped = true;
+        }
+    }
+    mem_transaction_commit();
+}
+
+void pci_register_bar(PciDevice *pci, unsigned n, uint8_t flags, MemRegion *mr)
+{
+    uint8_t *reg = pci->config + PCI_BAR0 + 4 * n;
+    uint64_t mask = ~(mr->size - 1);
+
+    g_assert(n < PCI_NUM_BARS && is_power_of_2(mr->size) && mr->size >= 16 && !pci->bars[n].mr);
+    pci->bars[n] = (PciBar){.mr = mr, .size = mr->size, .flags = flags};
+    st32_le(reg, flags);
+    st32_le(pci->writable + PCI_BAR0 + 4 * n, (uint32_t)mask);
+    if (flags & PCI_BAR_64) {
+        g_assert(n + 1 < PCI_NUM_BARS);
+        st32_le(pci->writable + PCI_BAR0 + 4 * n + 4, mask >> 32);
+    }
+}
+
+uint8_t pci_add_capability(PciDevice *pci, uint8_t id, uint8_t size)
+{
+    uint16_t at = pci->cap_end;
+
+    g_assert(at + size <= 256);
+    pci->config[at] = id;
+    pci->config[at + 1] = pci->config[PCI_CAPABILITIES];
+    pci->config[PCI_CAPABILITIES] = at;
+    pci->config[PCI_STATUS] |= PCI_STATUS_CAPS;
+    pci->cap_end = align_up(at + size, 4);
+    return at;
+}
+
+/* --- INTx --- */
+
+/* Lines rotate with the slot number, so that pin A of neighbours does not share one. */
+static void update_intx(PciDevice *pci, bool was)
+{
+    bool disabled = ld16_le(pci->config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
+    bool now = pci->intx_level && !disabled;
+    unsigned line = (pci->devfn >> 3) % PCI_NUM_PINS;
+
+    if (pci->intx_level) {
+        pci->config[PCI_STATUS] |= PCI_STATUS_INTX;
+    } else {
+        pci->config[PCI_STATUS] &= ~PCI_STATUS_INTX;
+    }
+    if (now != was) {
+        pci->bus->line_users[line] += now ? 1 : -1;
+        pci->bus->set_line(pci->bus->opaque, line, pci->bus->line_users[line]);
+    }
+}
+
+static bool intx_driven(const PciDevice *pci)
+{
+    return pci->intx_level && !(ld16_le(pci->config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE);
+}
+
+void pci_set_intx(PciDevice *pci, bool level)
+{
+    bool was = intx_driven(pci);
+
+    pci->intx_level = level;
+    update_intx(pci, was);
+}
+
+/* --- Configuration access --- */
+
+uint32_t pci_config_read(PciBus *bus, uint8_t devfn, uint32_t offset, unsigned size)
+{
+    PciDevice *pci = bus->functions[devfn];
+    uint8_t raw[4] = {0};
+
+    if (!pci || offset > PCI_CONFIG_SIZE - size) {
+        return MASK_ULL(size * 8);
+    }
+    if (pci_ops(pci)->config_read) {
+        pci_ops(pci)->config_read(pci, offset, size);
+    }
+    memcpy(raw, pci->config + offset, size);
+    return ld32_le(raw);
+}
+
+void pci_config_write(PciBus *bus, uint8_t devfn, uint32_t offset, uint32_t value, unsigned size)
+{
+    PciDevice *pci = bus->functions[devfn];
+    bool intx;
+
+    if (!pci || offset > PCI_CONFIG_SIZE - size) {
+        return;
+    }
+    intx = intx_driven(pci);
+    for (unsigned i = 0; i < size; i++) {
+        uint8_t byte = value >> (8 * i), w = pci->writable[offset + i];
+        uint8_t *reg = &pci->config[offset + i];
+
+        *reg = (*reg & ~w) | (byte & w);
+        *reg &= ~(byte & pci->w1c[offset + i]);
+    }
+    update_intx(pci, intx);
+    update_bars(pci);
+    pci_msix_config_written(pci);
+    if (pci_ops(pci)->config_written) {
+        pci_ops(pci)->config_written(pci, offset, size);
+    }
+}
+
+/* --- Life --- */
+
+static bool take_devfn(PciDevice *pci, Error **errp)
+{
+    PciBus *bus = pci->bus;
+
+    if (pci->addr >= 0) {
+        if (bus->functions[pci->addr]) {
+            return error_fail(errp, "%s: property 'addr': slot %d function %d of bus '%s' is taken",
+                              pci->dev.obj.type->name, pci->addr >> 3, pci->addr & 7,
+                              bus->bus.name);
+        }
+        pci->devfn = pci->addr;
+        return true;
+    }
+    for (unsigned slot = 0; slot < PCI_DEVFN_MAX; slot += 8) {
+        if (!bus->functions[slot]) {
+            pci->devfn = slot;
+            return true;
+        }
+    }
+    return error_fail(errp, "%s: bus '%s' has no free slot", pci->dev.obj.type->name,
+                      bus->bus.name);
+}
+
+/* What every function has; the rest comes from its own realize. */
+static void init_config(PciDevice *pci)
+{
+    const PciDeviceOps *ops = pci_ops(pci);
+    uint8_t *c = pci->config;
+
+    st16_le(c + PCI_VENDOR_ID, ops->vendor);
+    st16_le(c + PCI_DEVICE_ID, ops->device);
+    c[PCI_REVISION] = ops->revision;
+    st16_le(c + PCI_CLASS_DEVICE, ops->class_id);
+    st16_le(c + PCI_SUBSYSTEM_VENDOR, ops->subsystem_vendor);
+    st16_le(c + PCI_SUBSYSTEM_ID, ops->subsystem);
+    c[PCI_HEADER_TYPE] = pci->devfn & 7 ? 0x80 : 0;
+    c[PCI_INTERRUPT_PIN] = ops->intx ? 1 : 0;
+    st16_le(pci->writable + PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
+            PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+    pci->writable[PCI_CACHE_LINE] = 0xff;
+    pci->writable[PCI_INTERRUPT_LINE] = 0xff;
+    st16_le(pci->w1c + PCI_STATUS, 0xf900); /* error bits */
+    pci->cap_end = PCI_CAP_START;
+}
+
+static bool pci_realize(Device *dev, Error **errp)
+{
+    PciDevice *pci = (PciDevice *)dev;
+
+    pci->bus = qom_cast(dev->parent_bus, TYPE_PCI_BUS);
+    if (!take_devfn(pci, errp)) {
+        pci->bus = NULL;
+        return false;
+    }
+    init_config(pci);
+    if (pci->devfn & 7) {
+        PciDevice *first = pci->bus->functions[pci->devfn & ~7];
+
+        if (first) {
+            first->config[PCI_HEADER_TYPE] |= 0x80; /* the slot has several functions */
+        }
+    }
+    pci->bus->functions[pci->devfn] = pci;
+    return true;
+}
+
+static void pci_unrealize(Device *dev)
+{
+    PciDevice *pci = (PciDevice *)dev;
+
+    if (!pci->bus) {
+        return;
+    }
+    pci_set_intx(pci, false);
+    st16_le(pci->config + PCI_COMMAND, 0);
+    update_bars(pci);
+    pci->bus->functions[pci->devfn] = NULL;
+    pci_msix_free(pci);
+}
+
+static void pci_reset(Device *dev)
+{
+    PciDevice *pci = (PciDevice *)dev;
+
+    pci_set_intx(pci, false);
+    for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) {
+        pci->config[i] &= ~(pci->writable[i] | pci->w1c[i]);
+    }
+    update_bars(pci);
+    pci_msix_reset(pci);
+}
+
+/* Loading takes the writable bits only: a snapshot cannot make a function into another. */
+static void pci_snapshot(Device *dev, Snapshot *sn)
+{
+    PciDevice *pci = (PciDevice *)dev;
+    g_autofree uint8_t *fixed = g_memdup2(pci->config, PCI_CONFIG_SIZE);
+
+    snap_section(sn, "pci", 1);
+    snap_bytes(sn, pci->config, PCI_CONFIG_SIZE);
+    if (snap_loading(sn)) {
+        for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) {
+            uint8_t soft = pci->writable[i] | pci->w1c[i];
+
+            pci->config[i] = (fixed[i] & ~soft) | (pci->config[i] & soft);
+        }
+    }
+    snap_bool(sn, &pci->intx_level);
+    pci_msix_snapshot(pci, sn);
+}
+
+/* The lines are counted anew from what every function now drives. */
+static void pci_bus_recount(PciBus *bus)
+{
+    memset(bus->line_users, 0, sizeof(bus->line_users));
+    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
+        if (bus->functions[i] && intx_driven(bus->functions[i])) {
+            bus->line_users[(i >> 3) % PCI_NUM_PINS]++;
+        }
+    }
+    for (int line = 0; line < PCI_NUM_PINS; line++) {
+        bus->set_line(bus->opaque, line, bus->line_users[line]);
+    }
+}
+
+static void pci_after_load(Device *dev)
+{
+    PciDevice *pci = (PciDevice *)dev;
+
+    update_bars(pci);
+    pci_bus_recount(pci->bus);
+}
+
+/* "5" or "5.1", numbers in hexadecimal. */
+static bool pci_set_addr(Object *obj, const char *value, Error **errp)
+{
+    unsigned slot, function = 0;
+    int end = 0;
+
+    if ((sscanf(value, "%x%n", &slot, &end) != 1 || value[end]) &&
+        (sscanf(value, "%x.%x%n", &slot, &function, &end) != 2 || value[end])) {
+        slot = 32;
+    }
+    if (slot > 31 || function > 7) {
+        return error_fail(errp, "%s: property 'addr' does not take '%s' (accepted: SLOT or "
+                          "SLOT.FUNCTION in hexadecimal, 0 to 1f and 0 to 7)", obj->type->name,
+                          value);
+    }
+    ((PciDevice *)obj)->addr = slot << 3 | function;
+    return true;
+}
+
+static char *pci_get_addr(Object *obj)
+{
+    PciDevice *pci = (PciDevice *)obj;
+
+    return pci->bus ? g_strdup_printf("%02x.%x", pci->devfn >> 3, pci->devfn & 7) : g_strdup("");
+}
+
+static void pci_init(Object *obj)
+{
+    ((PciDevice *)obj)->addr = -1;
+}
+
+static const PropDesc pci_props[] = {
+    PROP_CUSTOM("addr", pci_get_addr, pci_set_addr, "slot, or slot.function (hexadecimal)"),
+    PROP_END
+};
+
+static const DeviceOps pci_dev_ops = DEVICE_OPS(pci_snapshot, .realize = pci_realize,
+                                                .unrealize = pci_unrealize, .reset = pci_reset,
+                                                .after_load = pci_after_load,
+                                                .bus = TYPE_PCI_BUS);
+QOM_TYPE(pci_type, .name = TYPE_PCI_DEVICE, .parent = TYPE_DEVICE, .size = sizeof(PciDevice),
+         .abstract = true, .props = pci_props, .init = pci_init, .dev = &pci_dev_ops);
+QOM_TYPE(pci_bus_type, .name = TYPE_PCI_BUS, .parent = TYPE_BUS, .size = sizeof(PciBus),
+         .desc = "PCI Express root bus");
+
+/* --- Information --- */
+
+void pci_print_info(PciBus *bus, GString *out)
+{
+    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
+        PciDevice *pci = bus->functions[i];
+
+        if (!pci) {
+            continue;
+        }
+        g_string_append_printf(out, "  Bus  0, device %3u, function %u:\n    %04x: %04x:%04x (%s)\n",
+                               i >> 3, i & 7, ld16_le(pci->config + PCI_CLASS_DEVICE),
+                               ld16_le(pci->config + PCI_VENDOR_ID),
+                               ld16_le(pci->config + PCI_DEVICE_ID), pci->dev.obj.type->name);
+        for (unsigned n = 0; n < PCI_NUM_BARS; n++) {
+            if (pci->bars[n].mapped) {
+                g_string_append_printf(out, "      BAR%u: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", n,
+                                       pci->bars[n].flags & PCI_BAR_IO ? "I/O" : "memory",
+                                       pci->bars[n].mr->addr, pci->bars[n].size);
+            }
+        }
+    }
+}

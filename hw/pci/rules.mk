@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+
+obj-y += hw/pci/gpex.o
+obj-y += hw/pci/msix.o
+obj-y += hw/pci/pci.o

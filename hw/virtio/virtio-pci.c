@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtio over PCI.  Spec: Virtual I/O Device 1.2, section 4.1 (modern interface).
+ * Each "virtio-X-pci" wraps a "virtio-X-device", whose properties it shows.
+ * Not modelled: the legacy I/O interface (4.1.4.10), shared memory.
+ * BAR 1 holds the MSI-X table, BAR 4 the four structures.  Threading: the machine lock.
+ */
+#include "rhea/osdep.h"
+
+#include "hw/machine.h"
+#include "hw/pci/pci.h"
+#include "hw/virtio/virtio.h"
+#include "rhea/bits.h"
+#include "rhea/endian.h"
+#include "rhea/log.h"
+#include "snapshot/snapshot.h"
+
+#define TYPE_VIRTIO_PCI     "virtio-pci"
+#define TYPE_VIRTIO_PCI_BUS "virtio-pci-bus"
+
+enum { VENDOR = 0x1af4, DEVICE_BASE = 0x1040, REVISION = 1, SUBSYSTEM = 0x1100 };
+enum { MSIX_BAR = 1, MODERN_BAR = 4, BAR_SIZE = 0x4000, COMMON = 0x0000, ISR = 0x1000,
+       DEVICE_CFG = 0x2000, NOTIFY = 0x3000, PART = 0x1000, NOTIFY_MULTIPLIER = 4 };
+/* Capability types and layout (4.1.4). */
+enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_PCI = 5 };
+enum { CAP_LEN = 2, CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_EXTRA = 16 };
+/* Common configuration structure (4.1.4.3). */
+enum {
+    C_DEVICE_FEATURE_SELECT = 0x00, C_DEVICE_FEATURE = 0x04, C_DRIVER_FEATURE_SELECT = 0x08,
+    C_DRIVER_FEATURE = 0x0c, C_CONFIG_VECTOR = 0x10, C_NUM_QUEUES = 0x12, C_STATUS = 0x14,
+    C_GENERATION = 0x15, C_QUEUE_SELECT = 0x16, C_QUEUE_SIZE = 0x18, C_QUEUE_VECTOR = 0x1a,
+    C_QUEUE_ENABLE = 0x1c, C_QUEUE_NOTIFY_OFF = 0x1e, C_QUEUE_DESC = 0x20, C_QUEUE_DRIVER = 0x28,
+    C_QUEUE_DEVICE = 0x30, C_QUEUE_NOTIFY_DATA = 0x38, C_QUEUE_RESET = 0x3a,
+};
+
+typedef struct VirtioPci {
+    PciDevice pci;
+    /* wiring */
+    Object *inner;      /* the virtio device */
+    Bus *bus;
+    MemRegion bar, common_mr, isr_mr, device_mr, notify_mr;
+    uint8_t pci_cap;    /* offset of the PCI access capability */
+    /* properties: fixed once realized */
+    uint32_t vectors;   /* UINT32_MAX: one a queue and one for configuration */
+    /* guest-visible: all of it is in vpci_snapshot */
+    uint32_t device_feature_select, driver_feature_select;
+    uint64_t driver_features;
+    uint16_t config_vector, queue_select;
+} VirtioPci;
+
+typedef struct VirtioPciType {
+    PciDeviceOps pci; /* first: the PCI core sees it */
+    const char *inner;
+} VirtioPciType;
+
+static VirtioDevice *vdev_of(VirtioPci *s)
+{
+    return (VirtioDevice *)s->inner;
+}
+
+/* --- Interrupts --- */
+
+static void vpci_notify(void *opaque, VirtQueue *vq)
+{
+    VirtioPci *s = opaque;
+
+    if (pci_msix_enabled(&s->pci)) {
+        pci_msix_notify(&s->pci, vq ? vq->vector : s->config_vector);
+    } else {
+        pci_set_intx(&s->pci, vdev_of(s)->isr != 0);
+    }
+}
+
+static const VirtioTransportOps vpci_transport_ops = {.notify = vpci_notify};
+
+/* --- Common configuration --- */
+
+static uint16_t checked_vector(VirtioPci *s, uint16_t v)
+{
+    return v < s->pci.msix.vectors ? v : VIRTIO_NO_VECTOR;
+}
+
+static uint64_t common_read_queue(VirtioPci *s, uint64_t offset)
+{
+    VirtQueue *vq = virtio_queue(vdev_of(s), s->queue_select);
+
+    if (!vq) {
+        return offset == C_QUEUE_VECTOR ? VIRTIO_NO_VECTOR : 0;
+    }
+    switch (offset) {
+    case C_QUEUE_SIZE: return vq->size;
+    case C_QUEUE_VECTOR: return vq->vector;
+    case C_QUEUE_ENABLE: return vq->ready;
+    case C_QUEUE_NOTIFY_OFF:
+    case C_QUEUE_NOTIFY_DATA: return vq->index;
+    case C_QUEUE_DESC: return vq->desc;
+    case C_QUEUE_DRIVER: return vq->avail;
+    case C_QUEUE_DEVICE: return vq->used;
+    default: return 0;
+    }
+}
+
+static uint64_t common_read_field(VirtioPci *s, uint64_t offset)
+{
+    VirtioDevice *vdev = vdev_of(s);
+
+    switch (offset) {
+    case C_DEVICE_FEATURE_SELECT: return s->device_feature_select;
+    case C_DEVICE_FEATURE:
+        return s->device_feature_select < 2
+                   ? (uint32_t)(vdev->host_features >> (32 * s->device_feature_select)) : 0;
+    case C_DRIVER_FEATURE_SELECT: return s->driver_feature_select;
+    case C_DRIVER_FEATURE:
+        return s->driver_feature_select < 2
+                   ? (uint32_t)(s->driver_features >> (32 * s->driver_feature_select)) : 0;
+    case C_CONFIG_VECTOR: return s->config_vector;
+    case C_NUM_QUEUES: return vdev->nqueues;
+    case C_STATUS: return vdev->status;
+    case C_GENERATION: return vdev->config_generation & 0xff;
+    case C_QUEUE_SELECT: return s->queue_select;
+    default: return common_read_queue(s, offset);
+    }
+}
+
+/* 64-bit fields may be read in halves (4.1.3.1). */
+static uint64_t common_read(void *opaque, uint64_t offset, unsigned size)
+{
+    if (offset >= C_QUEUE_DESC && offset < C_QUEUE_NOTIFY_DATA && size == 4) {
+        return extract64(common_read_field(opaque, offset & ~7ULL), (offset & 4) * 8, 32);
+    }
+    return common_read_field(opaque, offset);
+}
+
+static void common_write_address(VirtQueue *vq, uint64_t offset, uint64_t v, unsigned size)
+{
+    uint64_t *field = offset < C_QUEUE_DRIVER ? &vq->desc
+                      : offset < C_QUEUE_DEVICE ? &vq->avail : &vq->used;
+
+    *field = size == 8 ? v : deposit64(*field, (offset & 4) * 8, 32, v);
+}
+
+static void common_write_queue(VirtioPci *s, uint64_t offset, uint64_t v, unsigned size)
+{
+    VirtQueue *vq = virtio_queue(vdev_of(s), s->queue_select);
+
+    if (!vq) {
+        return;
+    }
+    if (offset == C_QUEUE_VECTOR) {
+        vq->vector = checked_vector(s, v);
+    } else if (offset == C_QUEUE_RESET) {
+        if (v == 1) {
+            virtio_queue_reset(vq);
+        }
+    } else if (vq->ready) {
+        log_guest("virtio-pci: queue %u is changed while enabled", vq->index);
+    } else if (offset == C_QUEUE_SIZE) {
+        virtio_queue_set_size(vq, v & 0xffff);
+    } else if (offset == C_QUEUE_ENABLE) {
+        if (v == 1) {
+            virtio_queue_enable(vq);
+        }
+    } else if (offset >= C_QUEUE_DESC && offset < C_QUEUE_NOTIFY_DATA) {
+        common_write_address(vq, offset, v, size);
+    }
+}
+
+static void vpci_write_status(VirtioPci *s, uint8_t status)
+{
+    virtio_set_status(vdev_of(s), status);
+    if (!status) {
+        s->config_vector = VIRTIO_NO_VECTOR;
+        s->driver_features = 0;
+        pci_set_intx(&s->pci, false);
+    }
+}
+
+static void common_write(void *opaque, uint64_t offset, uint64_t v, unsigned size)
+{
+    VirtioPci *s = opaque;
+
+    switch (offset) {
+    case C_DEVICE_FEATURE_SELECT: s->device_feature_select = v; break;
+    case C_DRIVER_FEATURE_SELECT: s->driver_feature_select = v; break;
+    case C_DRIVER_FEATURE:
+        if (s->driver_feature_select < 2) {
+            s->driver_features = deposit64(s->driver_features, 32 * s->driver_feature_select, 32, v);
+            virtio_set_features(vdev_of(s), s->driver_features);
+        }
+        break;
+    case C_CONFIG_VECTOR: s->config_vector = checked_vector(s, v); break;
+    case C_STATUS: vpci_write_status(s, v); break;
+    case C_QUEUE_SELECT: s->queue_select = v; break;
+    default: common_write_queue(s, offset, v, size);
+    }
+}
+
+static const MemOps common_ops = {
+    .read = common_read, .write = common_write, .valid_min = 1, .valid_max = 8, .impl_min = 1,
+    .impl_max = 8,
+};
+
+/* --- ISR status, device configuration, notification --- */
+
+static uint64_t isr_read(void *opaque, uint64_t offset, unsigned size)
+{
+    VirtioPci *s = opaque;
+    uint8_t isr = vdev_of(s)->isr;
+
+    if (offset) {
+        return 0;
+    }
+    vdev_of(s)->isr = 0; /* reading acknowledges (4.1.4.5) */
+    pci_set_intx(&s->pci, false);
+    return isr;
+}
+
+static void ignore_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    log_guest("virtio-pci: write to a read-only structure");
+}
+
+static const MemOps isr_ops = {
+    .read = isr_read, .write = ignore_write, .valid_min = 1, .valid_max = 4, .impl_min = 1,
+    .impl_max = 4,
+};
+
+static uint64_t device_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return virtio_config_read(vdev_of(opaque), offset, size);
+}
+
+static void device_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    virtio_config_write(vdev_of(opaque), offset, value, size);
+}
+
+static const MemOps device_ops = {
+    .read = device_read, .write = device_write, .valid_min = 1, .valid_max = 8, .impl_min = 1,
+    .impl_max = 4,
+};
+
+static uint64_t notify_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return 0;
+}
+
+static void notify_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    virtio_queue_kick(vdev_of(opaque), offset / NOTIFY_MULTIPLIER);
+}
+
+static const MemOps notify_ops = {
+    .read = notify_read, .write = notify_write, .valid_min = 1, .valid_max = 4, .impl_min = 1,
+    .impl_max = 4,
+};
+
+/* --- Access through configuration space (4.1.4.9) --- */
+
+/* The window's target when the capability is set up sensibly. */
+static bool window_target(VirtioPci *s, uint32_t offset, uint64_t *at, unsigned *len)
+{
+    const uint8_t *cap = s->pci.config + s->pci_cap;
+
+    *at = ld32_le(cap + CAP_OFFSET);
+    *len = ld32_le(cap + CAP_LENGTH);
+    return offset >= s->pci_cap + (uint32_t)CAP_EXTRA &&
+           offset < s->pci_cap + (uint32_t)CAP_EXTRA + 4 && cap[CAP_BAR] == MODERN_BAR &&
+           (*len == 1 || *len == 2 || *len == 4) && *at % *len == 0 && *at <= BAR_SIZE - *len;
+}
+
+static const MemOps *window_part(uint64_t at)
+{
+    static const MemOps *const part[] = {&common_ops, &isr_ops, &device_ops, &notify_ops};
+
+    return part[at / PART];
+}
+
+static void vpci_config_read(PciDevice *pci, uint32_t offset, unsigned size)
+{
+    VirtioPci *s = (VirtioPci *)pci;
+    uint64_t at;
+    unsigned len;
+
+    if (window_target(s, offset, &at, &len)) {
+        st32_le(pci->config + s->pci_cap + CAP_EXTRA,
+                window_part(at)->read(s, at % PART, len));
+    }
+}
+
+static void vpci_config_written(PciDevice *pci, uint32_t offset, unsigned size)
+{
+    VirtioPci *s = (VirtioPci *)pci;
+    uint64_t at;
+    unsigned len;
+
+    if (window_target(s, offset, &at, &len)) {
+        uint32_t data = ld32_le(pci->config + s->pci_cap + CAP_EXTRA);
+
+        window_part(at)->write(s, at % PART, data & MASK_ULL(len * 8), len);
+    }
+}
+
+/* --- Life --- */
+
+static uint8_t add_virtio_cap(VirtioPci *s, uint8_t type, uint8_t len, uint32_t offset,
+                              uint32_t length)
+{
+    uint8_t at = pci_add_capability(&s->pci, PCI_CAP_VENDOR, len);
+    uint8_t *cap = s->pci.config + at;
+
+    cap[CAP_LEN] = len;
+    cap[CAP_TYPE] = type;
+    cap[CAP_BAR] = type == CAP_PCI ? 0 : MODERN_BAR;
+    st32_le(cap + CAP_OFFSET, offset);
+    st32_le(cap + CAP_LENGTH, length);
+    return at;
+}
+
+static void vpci_init_bar(VirtioPci *s)
+{
+    Object *owner = &s->pci.dev.obj;
+    uint8_t notify;
+
+    mem_init_container(&s->bar, owner, "virtio-pci", BAR_SIZE);
+    mem_init_io(&s->common_mr, owner, &common_ops, s, "virtio-pci-common", PART);
+    mem_init_io(&s->isr_mr, owner, &isr_ops, s, "virtio-pci-isr", PART);
+    mem_init_io(&s->device_mr, owner, &device_ops, s, "virtio-pci-device", PART);
+    mem_init_io(&s->notify_mr, owner, &notify_ops, s, "virtio-pci-notify", PART);
+    mem_add(&s->bar, COMMON, &s->common_mr);
+    mem_add(&s->bar, ISR, &s->isr_mr);
+    mem_add(&s->bar, DEVICE_CFG, &s->device_mr);
+    mem_add(&s->bar, NOTIFY, &s->notify_mr);
+    pci_register_bar(&s->pci, MODERN_BAR, PCI_BAR_64 | PCI_BAR_PREFETCH, &s->bar);
+
+    add_virtio_cap(s, CAP_COMMON, CAP_EXTRA, COMMON, PART);
+    add_virtio_cap(s, CAP_ISR, CAP_EXTRA, ISR, PART);
+    add_virtio_cap(s, CAP_DEVICE, CAP_EXTRA, DEVICE_CFG, PART);
+    notify = add_virtio_cap(s, CAP_NOTIFY, CAP_EXTRA + 4, NOTIFY, PART);
+    st32_le(s->pci.config + notify + CAP_EXTRA, NOTIFY_MULTIPLIER);
+    s->pci_cap = add_virtio_cap(s, CAP_PCI, CAP_EXTRA + 4, 0, 0);
+    s->pci.writable[s->pci_cap + CAP_BAR] = 0xff;
+    memset(s->pci.writable + s->pci_cap + CAP_OFFSET, 0xff, 12);
+}
+
+static bool vpci_realize(Device *dev, Error **errp)
+{
+    VirtioPci *s = (VirtioPci *)dev;
+    Device *inner = (Device *)s->inner;
+    uint32_t vectors;
+
+    s->bus = bus_new(dev, TYPE_VIRTIO_PCI_BUS, "virtio-bus", 1);
+    virtio_bus_init(dev, s->bus, &vpci_transport_ops, s);
+    g_free(inner->id);
+    inner->id = g_strdup(dev->id);
+    if (!device_realize(inner, dev->machine, s->bus, errp)) {
+        return false;
+    }
+    vectors = s->vectors == UINT32_MAX ? MIN(vdev_of(s)->nqueues + 1, 64) : s->vectors;
+    if (vectors > 128) {
+        device_unrealize(inner);
+        return error_fail(errp, "%s: property 'vectors' must be at most 128", dev->obj.type->name);
+    }
+    vpci_init_bar(s);
+    if (vectors) {
+        pci_msix_init(&s->pci, vectors, MSIX_BAR);
+    }
+    return true;
+}
+
+/* Makes the wrapped device, so that its properties can be set. */
+static void vpci_init(Object *obj)
+{
+    VirtioPci *s = (VirtioPci *)obj;
+    const VirtioPciType *t = qom_type_ops(obj->type);
+
+    s->inner = qom_new(t->inner);
+    qom_add_child(obj, "virtio-backend", s->inner);
+    qom_put(s->inner); /* the tree holds it */
+}
+
+static void vpci_reset(Device *dev)
+{
+    VirtioPci *s = (VirtioPci *)dev;
+
+    s->device_feature_select = s->driver_feature_select = 0;
+    s->driver_features = 0;
+    s->queue_select = 0;
+    s->config_vector = VIRTIO_NO_VECTOR;
+}
+
+static void vpci_snapshot(Device *dev, Snapshot *sn)
+{
+    VirtioPci *s = (VirtioPci *)dev;
+
+    snap_section(sn, "virtio-pci", 1);
+    snap_fields(sn, &s->device_feature_select, &s->driver_feature_select, &s->driver_features,
+                &s->config_vector, &s->queue_select);
+}
+
+static const PropDesc vpci_props[] = {
+    PROP_U32("vectors", VirtioPci, vectors, UINT32_MAX,
+             "MSI-X vectors (default: one a queue and one)"),
+    PROP_END
+};
+
+static const DeviceOps vpci_ops = DEVICE_OPS(vpci_snapshot, .realize = vpci_realize,
+                                             .reset = vpci_reset);
+QOM_TYPE(vpci_type, .name = TYPE_VIRTIO_PCI, .parent = TYPE_PCI_DEVICE, .size = sizeof(VirtioPci),
+         .abstract = true, .props = vpci_props, .dev = &vpci_ops);
+QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
+         .desc = "place of a virtio device behind PCI");
+
+/* --- The wrappers --- */
+
+#define VIRTIO_PCI_DEVICE(ident, NAME, ID, CLASS, CATEGORY, DESC)                              \
+    static const VirtioPciType ident##_ops = {                                                 \
+        .pci = {.vendor = VENDOR, .device = DEVICE_BASE + (ID), .class_id = (CLASS),           \
+                .subsystem_vendor = VENDOR, .subsystem = SUBSYSTEM, .revision = REVISION,      \
+                .intx = true, .config_read = vpci_config_read,                                 \
+                .config_written = vpci_config_written},                                        \
+        .inner = "virtio-" NAME "-device",                                                     \
+    };                                                                                         \
+    static const DeviceOps ident##_dev = DEVICE_OPS(device_no_state, .category = (CATEGORY),   \
+                                                    .user_creatable = true);                   \
+    QOM_TYPE(ident##_type, .name = "virtio-" NAME "-pci", .parent = TYPE_VIRTIO_PCI,           \
+             .size = sizeof(VirtioPci), .desc = (DESC), .dev = &ident##_dev,                   \
+             .ops = &ident##_ops, .init = vpci_init, .delegate = "virtio-" NAME "-device",     \
+             .delegate_offset = offsetof(VirtioPci, inner))
+
+VIRTIO_PCI_DEVICE(blk_pci, "blk", VIRTIO_ID_BLOCK, 0x0100, "Storage devices",
+                  "virtio block device on PCI");
+VIRTIO_PCI_DEVICE(net_pci, "net", VIRTIO_ID_NET, 0x0200, "Network devices",
+                  "virtio network card on PCI");
+VIRTIO_PCI_DEVICE(rng_pci, "rng", VIRTIO_ID_RNG, 0x00ff, "Misc devices",
+                  "virtio entropy source on PCI");

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PCI functions and the bus they sit on.  Specs: PCI Local Bus 3.0, PCI Express Base 4.0 (ECAM,
+ * MSI-X).  Threading: the machine lock.
+ */
+#ifndef HW_PCI_PCI_H
+#define HW_PCI_PCI_H
+
+#include "memory/irq.h"
+#include "memory/memory.h"
+#include "qom/device.h"
+
+#define TYPE_PCI_BUS    "PCIE"
+#define TYPE_PCI_DEVICE "pci-device"
+
+enum { PCI_CONFIG_SIZE = 4096, PCI_DEVFN_MAX = 256, PCI_NUM_BARS = 6, PCI_NUM_PINS = 4 };
+
+/* Configuration header offsets (6.1). */
+enum {
+    PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06,
+    PCI_REVISION = 0x08, PCI_CLASS_PROG = 0x09, PCI_CLASS_DEVICE = 0x0a, PCI_CACHE_LINE = 0x0c,
+    PCI_HEADER_TYPE = 0x0e, PCI_BAR0 = 0x10, PCI_SUBSYSTEM_VENDOR = 0x2c, PCI_SUBSYSTEM_ID = 0x2e,
+    PCI_CAPABILITIES = 0x34, PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d,
+    PCI_CAP_START = 0x40,
+};
+enum { PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4,
+       PCI_COMMAND_INTX_DISABLE = 0x400, PCI_STATUS_INTX = 8, PCI_STATUS_CAPS = 0x10 };
+enum { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
+enum { PCI_BAR_IO = 1, PCI_BAR_64 = 4, PCI_BAR_PREFETCH = 8 };
+
+typedef struct PciDevice PciDevice;
+
+typedef struct PciBar {
+    MemRegion *mr;
+    uint64_t size;
+    uint8_t flags;   /* PCI_BAR_* */
+    bool mapped;
+} PciBar;
+
+/* A function's MSI-X state: table and pending bits live in one BAR. */
+typedef struct PciMsix {
+    unsigned vectors; /* 0: none */
+    uint8_t cap;      /* offset of the capability */
+    uint8_t *table;   /* 16 bytes a vector; guest-visible */
+    uint64_t *pending;
+    MemRegion bar, table_mr, pending_mr;
+} PciMsix;
+
+/* ObjectType.ops of a kind of function. */
+typedef struct PciDeviceOps {
+    uint16_t vendor, device, class_id, subsystem_vendor, subsystem;
+    uint8_t revision;
+    bool intx; /* uses interrupt pin A */
+    /* Around accesses to configuration space; may be NULL. */
+    void (*config_read)(PciDevice *pci, uint32_t offset, unsigned size);
+    void (*config_written)(PciDevice *pci, uint32_t offset, unsigned size);
+} PciDeviceOps;
+
+struct PciDevice {
+    Device dev;
+    /* properties */
+    int addr;        /* slot << 3 | function; -1: the first free slot */
+    /* wiring */
+    struct PciBus *bus;
+    PciBar bars[PCI_NUM_BARS];
+    PciMsix msix;
+    uint8_t devfn;
+    uint16_t cap_end;
+    /* which bits the guest can write, and which a written 1 clears */
+    uint8_t writable[PCI_CONFIG_SIZE], w1c[PCI_CONFIG_SIZE];
+    /* guest-visible: saved by the core */
+    uint8_t config[PCI_CONFIG_SIZE];
+    bool intx_level;
+};
+
+/* What the owner of a root bus gives: the address spaces of its functions and the four lines. */
+typedef struct PciBus {
+    Bus bus;
+    MemRegion *memory, *io;
+    void (*set_line)(void *opaque, int line, bool level);
+    void *opaque;
+    PciDevice *functions[PCI_DEVFN_MAX];
+    unsigned line_users[PCI_NUM_PINS];
+} PciBus;
+
+/* Configuration access by bus-local devfn: an absent function reads all ones. */
+uint32_t pci_config_read(PciBus *bus, uint8_t devfn, uint32_t offset, unsigned size);
+void pci_config_write(PciBus *bus, uint8_t devfn, uint32_t offset, uint32_t value, unsigned size);
+
+/* --- For functions, from realize --- */
+
+/* BAR @n is @mr, whose size is a power of two (at least 16). A 64-bit BAR takes n and n + 1. */
+void pci_register_bar(PciDevice *pci, unsigned n, uint8_t flags, MemRegion *mr);
+/* Room for a capability of @size bytes with its header written; its offset. */
+uint8_t pci_add_capability(PciDevice *pci, uint8_t id, uint8_t size);
+/* MSI-X with its table in memory BAR @bar. */
+void pci_msix_init(PciDevice *pci, unsigned vectors, unsigned bar);
+
+/* --- At run time --- */
+
+static inline bool pci_master(const PciDevice *pci)
+{
+    return pci->config[PCI_COMMAND] & PCI_COMMAND_MASTER;
+}
+bool pci_msix_enabled(const PciDevice *pci);
+/* Sends vector @n, or marks it pending while masked; out of range is ignored. */
+void pci_msix_notify(PciDevice *pci, unsigned n);
+/* Level of INTA#. */
+void pci_set_intx(PciDevice *pci, bool level);
+
+/* For msix.c and the core. */
+void pci_msix_config_written(PciDevice *pci);
+void pci_msix_reset(PciDevice *pci);
+void pci_msix_free(PciDevice *pci);
+struct Snapshot;
+void pci_msix_snapshot(PciDevice *pci, struct Snapshot *sn);
+
+/* "info pci" */
+void pci_print_info(PciBus *bus, GString *out);
+
+#endif
