@@ -18,6 +18,7 @@
 #include "net/net.h"
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
+#include "softmmu/gdbstub.h"
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
 #include "cmdline.h"
@@ -290,6 +291,7 @@ int main(int argc, char **argv)
         vm_start(s.m);
     }
     status = main_loop_run(s.m);
+    gdbstub_exit(status);
     monitor_cleanup_all();
     net_cleanup_all();
     blk_close_all();

@@ -7,6 +7,7 @@
 #include "chardev/chardev.h"
 #include "rhea/log.h"
 #include "rhea/opts.h"
+#include "softmmu/gdbstub.h"
 #include "cmdline.h"
 
 static bool is_help(const char *text)
@@ -346,7 +347,20 @@ static bool run_trace(Setup *s, const char *arg, Error **errp)
            (!file || log_set_file(file, errp));
 }
 
+static bool run_gdb(Setup *s, const char *arg, Error **errp)
+{
+    return gdbstub_start(s->m, arg, errp);
+}
+
+static bool run_gdb_default(Setup *s, const char *arg, Error **errp)
+{
+    return gdbstub_start(s->m, "tcp::1234", errp);
+}
+
 static const Option log_options[] = {
+    {"gdb", "DEV", PHASE_LATE, "wait for gdb there: tcp::PORT, unix:PATH,server=on,wait=off, none",
+     run_gdb},
+    {"s", NULL, PHASE_LATE, "the same as -gdb tcp::1234", run_gdb_default},
     {"d", "ITEM[,ITEM...]", PHASE_EARLY, "log these; 'help' lists them", run_log},
     {"D", "FILE", PHASE_EARLY, "log to FILE instead of stderr (%d: the process id)", run_log_file},
     {"trace", "[enable=]PATTERN[,file=FILE]", PHASE_EARLY,

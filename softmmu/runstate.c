@@ -21,6 +21,7 @@ static const char *const panic_actions[] = {"pause", "shutdown", "exit-failure",
 
 struct Runstate {
     RunState state;
+    bool ending; /* the process is about to exit */
     int on_reboot, on_shutdown, on_panic;
     /* requests: atomic, any thread */
     uint64_t shutdown; /* ShutdownCause, exit status << 32 */
@@ -84,6 +85,11 @@ bool runstate_needs_reset(Machine *m)
     RunState s = runstate_get(m);
 
     return s == RUN_SHUTDOWN || s == RUN_INTERNAL_ERROR || s == RUN_GUEST_PANICKED;
+}
+
+bool runstate_is_ending(Machine *m)
+{
+    return runstate(m)->ending;
 }
 
 void runstate_free(Machine *m)
@@ -290,6 +296,7 @@ static bool runstate_handle_shutdown(Machine *m, ShutdownCause cause, int *statu
         vm_stop(m, RUN_SHUTDOWN);
         return false;
     }
+    r->ending = true;
     vm_stop(m, RUN_SHUTDOWN);
     return true;
 }

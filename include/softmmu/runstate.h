@@ -18,6 +18,8 @@ RunState runstate_get(Machine *m);
 bool runstate_is_running(Machine *m);
 /* The guest has ended: only a reset makes it runnable again. */
 bool runstate_needs_reset(Machine *m);
+/* The stop that hooks hear of is the last: the process exits. */
+bool runstate_is_ending(Machine *m);
 void runstate_free(Machine *m);
 
 /* Called after the CPUs have stopped and before they start (block layer: drain; timers of devices). */

@@ -6,6 +6,7 @@
 #include "rhea/opts.h"
 #include "snapshot/snapshot.h"
 #include "softmmu/device-add.h"
+#include "softmmu/gdbstub.h"
 #include "softmmu/runstate.h"
 #include "monitor-int.h"
 
@@ -284,6 +285,16 @@ static void hmp_trace_event(Machine *m, const char *args, GString *out)
 
 HMP_COMMAND(hmp_trace_event_command, .name = "trace-event", .args = "name on|off",
             .help = "switch trace events (patterns allowed)", .run = hmp_trace_event);
+
+static void hmp_gdbserver(Machine *m, const char *args, GString *out)
+{
+    Error *err = NULL;
+
+    print_result(gdbstub_start(m, *args ? args : "tcp::1234", &err), err, out);
+}
+
+HMP_COMMAND(hmp_gdbserver_command, .name = "gdbserver", .args = "[device]",
+            .help = "wait for gdb there [tcp::1234], 'none' ends it", .run = hmp_gdbserver);
 
 /* --- Chardevs --- */
 

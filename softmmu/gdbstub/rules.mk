@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# Objects of softmmu/gdbstub/: gdb's remote protocol.
+
+obj-y += softmmu/gdbstub/gdb-cmds.o
+obj-y += softmmu/gdbstub/gdbstub.o

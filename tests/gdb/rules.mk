@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+
+fast-checks += tests/gdb/gdb.py
