@@ -237,17 +237,23 @@ static bool model_exists(const char *name, Error **errp)
     return false;
 }
 
-/* One item after the model: "zba=off", and the short forms "zba", "+zba", "-zba". */
+/* One item after the model: "zba=off" (or no, false), and the short forms "zba", "+zba", "-zba". */
 static bool set_feature(Object *obj, const char *item, Error **errp)
 {
     const char *eq = strchr(item, '=');
     g_autofree char *name = eq ? g_strndup(item, eq - item) : g_strdup(item);
+    const char *value = eq ? eq + 1 : "on";
     bool ok;
 
+    if (!strcmp(value, "true") || !strcmp(value, "yes")) {
+        value = "on";
+    } else if (!strcmp(value, "false") || !strcmp(value, "no")) {
+        value = "off";
+    }
     if (!eq && (name[0] == '+' || name[0] == '-')) {
         ok = qom_prop_set(obj, name + 1, name[0] == '+' ? "on" : "off", errp);
     } else {
-        ok = qom_prop_set(obj, name, eq ? eq + 1 : "on", errp);
+        ok = qom_prop_set(obj, name, value, errp);
     }
     if (!ok) {
         error_prepend(errp, "-cpu: ");

@@ -63,6 +63,7 @@ typedef struct RvEnv {
     uint64_t cycle_offset, instret_offset;
     uint8_t pmpcfg[RV_PMP_ENTRIES];
     uint64_t pmpaddr[RV_PMP_ENTRIES];
+    uint8_t pmp_used; /* entries up to the last that is not off; derived from pmpcfg */
 } RvEnv;
 
 #define RV_NO_RESERVATION (~0ULL)

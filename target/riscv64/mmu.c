@@ -38,26 +38,39 @@ typedef struct Walk {
     unsigned priv; /* effective */
     bool sum;      /* S-mode may touch user pages */
     bool probe;
+    /* Where the tables are: one look-up mostly does for a walk. */
+    GuestPA mem_pa;
+    MemSection mem;
 } Walk;
 
-/* A page-table entry in host memory. */
-typedef struct PteRef {
-    uint64_t *host;
-    MemSection mem;
-} PteRef;
+static bool walk_mem_has(const Walk *w, GuestPA pa)
+{
+    return pa >= w->mem_pa && w->mem.len >= 8 && pa - w->mem_pa <= w->mem.len - 8;
+}
 
-static bool pte_find(const Walk *w, GuestPA pa, PteRef *ref)
+static bool walk_mem_find(Walk *w, GuestPA at, GuestPA pa)
+{
+    w->mem_pa = at;
+    if (!mem_lookup(w->cpu->as, at, &w->mem) || !w->mem.host) {
+        w->mem.len = 0;
+    }
+    return walk_mem_has(w, pa);
+}
+
+/* The page-table entry at @pa in host memory; NULL: it cannot be read. */
+static uint64_t *pte_find(Walk *w, GuestPA pa)
 {
     bool uniform;
 
     if (!w->probe && !(rv_pmp_prot(w->env, RV_PRIV_S, pa, 8, &uniform) & PROT_R)) {
-        return false;
+        return NULL;
     }
-    if (!mem_lookup(w->cpu->as, pa, &ref->mem) || !ref->mem.host || ref->mem.len < 8) {
-        return false;
+    /* RAM mostly starts at a multiple of 1 GiB: then all of it is found at once. */
+    if (!walk_mem_has(w, pa) && !walk_mem_find(w, align_down(pa, 1 * GiB), pa) &&
+        !walk_mem_find(w, pa, pa)) {
+        return NULL;
     }
-    ref->host = (uint64_t *)(void *)ref->mem.host;
-    return true;
+    return (uint64_t *)(void *)(w->mem.host + (pa - w->mem_pa));
 }
 
 static bool pte_well_formed(const Walk *w, uint64_t pte)
@@ -105,7 +118,7 @@ static uint8_t access_prot(MemAccess access)
  * Sets A (and D for a write) in the leaf.  *pte is the entry as the walk saw it and becomes the new
  * one; *retry: another hart changed it meanwhile.
  */
-static WalkResult pte_set_accessed(const Walk *w, PteRef *ref, GuestPA pte_pa, uint64_t *pte,
+static WalkResult pte_set_accessed(const Walk *w, uint64_t *host, GuestPA pte_pa, uint64_t *pte,
                                    bool *retry)
 {
     uint64_t want = *pte | PTE_A | (w->access == ACCESS_WRITE ? PTE_D : 0);
@@ -118,13 +131,13 @@ static WalkResult pte_set_accessed(const Walk *w, PteRef *ref, GuestPA pte_pa, u
     if (!(w->env->menvcfg & RV_ENVCFG_ADUE)) {
         return WALK_PAGE_FAULT;
     }
-    if (!(rv_pmp_prot(w->env, RV_PRIV_S, pte_pa, 8, &uniform) & PROT_W) || !ref->mem.writable) {
+    if (!(rv_pmp_prot(w->env, RV_PRIV_S, pte_pa, 8, &uniform) & PROT_W) || !w->mem.writable) {
         return WALK_ACCESS_FAULT;
     }
-    *retry = !__atomic_compare_exchange_n(ref->host, &expect, GUINT64_TO_LE(want), false,
+    *retry = !__atomic_compare_exchange_n(host, &expect, GUINT64_TO_LE(want), false,
                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     if (!*retry) {
-        ram_set_dirty(ref->mem.ram, ref->mem.ram_offset, 8);
+        ram_set_dirty(w->mem.ram, w->mem.ram_offset + (pte_pa - w->mem_pa), 8);
         *pte = want;
     }
     return WALK_OK;
@@ -151,7 +164,7 @@ static bool leaf_map(const Walk *w, uint64_t pte, unsigned level, TlbFill *out)
     return true;
 }
 
-static WalkResult walk_leaf(const Walk *w, PteRef *ref, GuestPA pte_pa, uint64_t pte,
+static WalkResult walk_leaf(const Walk *w, uint64_t *host, GuestPA pte_pa, uint64_t pte,
                             unsigned level, TlbFill *out, bool *retry)
 {
     WalkResult res;
@@ -166,14 +179,14 @@ static WalkResult walk_leaf(const Walk *w, PteRef *ref, GuestPA pte_pa, uint64_t
     if (!(out->prot & access_prot(w->access))) {
         return WALK_PAGE_FAULT;
     }
-    res = pte_set_accessed(w, ref, pte_pa, &pte, retry);
+    res = pte_set_accessed(w, host, pte_pa, &pte, retry);
     if (!(pte & PTE_D)) {
         out->prot &= ~PROT_W;
     }
     return res;
 }
 
-static WalkResult walk(const Walk *w, TlbFill *out)
+static WalkResult walk(Walk *w, TlbFill *out)
 {
     unsigned levels = RV_SATP_MODE(w->env->satp) - RV_SATP_SV39 + 3;
     GuestPA table = RV_SATP_PPN(w->env->satp) << 12;
@@ -184,21 +197,21 @@ static WalkResult walk(const Walk *w, TlbFill *out)
     }
     for (unsigned level = levels; level-- > 0;) {
         GuestPA pte_pa = table + extract64(w->va, 12 + 9 * level, 9) * 8;
-        PteRef ref;
+        uint64_t *host = pte_find(w, pte_pa);
         uint64_t pte;
         bool retry;
 
-        if (!pte_find(w, pte_pa, &ref)) {
+        if (!host) {
             return WALK_ACCESS_FAULT;
         }
         do {
             retry = false;
-            pte = GUINT64_FROM_LE(__atomic_load_n(ref.host, __ATOMIC_ACQUIRE));
+            pte = GUINT64_FROM_LE(__atomic_load_n(host, __ATOMIC_ACQUIRE));
             if (!pte_well_formed(w, pte)) {
                 return WALK_PAGE_FAULT;
             }
             if (pte & (PTE_R | PTE_W | PTE_X)) {
-                WalkResult res = walk_leaf(w, &ref, pte_pa, pte, level, out, &retry);
+                WalkResult res = walk_leaf(w, host, pte_pa, pte, level, out, &retry);
 
                 if (!retry) {
                     out->global |= global;

@@ -37,7 +37,7 @@ uint8_t rv_pmp_prot(const RvEnv *env, unsigned priv, GuestPA pa, uint64_t len, b
     uint64_t end = pa + len - 1, first, last;
 
     *uniform = true;
-    for (unsigned n = 0; n < RV_PMP_ENTRIES; n++) {
+    for (unsigned n = 0; n < env->pmp_used; n++) {
         uint8_t cfg = env->pmpcfg[n];
 
         if (!pmp_range(env, n, &first, &last) || last < pa || first > end) {
@@ -53,6 +53,14 @@ uint8_t rv_pmp_prot(const RvEnv *env, unsigned priv, GuestPA pa, uint64_t len, b
         return (cfg & PMP_R ? PROT_R : 0) | (cfg & PMP_W ? PROT_W : 0) | (cfg & PMP_X ? PROT_X : 0);
     }
     return priv == RV_PRIV_M ? PROT_R | PROT_W | PROT_X : 0;
+}
+
+void rv_pmp_update(RvEnv *env)
+{
+    env->pmp_used = RV_PMP_ENTRIES;
+    while (env->pmp_used && (env->pmpcfg[env->pmp_used - 1] & PMP_A) == PMP_OFF) {
+        env->pmp_used--;
+    }
 }
 
 uint64_t rv_pmpcfg_read(RvCpu *cpu, unsigned csr)
@@ -78,6 +86,7 @@ void rv_pmpcfg_write(RvCpu *cpu, unsigned csr, uint64_t value)
             *cfg = v;
         }
     }
+    rv_pmp_update(cpu->env);
     cpu_tlb_flush(&cpu->cpu, ~0ULL);
 }
 

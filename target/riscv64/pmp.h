@@ -11,6 +11,9 @@
  */
 uint8_t rv_pmp_prot(const RvEnv *env, unsigned priv, GuestPA pa, uint64_t len, bool *uniform);
 
+/* After a change of pmpcfg by other means than its CSRs. */
+void rv_pmp_update(RvEnv *env);
+
 /* CSR accessors, by CSR number. */
 uint64_t rv_pmpcfg_read(RvCpu *cpu, unsigned csr);
 void rv_pmpcfg_write(RvCpu *cpu, unsigned csr, uint64_t value);

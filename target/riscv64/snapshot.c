@@ -2,7 +2,7 @@
 /* The CPU's state list for save and load, and what is derived anew after a load. */
 #include "rhea/osdep.h"
 
-#include "cpu.h"
+#include "pmp.h"
 #include "snapshot/snapshot.h"
 
 /* Values that have illegal encodings are forced into their legal range. */
@@ -57,6 +57,7 @@ void rv_after_load(Device *dev)
     RvCpu *rv = qom_cast(dev, TYPE_RISCV_CPU);
 
     rv_set_frm(rv->env, rv->env->frm);
+    rv_pmp_update(rv->env);
     rv_stimer_update(rv);
     cpu_tlb_flush(&rv->cpu, ~0ULL);
     cpu_context_changed(&rv->cpu);

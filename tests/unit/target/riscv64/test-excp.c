@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "target/riscv64/helper/helper.h"
+#include "target/riscv64/pmp.h"
 #include "tests/unit/target/riscv64/fake.h"
 
 static CpuState *cpu;
@@ -191,6 +192,7 @@ static void test_cache_blocks(void)
     setup(RV_PRIV_U);
     env->pmpcfg[0] = 0x1f;
     env->pmpaddr[0] = MASK_ULL(54);
+    rv_pmp_update(env);
     g_assert_cmpint(fake_raises(rv_helper_cbo_zero(env, 7, 0, 0, 0)), ==, RV_EXC_ILLEGAL);
     env->menvcfg = RV_ENVCFG_CBZE | RV_ENVCFG_CBCFE;
     g_assert_cmpint(fake_raises(rv_helper_cbo_zero(env, 7, 0, 0, 0)), ==, RV_EXC_ILLEGAL);
@@ -200,6 +202,7 @@ static void test_cache_blocks(void)
     g_assert_cmpint(fake_raises(rv_helper_cbo_mgmt(env, 0x80000000, RV_CBO_INVAL, 7, 0)), ==,
                     RV_EXC_ILLEGAL);
     env->pmpcfg[0] = 0;
+    rv_pmp_update(env);
     g_assert_cmpint(fake_raises(rv_helper_cbo_mgmt(env, 0x80000008, RV_CBO_FLUSH, 7, 0)), ==,
                     RV_EXC_STORE_ACCESS);
     g_assert_cmphex(env->trap_value, ==, 0x80000008);

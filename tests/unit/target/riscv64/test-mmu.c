@@ -53,6 +53,7 @@ static CpuState *setup(unsigned mode)
 static int fill(CpuState *cpu, GuestVA va, MemAccess access, unsigned mmu, TlbFill *out)
 {
     cpu->exception = -1;
+    rv_pmp_update(fake.cpu.env);
     if (rv_tlb_fill(cpu, va, 8, access, mmu, false, out)) {
         g_assert_cmpint(cpu->exception, ==, -1);
         return -1;
@@ -251,6 +252,7 @@ static void test_pmp_match(void)
     env->pmpaddr[2] = 0x80030000 >> 2;
     env->pmpcfg[3] = 0x9f; /* locked NAPOT, R W X: all of the rest */
     env->pmpaddr[3] = MASK_ULL(54);
+    rv_pmp_update(env);
     g_assert_cmpint(rv_pmp_prot(env, RV_PRIV_S, 0x8001fff8, 8, &uniform), ==, PROT_R);
     g_assert_true(uniform);
     g_assert_cmpint(rv_pmp_prot(env, RV_PRIV_S, 0x80020000, 4, &uniform), ==, 0);
