@@ -9,7 +9,6 @@
 #include "rhea/osdep.h"
 
 #include "accel/vcpu.h"
-#include "softmmu/runstate.h"
 
 struct CpuWork {
     CpuWork *next;

@@ -132,11 +132,17 @@ bool context_rests_on(const EngineCpu *ec, GuestVA va)
 
 /* --- Code pages --- */
 
+/* The same address in two processes has two places. */
+static ExecPage *context_exec_slot(EngineCpu *ec, GuestVA va)
+{
+    return &ec->exec[((va >> TCG_PAGE_BITS) ^ ec->env->ctx * 0x9e5) % EXEC_PAGES];
+}
+
 ExecPage *context_exec_page(EngineCpu *ec, GuestVA va, bool fill)
 {
     CpuState *cpu = ec->base.cpu;
     GuestVA page = va & TCG_PAGE_MASK;
-    ExecPage *p = &ec->exec[(va >> TCG_PAGE_BITS) % EXEC_PAGES];
+    ExecPage *p = context_exec_slot(ec, va);
     unsigned bit = context_filter_bit(va);
     TlbFill f = {0};
     MemSection sec;
@@ -156,6 +162,7 @@ ExecPage *context_exec_page(EngineCpu *ec, GuestVA va, bool fill)
         context_make_own(ec);
     }
     ec->exec_filter[bit / 64] |= 1ULL << bit % 64;
+    p = context_exec_slot(ec, va); /* the number may have changed */
     *p = (ExecPage){.va = page, .ctx = ec->env->ctx, .ram = NO_RAM};
     if (f.page_size < TCG_PAGE_SIZE) {
         p->ctx = 0; /* good for this access only */

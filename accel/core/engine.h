@@ -58,7 +58,8 @@ struct CodePage {
     uint64_t map;        /* atomic: 64-byte pieces with translated code */
     uint32_t translating; /* atomic: translations under way */
     uint32_t writes;     /* atomic: writes seen while translating */
-    unsigned kills;      /* blocks killed by writes since the last translation; Engine.lock */
+    bool killed;         /* atomic: blocks died of writes since the last translation ... */
+    unsigned since;      /* atomic: ... and so many writes came after that */
     Block *blocks;       /* Engine.lock */
 };
 

@@ -4,8 +4,9 @@
  * the inline write tables: every write to it (and DMA, through the hook of memory.h) comes here
  * afterwards and kills the blocks made from the bytes it touched, and only those.
  *
- * A page whose blocks are all gone takes plain writes again.  A page that loses many blocks to writes
- * without a translation in between is being reused for data: the rest of its blocks go at once.
+ * A page whose blocks are all gone takes plain writes again.  A page that has lost blocks to writes and
+ * is written to many times more without a translation in between is being reused for data: the rest
+ * of its blocks go at once.  A page of code and data that lose nothing to each other stays as it is.
  *
  * Translating and writing at the same time: the translator announces itself (smc_begin) before it
  * reads, the writer looks after it has written; one of the two sees the other.
@@ -15,7 +16,7 @@
 #include "accel/core/engine.h"
 #include "rhea/bits.h"
 
-enum { PIECE_BITS = 6, KILLS_MEAN_DATA = 8 };
+enum { PIECE_BITS = 6, WRITES_MEAN_DATA = 16 };
 
 static Engine *smc_engine; /* the RAM numbering is the process's, and so is its hook */
 
@@ -144,7 +145,8 @@ void smc_add_block(CodePage *p, Block *b, unsigned half)
     b->page[half] = p;
     b->page_next[half] = p->blocks;
     p->blocks = b;
-    p->kills = 0;
+    __atomic_store_n(&p->killed, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->since, 0, __ATOMIC_RELAXED);
     smc_block_span(b, half, &first, &len);
     __atomic_fetch_or(&p->map, smc_pieces(p, first, len), __ATOMIC_SEQ_CST);
 }
@@ -167,15 +169,16 @@ void smc_remove_block(CodePage *p, Block *b, unsigned half)
 
 static void smc_kill(Engine *e, CodePage *p, uint64_t ram, uint64_t len)
 {
+    bool data = p->killed && __atomic_load_n(&p->since, __ATOMIC_RELAXED) >= WRITES_MEAN_DATA;
     Block *next;
 
     for (Block *b = p->blocks; b; b = next) {
         unsigned half = b->page[0] != p;
 
         next = b->page_next[half];
-        if (p->kills >= KILLS_MEAN_DATA || smc_overlaps(b, half, ram, len)) {
+        if (data || smc_overlaps(b, half, ram, len)) {
             cache_kill(e, b);
-            p->kills++;
+            __atomic_store_n(&p->killed, true, __ATOMIC_RELAXED);
         }
     }
     smc_update(p);
@@ -187,6 +190,7 @@ void smc_written(Engine *e, uint64_t ram, uint64_t len)
 
     for (uint64_t page = ram & TCG_PAGE_MASK; page < end; page += TCG_PAGE_SIZE) {
         CodePage *p = smc_page_find(e, page);
+        uint64_t map;
 
         if (!p) {
             continue;
@@ -194,7 +198,10 @@ void smc_written(Engine *e, uint64_t ram, uint64_t len)
         if (__atomic_load_n(&p->translating, __ATOMIC_SEQ_CST)) {
             __atomic_fetch_add(&p->writes, 1, __ATOMIC_SEQ_CST);
         }
-        if (__atomic_load_n(&p->map, __ATOMIC_SEQ_CST) & smc_pieces(p, ram, len)) {
+        map = __atomic_load_n(&p->map, __ATOMIC_SEQ_CST);
+        if (map & smc_pieces(p, ram, len) ||
+            (map && __atomic_load_n(&p->killed, __ATOMIC_RELAXED) &&
+             __atomic_add_fetch(&p->since, 1, __ATOMIC_RELAXED) >= WRITES_MEAN_DATA)) {
             g_mutex_lock(&e->lock);
             smc_kill(e, p, ram, len);
             g_mutex_unlock(&e->lock);

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+
+accel-objs := $(filter accel/% tcg/% softmmu/qom/% softmmu/memory/% softmmu/clock/% \
+                       softmmu/snapshot/% softmmu/util/%,$(obj-y)) \
+              softmmu/machine.o softmmu/machine-lock.o softmmu/cpu.o
+
+unit-tests += tests/unit/accel/test-engine
+tests/unit/accel/test-engine-objs := tests/unit/accel/toy.o $(accel-objs)
