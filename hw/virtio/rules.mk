@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 
+obj-y += hw/virtio/virtio-balloon.o
 obj-y += hw/virtio/virtio-blk.o
 obj-y += hw/virtio/virtio-mmio.o
 obj-y += hw/virtio/virtio-net.o
 obj-y += hw/virtio/virtio-pci.o
 obj-y += hw/virtio/virtio-rng.o
+obj-y += hw/virtio/virtio-serial.o
 obj-y += hw/virtio/virtio.o
 obj-y += hw/virtio/virtqueue.o

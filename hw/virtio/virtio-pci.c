@@ -434,3 +434,7 @@ VIRTIO_PCI_DEVICE(net_pci, "net", VIRTIO_ID_NET, 0x0200, "Network devices",
                   "virtio network card on PCI");
 VIRTIO_PCI_DEVICE(rng_pci, "rng", VIRTIO_ID_RNG, 0x00ff, "Misc devices",
                   "virtio entropy source on PCI");
+VIRTIO_PCI_DEVICE(serial_pci, "serial", VIRTIO_ID_CONSOLE, 0x0780, "Input devices",
+                  "virtio console and serial ports on PCI");
+VIRTIO_PCI_DEVICE(balloon_pci, "balloon", VIRTIO_ID_BALLOON, 0x00ff, "Misc devices",
+                  "virtio memory balloon on PCI");
