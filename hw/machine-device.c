@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "hw/machine.h"
+#include "hw/pci/pci.h"
 
 struct Clock *device_clock(Device *dev)
 {
@@ -19,7 +20,7 @@ static const ObjectType *type_with_suffix(const char *name, const char *suffix)
 const char *device_resolve_alias(Machine *machine, const char *name)
 {
     const char *home = machine ? machine_ops(machine)->default_bus : NULL;
-    bool pci_first = !home || g_str_equal(home, "pci");
+    bool pci_first = !home || g_str_equal(home, TYPE_PCI_BUS);
     const ObjectType *t = NULL;
 
     if (!qom_type_find(name)) {

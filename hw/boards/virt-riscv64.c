@@ -15,6 +15,7 @@
 #include "hw/misc/sifive-test.h"
 #include "hw/mmio-device.h"
 #include "hw/pci/gpex.h"
+#include "hw/pci/pci.h"
 #include "hw/rtc/goldfish-rtc.h"
 #include "hw/storage/pflash-cfi01.h"
 #include "hw/timer/riscv-aclint.h"
@@ -314,7 +315,7 @@ static const MachineOps virt_ops = {
     .default_ram_size = 128 * MiB,
     .max_cpus = VIRT_MAX_HARTS,
     .is_default = true,
-    .default_bus = TYPE_VIRTIO_MMIO_BUS,
+    .default_bus = TYPE_PCI_BUS,
     .cpu_help = riscv_cpu_print_help,
 };
 QOM_TYPE(virt_type, .name = "virt-machine", .parent = TYPE_MACHINE, .size = sizeof(VirtMachine),

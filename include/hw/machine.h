@@ -58,7 +58,7 @@ typedef struct MachineOps {
     uint64_t default_ram_size;
     unsigned max_cpus;
     bool is_default;
-    const char *default_bus;     /* "virtio-mmio-bus" or "pci": where neutral names go */
+    const char *default_bus;     /* the type of bus where neutral names go */
     void (*cpu_help)(FILE *out); /* -cpu help */
     /* HMP system_powerdown; NULL when the board has no button. */
     void (*powerdown)(Machine *m);
