@@ -29,17 +29,17 @@ enum { GDB_PC = 32, GDB_F0 = 33, GDB_CSR0 = 65, GDB_PRIV = GDB_CSR0 + 4096 };
     }
 
 static const GdbReg x_regs[] = {
-    X(0, "zero", "int"),   X(1, "ra", "code_ptr"), X(2, "sp", "data_ptr"),
+    X(0, "zero", "int"),    X(1, "ra", "code_ptr"), X(2, "sp", "data_ptr"),
     X(3, "gp", "data_ptr"), X(4, "tp", "data_ptr"), X(5, "t0", "int"),
-    X(6, "t1", "int"),     X(7, "t2", "int"),     X(8, "fp", "data_ptr"),
-    X(9, "s1", "int"),     X(10, "a0", "int"),    X(11, "a1", "int"),
-    X(12, "a2", "int"),    X(13, "a3", "int"),    X(14, "a4", "int"),
-    X(15, "a5", "int"),    X(16, "a6", "int"),    X(17, "a7", "int"),
-    X(18, "s2", "int"),    X(19, "s3", "int"),    X(20, "s4", "int"),
-    X(21, "s5", "int"),    X(22, "s6", "int"),    X(23, "s7", "int"),
-    X(24, "s8", "int"),    X(25, "s9", "int"),    X(26, "s10", "int"),
-    X(27, "s11", "int"),   X(28, "t3", "int"),    X(29, "t4", "int"),
-    X(30, "t5", "int"),    X(31, "t6", "int"),    X(GDB_PC, "pc", "code_ptr"),
+    X(6, "t1", "int"),      X(7, "t2", "int"),      X(8, "fp", "data_ptr"),
+    X(9, "s1", "int"),      X(10, "a0", "int"),     X(11, "a1", "int"),
+    X(12, "a2", "int"),     X(13, "a3", "int"),     X(14, "a4", "int"),
+    X(15, "a5", "int"),     X(16, "a6", "int"),     X(17, "a7", "int"),
+    X(18, "s2", "int"),     X(19, "s3", "int"),     X(20, "s4", "int"),
+    X(21, "s5", "int"),     X(22, "s6", "int"),     X(23, "s7", "int"),
+    X(24, "s8", "int"),     X(25, "s9", "int"),     X(26, "s10", "int"),
+    X(27, "s11", "int"),    X(28, "t3", "int"),     X(29, "t4", "int"),
+    X(30, "t5", "int"),     X(31, "t6", "int"),     X(GDB_PC, "pc", "code_ptr"),
 };
 
 static const GdbReg f_regs[] = {
