@@ -79,6 +79,8 @@ void mem_remove(MemRegion *sub);
 void mem_set_enabled(MemRegion *mr, bool enabled);
 void mem_set_addr(MemRegion *mr, uint64_t addr);
 void mem_set_romd(MemRegion *mr, bool romd);
+/* Where the region's start is in the space of its outermost container; aliases do not count. */
+uint64_t mem_absolute_addr(const MemRegion *mr);
 /* Several changes, one new view. */
 void mem_transaction_begin(void);
 void mem_transaction_commit(void);

@@ -14,8 +14,17 @@ static const char *mtree_kind(const MemRegion *mr)
     }
 }
 
+static int mtree_compare(const void *a, const void *b)
+{
+    const MemRegion *x = *(MemRegion *const *)a, *y = *(MemRegion *const *)b;
+
+    return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
 static void mtree_print(GString *out, const MemRegion *mr, uint64_t base, unsigned depth)
 {
+    g_autoptr(GPtrArray) sorted = NULL;
+
     g_string_append_printf(out, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): ", 2 * depth, "",
                            base, base + mem_last(mr), mr->priority,
                            mtree_kind(mr->kind == MEM_ALIAS ? mr->alias : mr));
@@ -26,8 +35,13 @@ static void mtree_print(GString *out, const MemRegion *mr, uint64_t base, unsign
         g_string_append(out, mr->name);
     }
     g_string_append_printf(out, "%s\n", mr->enabled ? "" : " [disabled]");
-    for (unsigned i = 0; mr->subregions && i < mr->subregions->len; i++) {
-        const MemRegion *sub = mr->subregions->pdata[i];
+    if (!mr->subregions) {
+        return;
+    }
+    sorted = g_ptr_array_copy(mr->subregions, NULL, NULL);
+    g_ptr_array_sort(sorted, mtree_compare);
+    for (unsigned i = 0; i < sorted->len; i++) {
+        const MemRegion *sub = sorted->pdata[i];
 
         mtree_print(out, sub, base + sub->addr, depth + 1);
     }

@@ -210,6 +210,16 @@ void mem_set_romd(MemRegion *mr, bool romd)
     }
 }
 
+uint64_t mem_absolute_addr(const MemRegion *mr)
+{
+    uint64_t addr = 0;
+
+    for (; mr->container; mr = mr->container) {
+        addr += mr->addr;
+    }
+    return addr;
+}
+
 /* --- Address spaces --- */
 
 AddressSpace *mem_as_new(MemRegion *root, const char *name)
