@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""A machine without CPUs, driven through -qtest (softmmu/qtest.c has the protocol)."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import rhea  # noqa: E402  pylint: disable=wrong-import-position
+
+
+class Qtest:
+    """Use as a context manager; interrupts of intercepted lines gather in irqs as (number, level)."""
+
+    def __init__(self, *args):
+        self.irqs = []
+        self.errors = tempfile.TemporaryFile()
+        argv = [rhea.emulator(), "-M", "virt", "-accel", "qtest", "-qtest", "stdio", "-display", "none",
+                "-monitor", "none", "-bios", "none", "-m", "64M"]
+        if "-serial" not in args:
+            argv += ["-serial", "null"]
+        self.process = subprocess.Popen(argv + list(args), stdin=subprocess.PIPE, text=True,
+                                        stdout=subprocess.PIPE, stderr=self.errors)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.errors.close()
+
+    def _answer(self):
+        while True:
+            line = self.process.stdout.readline()
+            if not line:
+                self.errors.seek(0)
+                raise AssertionError(f"the emulator ended with status {self.process.wait(10)}: "
+                                     f"{self.errors.read().decode(errors='replace')[-2000:]}")
+            words = line.split()
+            if words[0] != "IRQ":
+                return line.strip()
+            self.irqs.append((int(words[2]), words[1] == "raise"))
+
+    def raw(self, line):
+        """Sends a line and returns the answer, FAIL or OK."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def command(self, *words):
+        """Sends a command that must succeed; what follows OK."""
+        line = " ".join(hex(w) if isinstance(w, int) else w for w in words)
+        answer = self.raw(line)
+        assert answer.split()[0] == "OK", f"{line}: {answer}"
+        return answer[2:].strip()
+
+    def many(self, lines):
+        """Sends many lines at once and returns their answers."""
+        answers = []
+        for i in range(0, len(lines), 256):
+            part = lines[i:i + 256]
+            self.process.stdin.write("\n".join(part) + "\n")
+            self.process.stdin.flush()
+            answers += [self._answer() for _ in part]
+        return answers
+
+    def read(self, addr, size=4):
+        return int(self.command("read" + {1: "b", 2: "w", 4: "l", 8: "q"}[size], addr), 0)
+
+    def write(self, addr, value, size=4):
+        self.command("write" + {1: "b", 2: "w", 4: "l", 8: "q"}[size], addr, value)
+
+    def step(self, ns=None):
+        """Lets virtual time pass: ns, or up to the next deadline. The time it is then."""
+        return int(self.command("clock_step", *([] if ns is None else [str(ns)])))
+
+    def take_irqs(self):
+        irqs, self.irqs = self.irqs, []
+        return irqs
+
+
+    def devices(self):
+        """(path, type) of each device."""
+        return [tuple(d.rsplit("=", 1)) for d in self.command("rhea_devices").split()]
+
+    def find(self, type_name, number=0):
+        """Path of a device of that type."""
+        return [p for p, t in self.devices() if t == type_name][number]
+
+    def registers(self, path):
+        """(address, [(name, offset, size, kind, reset, writable)]) of a device's register table, or
+        (None, [])."""
+        words = self.command("rhea_regs", path).split()
+        regs = []
+        for word in words[1:]:
+            name, offset, size, kind, reset, writable = word.split(":")
+            regs.append((name, int(offset, 0), int(size), kind, int(reset, 0), int(writable, 0)))
+        return (int(words[0], 0) if words else None), regs
