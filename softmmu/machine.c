@@ -8,6 +8,7 @@
 #include <sys/sysinfo.h>
 
 #include "hw/machine.h"
+#include "memory/backend.h"
 #include "target/cpu-ops.h"
 
 #define MACHINE_SUFFIX "-machine"
@@ -195,12 +196,48 @@ bool machine_init_board(Machine *m, Error **errp)
            machine_ops(m)->init(m, errp);
 }
 
+/* The memory of -machine memory-backend=ID: exactly -m of it. */
+static RamBlock *machine_backend_ram(Machine *m, Error **errp)
+{
+    Object *folder = qom_container(qom_root(), "/objects");
+    Object *backend = NULL;
+    RamBlock *rb;
+
+    for (guint i = 0; folder->children && i < folder->children->len; i++) {
+        Object *child = g_ptr_array_index(folder->children, i);
+
+        if (!strcmp(child->name, m->memory_backend) && qom_is(child, TYPE_MEMORY_BACKEND)) {
+            backend = child;
+        }
+    }
+    rb = backend ? memory_backend_block(backend) : NULL;
+    if (!rb) {
+        error_fail(errp, "-machine: memory-backend=%s: there is no memory backend of that id "
+                   "(-object memory-backend-ram,id=...)", m->memory_backend);
+    } else if (rb->size != m->ram_size) {
+        error_fail(errp, "-machine: memory-backend=%s has %" PRIu64 " MiB, and -m says %" PRIu64
+                   " MiB", m->memory_backend, (uint64_t)(rb->size / MiB),
+                   (uint64_t)(m->ram_size / MiB));
+        rb = NULL;
+    }
+    return rb;
+}
+
 bool machine_create_ram(Machine *m, Error **errp)
 {
     RamOptions opts = {.path = m->mem_path, .prealloc = m->mem_prealloc, .share = !!m->mem_path};
     const char *id = machine_ops(m)->default_ram_id;
     RamBlock *rb;
 
+    if (m->memory_backend) {
+        rb = machine_backend_ram(m, errp);
+        if (!rb) {
+            return false;
+        }
+        m->ram = g_new0(MemRegion, 1);
+        mem_init_ram_block(m->ram, &m->obj, id, rb);
+        return true;
+    }
     rb = ram_block_new(id, m->ram_size, &opts, errp);
     if (!rb) {
         error_prepend(errp, "-m: ");
@@ -285,6 +322,7 @@ static const PropDesc machine_props[] = {
     PROP_STR("append", Machine, append, NULL, "kernel command line (-append)"),
     PROP_STR("dtb", Machine, dtb, NULL, "device tree to use instead of the generated one (-dtb)"),
     PROP_STR("dumpdtb", Machine, dumpdtb, NULL, "write the device tree to this file and exit"),
+    PROP_STR("memory-backend", Machine, memory_backend, NULL, "id of the object that is the RAM"),
     PROP_STR("firmware", Machine, firmware, NULL, "firmware image (-bios)"),
     PROP_BOOL("graphics", Machine, graphics, true, "a display is wanted (off: -nographic)"),
     PROP_END,
