@@ -102,6 +102,21 @@ static inline void do_store(TcgEnv *env, void *const *rt, const IrInsn *insn, ui
     }
 }
 
+static uint64_t do_atomic(TcgEnv *env, void *const *rt, const IrInsn *insn, uint64_t va, uint64_t v)
+{
+    uint32_t info = mem_info(insn) | insn->cond << 16;
+
+    return extend(((RtAtomic)rt[RT_ATOMIC])(env, va, v, info), insn->mem, insn->type);
+}
+
+static uint64_t do_cas(TcgEnv *env, void *const *rt, const IrInsn *insn, uint64_t va,
+                       uint64_t expect, uint64_t desired)
+{
+    uint64_t old = ((RtCas)rt[RT_CAS])(env, va, expect, desired, mem_info(insn));
+
+    return extend(old, insn->mem, insn->type);
+}
+
 static void do_fence(int64_t kinds)
 {
     if (kinds & IR_FENCE_WR) {
@@ -142,103 +157,183 @@ static uint64_t do_op_helper(const Ir *ir, TcgEnv *env, const IrInsn *insn, cons
     return ir_narrow(insn->type, ir_helper(ir->target, n)->fn(env, a[0], a[1], a[2], a[3]));
 }
 
+/* --- Globals --- */
+
+static inline bool is_narrow(IrType type)
+{
+    return type == IR_I32 || type == IR_F32;
+}
+
+static inline uint64_t get_global(const TcgEnv *env, const IrGlobal *g)
+{
+    const void *p = (const char *)env + g->offset;
+
+    return is_narrow(g->type) ? *(const uint32_t *)p : *(const uint64_t *)p;
+}
+
+static inline void put_global(TcgEnv *env, const IrGlobal *g, uint64_t value)
+{
+    void *p = (char *)env + g->offset;
+
+    if (is_narrow(g->type)) {
+        *(uint32_t *)p = value;
+    } else {
+        *(uint64_t *)p = value;
+    }
+}
+
 /* --- The loop --- */
 
-#define ENV_FIELD(offset) ((char *)env + (offset))
-#define A                 v[insn->arg[0]]
-#define B                 v[insn->arg[1]]
-#define EVAL1(op)         v[i] = ir_eval(op, insn->type, A, 0)
-#define EVAL2(op)         v[i] = ir_eval(op, insn->type, A, B)
-
-static inline bool compare(const Ir *ir, const IrInsn *insn, const uint64_t *v)
-{
-    return ir_eval_cond(insn->cond, ir->insns[insn->arg[0]].type, A, B);
-}
-
-static inline void put_global(const Ir *ir, TcgEnv *env, const IrInsn *insn, uint64_t value)
-{
-    const IrGlobal *g = &ir->target->globals[insn->imm];
-
-    host_store(ENV_FIELD(g->offset), value,
-               g->type == IR_I32 || g->type == IR_F32 ? IR_MEM_32 : IR_MEM_64);
-}
-
-static inline uint64_t get_global(const Ir *ir, TcgEnv *env, const IrInsn *insn)
-{
-    return host_load(ENV_FIELD(ir->target->globals[insn->imm].offset),
-                     insn->type == IR_I32 || insn->type == IR_F32 ? IR_MEM_32 : IR_MEM_64);
-}
+/*
+ * Every op ends in a jump of its own to the next one's code: the host's branch prediction then
+ * learns which op follows which.
+ */
+#define NEXT                                                                                       \
+    do {                                                                                           \
+        insn++;                                                                                    \
+        r++;                                                                                       \
+        goto *labels[insn->op];                                                                    \
+    } while (0)
+#define A       v[insn->arg[0]]
+#define B       v[insn->arg[1]]
+#define COMPARE ir_eval_cond(insn->cond, ir->insns[insn->arg[0]].type, A, B)
+#define UNARY(op)                                                                                  \
+    do_##op : *r = ir_eval(IR_##op, insn->type, A, 0);                                             \
+    NEXT
+#define BINARY(op)                                                                                 \
+    do_##op : *r = ir_eval(IR_##op, insn->type, A, B);                                             \
+    NEXT
 
 InterpLeave interp_run(const Ir *ir, TcgEnv *env, void *const *rt)
 {
-    uint64_t v[IR_MAX_INSNS];
+    static const void *const labels[IR_NOPS] = {
+#define IR_OP(name, nargs, props, lack) [IR_##name] = &&do_##name,
+#include "tcg/ir-ops.def"
+#undef IR_OP
+    };
+    const IrGlobal *globals = ir->target->globals;
+    const IrInsn *insn = ir->insns;
+    uint64_t v[IR_MAX_INSNS], *r = v;
 
     env->host_ra = 0;
-    for (unsigned i = 0;; i++) {
-        const IrInsn *insn = &ir->insns[i];
+    goto *labels[insn->op];
 
-        switch ((IrOp)insn->op) {
-        case IR_CONST: v[i] = ir_narrow(insn->type, insn->imm); break;
-        case IR_GET: v[i] = get_global(ir, env, insn); break;
-        case IR_PUT: put_global(ir, env, insn, A); break;
-        case IR_LDENV:
-            v[i] = extend(host_load(ENV_FIELD(insn->imm), insn->mem & IR_MEM_SIZE), insn->mem,
-                          insn->type);
-            break;
-        case IR_STENV: host_store(ENV_FIELD(insn->imm), A, insn->mem & IR_MEM_SIZE); break;
-        case IR_PC: v[i] = env->pc_page + insn->imm; break;
-        case IR_INSN: env->pc = env->pc_page + insn->imm; break;
-        case IR_ADD: EVAL2(IR_ADD); break;
-        case IR_SUB: EVAL2(IR_SUB); break;
-        case IR_AND: EVAL2(IR_AND); break;
-        case IR_OR: EVAL2(IR_OR); break;
-        case IR_XOR: EVAL2(IR_XOR); break;
-        case IR_SHL: EVAL2(IR_SHL); break;
-        case IR_SHR: EVAL2(IR_SHR); break;
-        case IR_SAR: EVAL2(IR_SAR); break;
-        case IR_MUL: EVAL2(IR_MUL); break;
-        case IR_MULHU: EVAL2(IR_MULHU); break;
-        case IR_MULHS: EVAL2(IR_MULHS); break;
-        case IR_NEG: EVAL1(IR_NEG); break;
-        case IR_NOT: EVAL1(IR_NOT); break;
-        case IR_ANDN: EVAL2(IR_ANDN); break;
-        case IR_ROTL: EVAL2(IR_ROTL); break;
-        case IR_ROTR: EVAL2(IR_ROTR); break;
-        case IR_SEXT8: EVAL1(IR_SEXT8); break;
-        case IR_SEXT16: EVAL1(IR_SEXT16); break;
-        case IR_ZEXT8: EVAL1(IR_ZEXT8); break;
-        case IR_ZEXT16: EVAL1(IR_ZEXT16); break;
-        case IR_SEXT32: EVAL1(IR_SEXT32); break;
-        case IR_ZEXT32: EVAL1(IR_ZEXT32); break;
-        case IR_TRUNC: EVAL1(IR_TRUNC); break;
-        case IR_FBITS: EVAL1(IR_FBITS); break;
-        case IR_FBOX: EVAL1(IR_FBOX); break;
-        case IR_FUNBOX: EVAL1(IR_FUNBOX); break;
-        case IR_SETCOND: v[i] = compare(ir, insn, v); break;
-        case IR_MOVCOND: v[i] = v[insn->arg[compare(ir, insn, v) ? 2 : 3]]; break;
-        case IR_LOAD: v[i] = do_load(env, rt, insn, A + insn->imm); break;
-        case IR_STORE: do_store(env, rt, insn, A + insn->imm, B); break;
-        case IR_ATOMIC:
-            v[i] =
-                ((RtAtomic)rt[RT_ATOMIC])(env, A + insn->imm, B, mem_info(insn) | insn->cond << 16);
-            v[i] = extend(v[i], insn->mem, insn->type);
-            break;
-        case IR_CAS:
-            v[i] = ((RtCas)rt[RT_CAS])(env, A + insn->imm, B, v[insn->arg[2]], mem_info(insn));
-            v[i] = extend(v[i], insn->mem, insn->type);
-            break;
-        case IR_FENCE: do_fence(insn->imm); break;
-        case IR_CALL: v[i] = do_call(ir, env, insn, v); break;
-        case IR_EXIT_IF:
-            if (!compare(ir, insn, v)) {
-                break;
-            }
-            /* fall through */
-        case IR_GOTO: env->pc = env->pc_page + insn->imm; return INTERP_GOTO;
-        case IR_PUSH_RET: break;
-        case IR_GOTO_IND: env->pc = A; return INTERP_GOTO;
-        case IR_EXIT: env->pc = env->pc_page + insn->imm; return INTERP_EXIT;
-        default: v[i] = do_op_helper(ir, env, insn, v); break;
-        }
+do_CONST:
+    *r = ir_narrow(insn->type, insn->imm);
+    NEXT;
+do_GET:
+    *r = get_global(env, &globals[insn->imm]);
+    NEXT;
+do_PUT:
+    put_global(env, &globals[insn->imm], A);
+    NEXT;
+do_LDENV:
+    *r = host_load((char *)env + insn->imm, insn->mem & IR_MEM_SIZE);
+    *r = extend(*r, insn->mem, insn->type);
+    NEXT;
+do_STENV:
+    host_store((char *)env + insn->imm, A, insn->mem & IR_MEM_SIZE);
+    NEXT;
+do_PC:
+    *r = env->pc_page + insn->imm;
+    NEXT;
+do_INSN:
+    env->pc = env->pc_page + insn->imm;
+    NEXT;
+
+    BINARY(ADD);
+    BINARY(SUB);
+    BINARY(AND);
+    BINARY(OR);
+    BINARY(XOR);
+    BINARY(SHL);
+    BINARY(SHR);
+    BINARY(SAR);
+    BINARY(MUL);
+    BINARY(MULHU);
+    BINARY(MULHS);
+    UNARY(NEG);
+    UNARY(NOT);
+    BINARY(ANDN);
+    BINARY(ROTL);
+    BINARY(ROTR);
+    UNARY(SEXT8);
+    UNARY(SEXT16);
+    UNARY(ZEXT8);
+    UNARY(ZEXT16);
+    UNARY(SEXT32);
+    UNARY(ZEXT32);
+    UNARY(TRUNC);
+    UNARY(FBITS);
+    UNARY(FBOX);
+    UNARY(FUNBOX);
+
+do_DIVU:
+do_DIVS:
+do_REMU:
+do_REMS:
+do_CLZ:
+do_CTZ:
+do_POPCNT:
+do_BSWAP:
+do_CLMUL:
+do_CLMULH:
+do_FADD:
+do_FSUB:
+do_FMUL:
+do_FDIV:
+do_FSQRT:
+do_FMA:
+do_FMIN:
+do_FMAX:
+do_FCMP:
+do_FCVT_F:
+do_FCVT_SI:
+do_FCVT_UI:
+do_FCVT_SF:
+do_FCVT_UF:
+    *r = do_op_helper(ir, env, insn, v);
+    NEXT;
+
+do_SETCOND:
+    *r = COMPARE;
+    NEXT;
+do_MOVCOND:
+    *r = v[insn->arg[COMPARE ? 2 : 3]];
+    NEXT;
+do_LOAD:
+    *r = do_load(env, rt, insn, A + insn->imm);
+    NEXT;
+do_STORE:
+    do_store(env, rt, insn, A + insn->imm, B);
+    NEXT;
+do_ATOMIC:
+    *r = do_atomic(env, rt, insn, A + insn->imm, B);
+    NEXT;
+do_CAS:
+    *r = do_cas(env, rt, insn, A + insn->imm, B, v[insn->arg[2]]);
+    NEXT;
+do_FENCE:
+    do_fence(insn->imm);
+    NEXT;
+do_CALL:
+    *r = do_call(ir, env, insn, v);
+    NEXT;
+do_PUSH_RET:
+    NEXT;
+
+do_EXIT_IF:
+    if (COMPARE) {
+        goto do_GOTO;
     }
+    NEXT;
+do_GOTO:
+    env->pc = env->pc_page + insn->imm;
+    return INTERP_GOTO;
+do_GOTO_IND:
+    env->pc = A;
+    return INTERP_GOTO;
+do_EXIT:
+    env->pc = env->pc_page + insn->imm;
+    return INTERP_EXIT;
 }
