@@ -220,7 +220,11 @@ void ir_push_ret(Ir *ir, int64_t page_rel);
 void ir_goto_ind(Ir *ir, IrJumpKind kind, IrVal pc);
 void ir_exit(Ir *ir, int64_t page_rel);
 
-/* --- Passes: in place; dead instructions are removed and values renumbered by ir_dce() --- */
+/*
+ * --- Passes: in place; dead instructions are removed and values renumbered by ir_dce() ---
+ *
+ * Of the INSNs, ir_dce() keeps those behind which something may fault or call.
+ */
 
 void ir_opt_env(Ir *ir);  /* forwards PUT to GET and GET to GET, drops dead PUTs */
 void ir_opt_fold(Ir *ir); /* constants, identities, strength; displacements into LOAD/STORE */

@@ -25,7 +25,7 @@ static void test_dead_put(void)
 {
     check_pass("%0:i64 = const +0x5\n%1:i64 = const +0x6\nput x0 %0\ninsn +0x4\nput x0 %1\n"
                "goto +0x0\n",
-               ir_opt_env, "%1:i64 = const +0x6\ninsn +0x4\nput x0 %1\ngoto +0x0\n");
+               ir_opt_env, "%1:i64 = const +0x6\nput x0 %1\ngoto +0x0\n");
 }
 
 /* What may leave between two PUTs sees the first. */
@@ -75,6 +75,18 @@ static void test_dead_values(void)
                "%5:f64 = fsqrt %4\ngoto +0x0\n");
 }
 
+/* Only those INSNs stay whose pc can be asked for. */
+static void test_dead_insns(void)
+{
+    check_pass("insn +0x0\n%0:i64 = get x0\nput x1 %0\ninsn +0x4\n%1:i64 = load %0 u8 mmu0 +0x0\n"
+               "put x2 %1\ninsn +0x8\n%2:i64 = call pure %0 %1\nput x3 %2\ninsn +0xc\n"
+               "%3:i64 = call state %0\ninsn +0x10\nexit_if.eq %0 %1 +0x20\ngoto +0x14\n",
+               ir_dce,
+               "%0:i64 = get x0\nput x1 %0\ninsn +0x4\n%1:i64 = load %0 u8 mmu0 +0x0\n"
+               "put x2 %1\n%2:i64 = call pure %0 %1\nput x3 %2\ninsn +0xc\n"
+               "%3:i64 = call state %0\nexit_if.eq %0 %1 +0x20\ngoto +0x14\n");
+}
+
 /* addw, addw on one register, then a branch on it. */
 static void test_all(void)
 {
@@ -85,9 +97,9 @@ static void test_all(void)
                "insn +0x8\n%10:i64 = get x0\n%11:i64 = const +0x0\n%12:i64 = setcond.ne %10 %11\n"
                "exit_if.ne %12 %11 +0x0\ngoto +0xc\n",
                ir_optimise,
-               "insn +0x0\n%0:i64 = get x0\n%1:i32 = trunc %0\n%11:i64 = const +0x0\n"
-               "insn +0x4\n%7:i32 = const +0x3\n%8:i32 = add %1 %7\n%9:i64 = sext32 %8\nput x0 %9\n"
-               "insn +0x8\nexit_if.ne %9 %11 +0x0\ngoto +0xc\n");
+               "%0:i64 = get x0\n%1:i32 = trunc %0\n%11:i64 = const +0x0\n"
+               "%7:i32 = const +0x3\n%8:i32 = add %1 %7\n%9:i64 = sext32 %8\nput x0 %9\n"
+               "exit_if.ne %9 %11 +0x0\ngoto +0xc\n");
 }
 
 int main(int argc, char **argv)
@@ -101,6 +113,7 @@ int main(int argc, char **argv)
     g_test_add_func("/opt-env/plain-calls", test_plain_calls);
     g_test_add_func("/opt-env/state-call", test_state_call);
     g_test_add_func("/opt-dce/dead-values", test_dead_values);
+    g_test_add_func("/opt-dce/dead-insns", test_dead_insns);
     g_test_add_func("/opt/all", test_all);
     return g_test_run();
 }
