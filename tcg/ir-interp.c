@@ -204,14 +204,13 @@ static inline void put_global(TcgEnv *env, const IrGlobal *g, uint64_t value)
     do_##op : *r = ir_eval(IR_##op, insn->type, A, B);                                             \
     NEXT
 
-/* GCC would join the jumps again. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define KEEP_JUMPS __attribute__((optimize("no-gcse", "no-crossjumping")))
-#else
-#define KEEP_JUMPS
+/* GCC would join the jumps again. */
+InterpLeave interp_run(const Ir *ir, TcgEnv *env, void *const *rt)
+    __attribute__((optimize("no-gcse", "no-crossjumping")));
 #endif
 
-KEEP_JUMPS InterpLeave interp_run(const Ir *ir, TcgEnv *env, void *const *rt)
+InterpLeave interp_run(const Ir *ir, TcgEnv *env, void *const *rt)
 {
     static const void *const labels[IR_NOPS] = {
 #define IR_OP(name, nargs, props, lack) [IR_##name] = &&do_##name,

@@ -19,55 +19,17 @@
 #include "rhea/bits.h"
 #include "tcg/ir-eval.h"
 #include "tcg/ir-private.h"
+#include "tcg/opt-fold.h"
 
 #define AGAIN ((IrVal)(IR_NONE - 1))
 
-enum { MAX_REWRITES = 16, MAX_DEPTH = 4 };
+enum { MAX_REWRITES = 16 };
 
 typedef IrVal (*FoldRule)(Ir *ir, IrInsn *insn);
 
 static IrVal fold_insn(Ir *ir, IrInsn *insn);
 
-/* --- Looking at operands and making new ones --- */
-
-static const IrInsn *def(const Ir *ir, IrVal v)
-{
-    return &ir->insns[v];
-}
-
-/* The instruction that defines @v, if it is an @op. */
-static const IrInsn *def_of(const Ir *ir, IrVal v, IrOp op)
-{
-    return ir->insns[v].op == op ? &ir->insns[v] : NULL;
-}
-
-static bool is_const(const Ir *ir, IrVal v, int64_t *c)
-{
-    *c = ir->insns[v].imm;
-    return ir->insns[v].op == IR_CONST;
-}
-
-/* The constant as unsigned number of its type. */
-static bool is_uconst(const Ir *ir, IrVal v, uint64_t *c)
-{
-    *c = ir_narrow(ir->insns[v].type, ir->insns[v].imm);
-    return ir->insns[v].op == IR_CONST;
-}
-
-static bool equals(const Ir *ir, IrVal v, int64_t c)
-{
-    return ir->insns[v].op == IR_CONST && ir->insns[v].imm == c;
-}
-
-static unsigned width(IrType type)
-{
-    return type == IR_I32 ? 32 : 64;
-}
-
-static bool fits_s32(int64_t v)
-{
-    return v == (int32_t)v;
-}
+/* --- Making new operands --- */
 
 /* Constants are kept in one form, so that equal ones are one value: I32 sign-, F32 zero-extended. */
 static IrVal fold_const(Ir *ir, IrType type, uint64_t v)
@@ -114,113 +76,6 @@ static IrCond cond_swapped(IrCond c)
         [IR_GT] = IR_LT, [IR_LTU] = IR_GTU, [IR_GEU] = IR_LEU, [IR_LEU] = IR_GEU, [IR_GTU] = IR_LTU,
     };
     return swapped[c];
-}
-
-/* --- What is known of a value's bits --- */
-
-static uint64_t type_mask(IrType type)
-{
-    return type == IR_I32 || type == IR_F32 ? 0xffffffffu : ~0ULL;
-}
-
-static uint64_t all_below_top(uint64_t bits)
-{
-    return bits ? MASK_ULL(64 - __builtin_clzll(bits)) : 0;
-}
-
-/* Bits that may be one. */
-static uint64_t possible_bits(const Ir *ir, IrVal v, unsigned depth)
-{
-    const IrInsn *insn = def(ir, v);
-    uint64_t all = type_mask(insn->type), c;
-
-    if (depth == 0) {
-        return all;
-    }
-    switch (insn->op) {
-    case IR_CONST: return insn->imm & all;
-    case IR_SETCOND:
-    case IR_FCMP: return 1;
-    case IR_CLZ:
-    case IR_CTZ:
-    case IR_POPCNT: return 0x7f;
-    case IR_ZEXT8: return 0xff & possible_bits(ir, insn->arg[0], depth - 1);
-    case IR_ZEXT16: return 0xffff & possible_bits(ir, insn->arg[0], depth - 1);
-    case IR_ZEXT32:
-    case IR_TRUNC: return 0xffffffff & possible_bits(ir, insn->arg[0], depth - 1);
-    case IR_AND:
-        return possible_bits(ir, insn->arg[0], depth - 1) &
-               possible_bits(ir, insn->arg[1], depth - 1);
-    case IR_OR:
-    case IR_XOR:
-        return possible_bits(ir, insn->arg[0], depth - 1) |
-               possible_bits(ir, insn->arg[1], depth - 1);
-    case IR_MOVCOND:
-        return possible_bits(ir, insn->arg[2], depth - 1) |
-               possible_bits(ir, insn->arg[3], depth - 1);
-    case IR_SHR:
-        return is_uconst(ir, insn->arg[1], &c)
-                   ? possible_bits(ir, insn->arg[0], depth - 1) >> (c & (width(insn->type) - 1))
-                   : all_below_top(possible_bits(ir, insn->arg[0], depth - 1));
-    case IR_SHL:
-        return is_uconst(ir, insn->arg[1], &c)
-                   ? (possible_bits(ir, insn->arg[0], depth - 1) << (c & (width(insn->type) - 1))) &
-                         all
-                   : all;
-    case IR_LOAD:
-    case IR_LDENV:
-        return insn->mem & IR_MEM_SIGNED ? all : all & MASK_ULL(8u << (insn->mem & IR_MEM_SIZE));
-    default: return all;
-    }
-}
-
-/* The number of low bits of which the value is the sign extension. */
-static unsigned signed_bits(const Ir *ir, IrVal v, unsigned depth)
-{
-    const IrInsn *insn = def(ir, v);
-    unsigned w = width(insn->type), a, b;
-    uint64_t possible, c;
-
-    if (depth == 0) {
-        return w;
-    }
-    switch (insn->op) {
-    case IR_CONST:
-        c = insn->imm < 0 ? ~insn->imm : insn->imm;
-        return c ? 65 - __builtin_clzll(c) : 1;
-    case IR_SEXT8: return 8;
-    case IR_SEXT16: return 16;
-    case IR_SEXT32: return MIN(32, signed_bits(ir, insn->arg[0], depth - 1));
-    case IR_SAR:
-        a = signed_bits(ir, insn->arg[0], depth - 1);
-        if (is_uconst(ir, insn->arg[1], &c)) {
-            c &= w - 1;
-            return a > c ? a - c : 1;
-        }
-        return a;
-    case IR_AND:
-    case IR_OR:
-    case IR_XOR:
-        a = signed_bits(ir, insn->arg[0], depth - 1);
-        b = signed_bits(ir, insn->arg[1], depth - 1);
-        if (MAX(a, b) < w) {
-            return MAX(a, b);
-        }
-        break;
-    case IR_MOVCOND:
-        a = signed_bits(ir, insn->arg[2], depth - 1);
-        b = signed_bits(ir, insn->arg[3], depth - 1);
-        return MAX(a, b);
-    case IR_LOAD:
-    case IR_LDENV:
-        if (insn->mem & IR_MEM_SIGNED) {
-            return MIN(w, 8u << (insn->mem & IR_MEM_SIZE));
-        }
-        break;
-    default: break;
-    }
-    possible = possible_bits(ir, v, depth);
-    return possible ? MIN(w, 65u - __builtin_clzll(possible)) : 1;
 }
 
 /* --- Sums --- */
@@ -331,7 +186,7 @@ static IrVal rule_and_known(Ir *ir, IrInsn *insn)
     if (!is_uconst(ir, insn->arg[1], &c)) {
         return IR_NONE;
     }
-    possible = possible_bits(ir, insn->arg[0], MAX_DEPTH);
+    possible = ir_possible_bits(ir, insn->arg[0]);
     if (!(possible & ~c)) {
         return insn->arg[0];
     }
@@ -500,7 +355,7 @@ static IrVal rule_shr_known(Ir *ir, IrInsn *insn)
     uint64_t c;
 
     if (!is_uconst(ir, insn->arg[1], &c) || c >= width(insn->type) ||
-        possible_bits(ir, insn->arg[0], MAX_DEPTH) >> c) {
+        ir_possible_bits(ir, insn->arg[0]) >> c) {
         return IR_NONE;
     }
     return fold_const(ir, insn->type, 0);
@@ -568,7 +423,7 @@ static IrVal rule_zext_known(Ir *ir, IrInsn *insn)
 {
     uint64_t mask = insn->op == IR_ZEXT8 ? 0xff : 0xffff;
 
-    return possible_bits(ir, insn->arg[0], MAX_DEPTH) & ~mask ? IR_NONE : insn->arg[0];
+    return ir_possible_bits(ir, insn->arg[0]) & ~mask ? IR_NONE : insn->arg[0];
 }
 
 /* sext8(x) = x and sext16(x) = x when x is the sign extension of so many bits */
@@ -576,7 +431,7 @@ static IrVal rule_sext_known(Ir *ir, IrInsn *insn)
 {
     unsigned bits = insn->op == IR_SEXT8 ? 8 : 16;
 
-    return signed_bits(ir, insn->arg[0], MAX_DEPTH) <= bits ? insn->arg[0] : IR_NONE;
+    return ir_signed_bits(ir, insn->arg[0]) <= bits ? insn->arg[0] : IR_NONE;
 }
 
 /* sext32(trunc(x)) = x when x is the sign extension of 32 bits; zext32 likewise */
@@ -590,15 +445,15 @@ static IrVal rule_ext_trunc(Ir *ir, IrInsn *insn)
     }
     x = trunc->arg[0];
     if (insn->op == IR_SEXT32) {
-        return signed_bits(ir, x, MAX_DEPTH) <= 32 ? x : IR_NONE;
+        return ir_signed_bits(ir, x) <= 32 ? x : IR_NONE;
     }
-    return possible_bits(ir, x, MAX_DEPTH) >> 32 ? IR_NONE : x;
+    return ir_possible_bits(ir, x) >> 32 ? IR_NONE : x;
 }
 
 /* sext32(x) = zext32(x) when bit 31 of x is not possible */
 static IrVal rule_sext_positive(Ir *ir, IrInsn *insn)
 {
-    if (possible_bits(ir, insn->arg[0], MAX_DEPTH) & BIT(31)) {
+    if (ir_possible_bits(ir, insn->arg[0]) & BIT(31)) {
         return IR_NONE;
     }
     return rewrite(insn, IR_ZEXT32, insn->arg[0], IR_NONE);
@@ -779,8 +634,7 @@ static IrVal rule_setcond_known(Ir *ir, IrInsn *insn)
 static IrVal rule_setcond_bool(Ir *ir, IrInsn *insn)
 {
     if (insn->cond != IR_NE || !equals(ir, insn->arg[1], 0) ||
-        def(ir, insn->arg[0])->type != insn->type ||
-        possible_bits(ir, insn->arg[0], MAX_DEPTH) > 1) {
+        def(ir, insn->arg[0])->type != insn->type || ir_possible_bits(ir, insn->arg[0]) > 1) {
         return IR_NONE;
     }
     return insn->arg[0];

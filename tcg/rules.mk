@@ -10,6 +10,7 @@ obj-y += tcg/ir-print.o
 obj-y += tcg/ir-verify.o
 obj-y += tcg/op-helpers.o
 obj-y += tcg/opt.o
+obj-y += tcg/opt-bits.o
 obj-y += tcg/opt-dce.o
 obj-y += tcg/opt-env.o
 obj-y += tcg/opt-fold.o
