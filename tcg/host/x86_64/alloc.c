@@ -126,9 +126,10 @@ void cg_alloc_init(Cg *c)
 {
     unsigned nglobals = c->ir->target->nglobals;
 
-    c->v = g_new(Val, c->ir->n);
+    c->v = g_new(Val, c->ir->n + c->ir->n / 2 + 1); /* a group has two accesses or more */
+    c->extra_use = IR_NONE;
     c->in_global = g_new(IrVal, nglobals);
-    c->free_slots = g_new(int16_t, c->ir->n + 1);
+    c->free_slots = g_new(int16_t, c->ir->n + c->ir->n / 2 + 1);
     for (unsigned g = 0; g < nglobals; g++) {
         c->in_global[g] = IR_NONE;
     }
@@ -157,9 +158,10 @@ static Val *root_of(const Cg *c, IrVal v)
     return &c->v[c->v[v].root];
 }
 
+/* Values that are no instruction's (addends) are I64. */
 static IrType root_type(const Cg *c, const Val *r)
 {
-    return c->ir->insns[r - c->v].type;
+    return r - c->v < (ptrdiff_t)c->ir->n ? c->ir->insns[r - c->v].type : IR_I64;
 }
 
 static bool is_live_after(const Cg *c, const Val *r)
@@ -287,7 +289,7 @@ bool cg_is_const(const Cg *c, IrVal v, int64_t *imm)
 {
     const IrInsn *def = &c->ir->insns[c->v[v].root];
 
-    if (def->op != IR_CONST) {
+    if (c->v[v].root >= c->ir->n || def->op != IR_CONST) {
         return false;
     }
     *imm = c->ir->insns[v].type == IR_I32 ? (int32_t)def->imm : def->imm;
@@ -465,6 +467,17 @@ void cg_def_in(Cg *c, unsigned reg)
     own_temp(c, x, reg);
 }
 
+unsigned cg_def_extra(Cg *c, IrVal v, IrVal last_use)
+{
+    Val *x = &c->v[v];
+
+    *x = (Val){.root = v, .last_use = last_use, .next = IR_NONE, .slot = -1, .global = -1,
+               .hint = -1, .reg = NO_REG};
+    own_temp(c, x, pick_temp(c, CLASS_GPR));
+    lock(c, CLASS_GPR, x->reg);
+    return x->reg;
+}
+
 /* --- Globals --- */
 
 void cg_get(Cg *c)
@@ -605,10 +618,14 @@ void cg_end_insn(Cg *c)
     if (c->v[c->i].last_use <= c->i) {
         forget(c, &c->v[c->i]);
     }
+    if (c->extra_use != IR_NONE && !is_live_after(c, &c->v[c->extra_use])) {
+        forget(c, &c->v[c->extra_use]);
+    }
+    c->extra_use = IR_NONE;
     c->locked[CLASS_GPR] = c->locked[CLASS_XMM] = 0;
 }
 
-unsigned cg_live_temps(Cg *c, SavedReg *saved)
+unsigned cg_live_temps(Cg *c, SavedReg *saved, IrVal except)
 {
     unsigned n = 0;
 
@@ -618,7 +635,7 @@ unsigned cg_live_temps(Cg *c, SavedReg *saved)
             Val *r;
             bool in_env;
 
-            if (o == IR_NONE || o == c->i || !is_live_after(c, &c->v[o])) {
+            if (o == IR_NONE || o == c->i || o == except || !is_live_after(c, &c->v[o])) {
                 continue;
             }
             r = &c->v[o];

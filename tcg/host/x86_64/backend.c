@@ -141,6 +141,9 @@ static void emit_stubs(Cg *c)
         const Stub *s = &g_array_index(c->stubs, Stub, k);
 
         patch_rel32(&c->a, s->from, asm_pos(&c->a));
+        if (s->from2) {
+            patch_rel32(&c->a, s->from2, asm_pos(&c->a));
+        }
         s->emit(c, s);
     }
 }
@@ -168,8 +171,11 @@ bool backend_compile(Backend *be, const Ir *ir, uint32_t block_page_off, size_t 
     c.exits = g_array_new(FALSE, FALSE, sizeof(CodeExit));
     c.exit_jumps = cg_new_exit_jumps();
     cg_alloc_init(&c);
+    cg_find_groups(&c);
     compile(&c, cb);
     cg_alloc_fini(&c);
+    g_free(c.groups);
+    g_free(c.group_of);
     g_array_free(c.stubs, TRUE);
     g_array_free(c.exit_jumps, TRUE);
 

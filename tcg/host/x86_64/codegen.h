@@ -74,6 +74,22 @@ typedef struct Opnd {
     int64_t imm;
 } Opnd;
 
+/*
+ * Accesses off one base whose displacements lie close together: the first one's TLB probe is good for
+ * all, see select-mem.c.  The addend is a value of its own, number Cg.ir->n + group.
+ */
+enum { OPEN_GROUPS = 8 }; /* how many may get members at one time */
+
+typedef struct Group {
+    IrVal base; /* root */
+    IrVal first, last;
+    int32_t lo, hi; /* displacements of the first and last byte */
+    int32_t align_at; /* a displacement that is a multiple of the largest size, from base + that on */
+    uint8_t size;   /* log2 of the largest access */
+    uint8_t mmu;
+    bool write;
+} Group;
+
 /* A temporary that must survive an out-of-line call. */
 typedef struct SavedReg {
     uint8_t cls, reg;
@@ -87,6 +103,7 @@ struct Cg;
 typedef struct Stub {
     void (*emit)(struct Cg *c, const struct Stub *s);
     uint32_t from;    /* displacement of the jump that leads here */
+    uint32_t from2;   /* another, or 0 */
     uint32_t back;    /* position to return to */
     int32_t page_rel; /* of the guest instruction */
     const IrInsn *insn;
@@ -95,6 +112,9 @@ typedef struct Stub {
     int32_t disp;
     Opnd value;
     uint8_t args[3]; /* registers of arguments */
+    int16_t group;   /* of an access, or -1; its addend is in args[0] */
+    uint8_t naddends;
+    int16_t addends[OPEN_GROUPS + 1]; /* slots of live addends, void after a call that may map */
     uint8_t nsaved;
     SavedReg saved[4 + NTEMP_XMM];
 } Stub;
@@ -126,6 +146,10 @@ typedef struct Cg {
     uint32_t locked[NCLASSES]; /* used by the current instruction */
     int16_t *free_slots;
     unsigned nfree_slots, nslots;
+    Group *groups;
+    int16_t *group_of; /* per instruction, -1 for none */
+    unsigned ngroups;
+    IrVal extra_use;   /* of the current instruction beside its arguments, or IR_NONE */
     GArray *stubs;  /* Stub */
     GArray *points; /* CodePoint */
     GArray *exits;  /* CodeExit */
@@ -178,6 +202,8 @@ enum { CG_WRITTEN_LAST = 0xfffe };
 unsigned cg_def(Cg *c, IrVal overlap);
 /* The same, for a result that is in @reg (from cg_take). */
 void cg_def_in(Cg *c, unsigned reg);
+/* A register for value @v, which is no instruction's. */
+unsigned cg_def_extra(Cg *c, IrVal v, IrVal last_use);
 
 /* The current instruction is a GET or PUT. */
 void cg_get(Cg *c);
@@ -186,8 +212,9 @@ void cg_put(Cg *c);
 /* After every instruction: what dies here goes. */
 void cg_end_insn(Cg *c);
 
-/* Temporaries that hold values needed after this instruction; reserves slots for them. */
-unsigned cg_live_temps(Cg *c, SavedReg *saved);
+/* Temporaries that hold values needed after this instruction, its own result and @except aside;
+ * reserves slots for them. */
+unsigned cg_live_temps(Cg *c, SavedReg *saved, IrVal except);
 /* Before a call that keeps globals: no live value in a temporary only. */
 void cg_spill_temps(Cg *c);
 /* Before a call that may write globals: no live value anywhere but in its slot. */
@@ -204,6 +231,7 @@ void cg_select(Cg *c);
 void cg_alu(Cg *c, unsigned alu, uint32_t w, unsigned dst, Opnd o);
 /* Compares the first two arguments of the current instruction and returns the condition code. */
 unsigned cg_compare(Cg *c);
+void cg_find_groups(Cg *c);
 void cg_load(Cg *c);
 void cg_store(Cg *c);
 void cg_atomic(Cg *c);

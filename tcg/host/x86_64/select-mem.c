@@ -5,7 +5,15 @@
  * An access looks into the soft TLB inline (env.h has the layout) and goes to its stub at the block's
  * end when the tag differs: TLB misses, misaligned addresses, device memory, watched pages.  The tag
  * compare takes the alignment bits along, so a misaligned access is always slow; that saves an
- * instruction on every aligned one.  No instruction may be emitted by the allocator between the
+ * instruction on every aligned one.
+ *
+ * Accesses off one base value that lie close together form a group: the first probes the TLB for the
+ * whole range, which must lie in one page, and keeps the addend in a register; the others use it as it
+ * stands.  A slow path in between may change mappings, so it resets the addends that are live.  Addend
+ * 0 means that the range has no common entry (it crosses a page, say): then each access
+ * probes for itself, out of line.
+ *
+ * No instruction may be emitted by the allocator between the
  * branch to the stub and the place to which the stub returns.
  */
 #include "rhea/osdep.h"
@@ -49,30 +57,181 @@ static int32_t tlb_offset(bool write, unsigned mmu)
            (int32_t)sizeof(TcgTables) - ENV_BIAS;
 }
 
-/* Leaves the addend in @s1; @s2 is clobbered.  Returns the position of the branch to the stub. */
-static uint32_t emit_probe(Cg *c, Address at, bool write, unsigned s1, unsigned s2)
+typedef struct Probe {
+    uint8_t base;
+    int32_t disp;
+    uint8_t size; /* log2 of the alignment */
+    uint8_t mmu;
+    bool write;
+} Probe;
+
+static Probe insn_probe(const IrInsn *insn, unsigned base, int32_t disp)
 {
-    const IrInsn *insn = cg_insn(c);
-    unsigned size = 1U << (insn->mem & IR_MEM_SIZE);
-    int32_t tlb = tlb_offset(write, insn->mmu);
-    unsigned shift = TCG_PAGE_BITS - TLB_ENTRY_BITS;
+    return (Probe){(uint8_t)base, disp, insn->mem & IR_MEM_SIZE, insn->mmu, insn->op == IR_STORE};
+}
+
+/* Leaves the addend in @s1; @s2 is clobbered.  Returns the position of the branch for a miss. */
+static uint32_t emit_probe(Cg *c, Probe p, unsigned s1, unsigned s2)
+{
+    int32_t tlb = tlb_offset(p.write, p.mmu);
     uint32_t jump;
 
-    if (at.disp) {
-        emit_lea(&c->a, X_W, s1, mem_at(at.base, at.disp));
+    if (p.disp) {
+        emit_lea(&c->a, X_W, s1, mem_at(p.base, p.disp));
     } else {
-        emit_mov(&c->a, X_W, s1, at.base);
+        emit_mov(&c->a, X_W, s1, p.base);
     }
     emit_vex_rr(&c->a, OP_RORX, s2, 0, s1);
-    emit8(&c->a, (uint8_t)shift);
+    emit8(&c->a, TCG_PAGE_BITS - TLB_ENTRY_BITS);
     emit_alu_ri(&c->a, ALU_AND, 0, s2, ((1 << TCG_TLB_BITS) - 1) << TLB_ENTRY_BITS);
-    emit_alu_ri(&c->a, ALU_AND, X_W, s1, (int32_t)(TCG_PAGE_MASK | (size - 1)));
+    emit_alu_ri(&c->a, ALU_AND, X_W, s1, (int32_t)(TCG_PAGE_MASK | ((1U << p.size) - 1)));
     emit_alu_rm(&c->a, ALU_CMP, X_W, s1,
                 (Mem){RBP, (uint8_t)s2, tlb + (int32_t)offsetof(TcgTlbEntry, tag)});
     jump = emit_jcc(&c->a, CC_NE);
     emit_load(&c->a, X_W, s1,
               (Mem){RBP, (uint8_t)s2, tlb + (int32_t)offsetof(TcgTlbEntry, addend)});
     return jump;
+}
+
+/* --- Groups --- */
+
+enum { GROUP_SPAN = 1024 };
+
+/* Can an access of 1 << @size bytes at @disp be a member, as far as alignment goes? */
+static bool group_aligned(const Group *g, int64_t disp, unsigned size)
+{
+    return ((disp - g->align_at) & ((1 << MIN(size, g->size)) - 1)) == 0;
+}
+
+static bool group_join(Group *g, const IrInsn *insn, unsigned i)
+{
+    unsigned size = insn->mem & IR_MEM_SIZE;
+    int64_t disp = insn->imm, end = disp + (1 << size) - 1;
+
+    if (MAX(end, g->hi) - MIN(disp, g->lo) > GROUP_SPAN || !group_aligned(g, disp, size)) {
+        return false;
+    }
+    if (size > g->size) {
+        g->size = (uint8_t)size;
+        g->align_at = (int32_t)disp;
+    }
+    g->lo = (int32_t)MIN(disp, g->lo);
+    g->hi = (int32_t)MAX(end, g->hi);
+    g->last = (IrVal)i;
+    return true;
+}
+
+static bool can_group(const Cg *c, const IrInsn *insn)
+{
+    int64_t imm;
+
+    return (insn->op == IR_LOAD || insn->op == IR_STORE) && !cg_is_const(c, insn->arg[0], &imm) &&
+           fits_i32(insn->imm - GROUP_SPAN) && fits_i32(insn->imm + GROUP_SPAN);
+}
+
+static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
+{
+    const IrInsn *insn = &c->ir->insns[i];
+    IrVal base = c->v[insn->arg[0]].root;
+    bool write = insn->op == IR_STORE;
+    unsigned size = insn->mem & IR_MEM_SIZE;
+
+    for (unsigned k = c->ngroups; k-- > *oldest;) {
+        Group *g = &c->groups[k];
+
+        if (g->base == base && g->write == write && g->mmu == insn->mmu && group_join(g, insn, i)) {
+            c->group_of[i] = (int16_t)k;
+            return;
+        }
+    }
+    c->groups[c->ngroups] = (Group){
+        .base = base, .first = (IrVal)i, .last = (IrVal)i, .lo = (int32_t)insn->imm,
+        .hi = (int32_t)insn->imm + (1 << size) - 1, .align_at = (int32_t)insn->imm,
+        .size = (uint8_t)size, .mmu = insn->mmu, .write = write};
+    c->group_of[i] = (int16_t)c->ngroups++;
+    if (c->ngroups - *oldest > OPEN_GROUPS) {
+        (*oldest)++;
+    }
+}
+
+/* Groups end at calls that may change mappings; a group of one is none. */
+void cg_find_groups(Cg *c)
+{
+    unsigned oldest = 0, naccesses = 0, n = c->ir->n, kept = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        naccesses += can_group(c, &c->ir->insns[i]);
+    }
+    c->group_of = g_new(int16_t, n + 1);
+    memset(c->group_of, 0xff, n * sizeof(*c->group_of));
+    if (naccesses < 2) {
+        return;
+    }
+    c->groups = g_new(Group, naccesses);
+    for (unsigned i = 0; i < n; i++) {
+        const IrInsn *insn = &c->ir->insns[i];
+
+        if (can_group(c, insn)) {
+            add_to_group(c, i, &oldest);
+        } else if (insn->op == IR_CALL &&
+                   (ir_helper(c->ir->target, insn->imm)->flags & IR_HELPER_STATE)) {
+            oldest = c->ngroups;
+        }
+    }
+    for (unsigned k = 0; k < c->ngroups; k++) {
+        Group *g = &c->groups[k];
+
+        if (g->first == g->last) {
+            c->group_of[g->first] = -1;
+            continue;
+        }
+        for (unsigned i = g->first; i <= g->last; i++) {
+            if (c->group_of[i] == (int16_t)k) {
+                c->group_of[i] = (int16_t)kept;
+            }
+        }
+        c->groups[kept++] = *g;
+    }
+    c->ngroups = kept;
+}
+
+/* Slots of the addends that are needed after this instruction (its own group's aside, where it is the
+ * first); every one has a slot by now.  How many. */
+static unsigned live_addends(const Cg *c, int16_t *slots)
+{
+    unsigned n = 0;
+
+    for (unsigned k = 0; k < c->ngroups; k++) {
+        if (c->groups[k].first < c->i && c->groups[k].last > c->i) {
+            g_assert(n <= OPEN_GROUPS);
+            slots[n++] = c->v[c->ir->n + k].slot;
+        }
+    }
+    return n;
+}
+
+static void reset_addends(Cg *c, const int16_t *slots, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++) {
+        emit_rm(&c->a, OP_MOV_IMM | X_W, 0, cg_slot_mem(c, slots[k]), 4);
+        emit32(&c->a, 0);
+    }
+}
+
+/* Leaves the group's addend in @addend; @s2 is clobbered.  @miss: two branches. */
+static void emit_group_probe(Cg *c, const Group *g, unsigned base, unsigned addend, unsigned s2,
+                             uint32_t *miss)
+{
+    int32_t size = 1 << g->size;
+    int32_t lo = g->lo - ((g->lo - g->align_at) & (size - 1));
+    Probe p = {(uint8_t)base, lo, g->size, g->mmu, g->write};
+
+    emit_lea(&c->a, X_W, addend, mem_at(base, lo));
+    emit_lea(&c->a, X_W, s2, mem_at(base, g->hi));
+    emit_alu_rr(&c->a, ALU_XOR, X_W, s2, addend);
+    emit_alu_ri(&c->a, ALU_CMP, X_W, s2, TCG_PAGE_SIZE);
+    miss[0] = emit_jcc(&c->a, CC_AE);
+    miss[1] = emit_probe(c, p, addend, s2);
 }
 
 /* The extension that a load's type and width ask for, from memory or (@reg) from a register. */
@@ -92,34 +251,116 @@ static uint32_t load_op(const IrInsn *insn, bool reg)
 static void load_stub(Cg *c, const Stub *s);
 static void store_stub(Cg *c, const Stub *s);
 
+static void emit_plain_load(Cg *c, const IrInsn *insn, unsigned cls, unsigned dst, Mem m)
+{
+    if (cls == CLASS_XMM) {
+        emit_rm(&c->a, insn->type == IR_F32 ? OP_MOVD_LOAD : OP_MOVQ_LOAD, dst, m, 0);
+    } else {
+        emit_rm(&c->a, load_op(insn, false), dst, m, 0);
+    }
+}
+
+/* What group_begin() found out, for group_finish(). */
+typedef struct GroupUse {
+    int16_t group;
+    uint8_t base, addend;
+    uint32_t jump, jump2;
+} GroupUse;
+
+/* Emits the probe (first of the group) or the look at the addend (others).  @dst: asks for the result's
+ * register in time, NULL for stores. */
+static GroupUse group_begin(Cg *c, unsigned *dst)
+{
+    const IrInsn *insn = cg_insn(c);
+    GroupUse u = {.group = c->group_of[c->i]};
+    const Group *g = &c->groups[u.group];
+    IrVal v = (IrVal)(c->ir->n + (unsigned)u.group);
+
+    u.base = (uint8_t)cg_use(c, insn->arg[0]);
+    if (g->first == c->i) {
+        unsigned s2;
+        uint32_t miss[2];
+
+        u.addend = (uint8_t)cg_def_extra(c, v, g->last);
+        s2 = cg_scratch(c, CLASS_GPR);
+        c->locked[CLASS_GPR] &= ~(dst ? 1U << s2 : 0); /* the result is written when it is done with */
+        if (dst) {
+            *dst = cg_def(c, CG_WRITTEN_LAST);
+        }
+        emit_group_probe(c, g, u.base, u.addend, s2, miss);
+        u.jump = miss[0];
+        u.jump2 = miss[1];
+    } else {
+        u.addend = (uint8_t)cg_use(c, v);
+        c->extra_use = v;
+        if (dst) {
+            *dst = cg_def(c, CG_WRITTEN_LAST);
+        }
+        emit_rr(&c->a, OP_TEST | X_W, u.addend, u.addend);
+        u.jump = emit_jcc(&c->a, CC_E);
+    }
+    return u;
+}
+
+static Stub *group_finish(Cg *c, const GroupUse *u, void (*emit)(Cg *c, const Stub *s), unsigned cls)
+{
+    const Group *g = &c->groups[u->group];
+    IrVal v = (IrVal)(c->ir->n + (unsigned)u->group);
+    Stub *stub = cg_add_stub(c, emit, u->jump);
+
+    stub->from2 = u->jump2;
+    stub->group = u->group;
+    stub->args[0] = u->addend;
+    stub->base = u->base;
+    stub->disp = (int32_t)cg_insn(c)->imm;
+    stub->cls = (uint8_t)cls;
+    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, g->first == c->i ? v : IR_NONE);
+    stub->naddends = (uint8_t)live_addends(c, stub->addends);
+    return stub;
+}
+
+static void load_in_group(Cg *c)
+{
+    const IrInsn *insn = cg_insn(c);
+    unsigned cls = c->v[c->i].cls, dst;
+    GroupUse u = group_begin(c, &dst);
+    Mem m = {u.base, u.addend, (int32_t)insn->imm};
+
+    emit_plain_load(c, insn, cls, dst, m);
+    group_finish(c, &u, load_stub, cls)->dst = (uint8_t)dst;
+}
+
 void cg_load(Cg *c)
 {
     const IrInsn *insn = cg_insn(c);
     unsigned cls = c->v[c->i].cls;
-    Address at = use_address(c);
-    unsigned s1 = cg_scratch(c, CLASS_GPR), s2 = cg_scratch(c, CLASS_GPR), dst;
+    Address at;
+    unsigned s1, s2, dst;
     uint32_t jump;
     Stub *stub;
-    Mem m = {at.base, (uint8_t)s1, at.disp};
 
+    if (c->group_of[c->i] >= 0) {
+        load_in_group(c);
+        return;
+    }
+    at = use_address(c);
+    s1 = cg_scratch(c, CLASS_GPR);
+    s2 = cg_scratch(c, CLASS_GPR);
     if (cls == CLASS_XMM || c->v[c->i].hint >= 0) {
         dst = cg_def(c, CG_WRITTEN_LAST);
     } else {
         cg_def_in(c, s1);
         dst = s1;
     }
-    jump = emit_probe(c, at, false, s1, s2);
-    if (cls == CLASS_XMM) {
-        emit_rm(&c->a, insn->type == IR_F32 ? OP_MOVD_LOAD : OP_MOVQ_LOAD, dst, m, 0);
-    } else {
-        emit_rm(&c->a, load_op(insn, false), dst, m, 0);
-    }
+    jump = emit_probe(c, insn_probe(insn, at.base, at.disp), s1, s2);
+    emit_plain_load(c, insn, cls, dst, (Mem){at.base, (uint8_t)s1, at.disp});
     stub = cg_add_stub(c, load_stub, jump);
     stub->base = at.base;
     stub->disp = at.disp;
     stub->dst = (uint8_t)dst;
     stub->cls = (uint8_t)cls;
-    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved);
+    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, IR_NONE);
+    stub->naddends = (uint8_t)live_addends(c, stub->addends);
 }
 
 static void emit_plain_store(Cg *c, const IrInsn *insn, Mem m, Opnd value, unsigned cls)
@@ -156,24 +397,45 @@ static Opnd use_value(Cg *c, IrVal v)
     return (Opnd){.kind = OPND_REG, .reg = (uint8_t)cg_use(c, v)};
 }
 
-void cg_store(Cg *c)
+static void store_in_group(Cg *c)
 {
     const IrInsn *insn = cg_insn(c);
     unsigned cls = c->v[c->v[insn->arg[1]].root].cls;
     Opnd value = use_value(c, insn->arg[1]);
-    Address at = use_address(c);
-    unsigned s1 = cg_scratch(c, CLASS_GPR), s2 = cg_scratch(c, CLASS_GPR);
-    uint32_t jump = emit_probe(c, at, true, s1, s2);
+    GroupUse u = group_begin(c, NULL);
+    Mem m = {u.base, u.addend, (int32_t)insn->imm};
+
+    emit_plain_store(c, insn, m, value, cls);
+    group_finish(c, &u, store_stub, cls)->value = value;
+}
+
+void cg_store(Cg *c)
+{
+    const IrInsn *insn = cg_insn(c);
+    unsigned cls = c->v[c->v[insn->arg[1]].root].cls;
+    Opnd value;
+    Address at;
+    unsigned s1, s2;
+    uint32_t jump;
     Stub *stub;
 
+    if (c->group_of[c->i] >= 0) {
+        store_in_group(c);
+        return;
+    }
+    value = use_value(c, insn->arg[1]);
+    at = use_address(c);
+    s1 = cg_scratch(c, CLASS_GPR);
+    s2 = cg_scratch(c, CLASS_GPR);
+    jump = emit_probe(c, insn_probe(insn, at.base, at.disp), s1, s2);
     emit_plain_store(c, insn, (Mem){at.base, (uint8_t)s1, at.disp}, value, cls);
     stub = cg_add_stub(c, store_stub, jump);
     stub->base = at.base;
     stub->disp = at.disp;
     stub->value = value;
-    stub->dst = NO_REG;
     stub->cls = (uint8_t)cls;
-    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved);
+    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, IR_NONE);
+    stub->naddends = (uint8_t)live_addends(c, stub->addends);
 }
 
 /* --- Out of line --- */
@@ -244,22 +506,105 @@ static void store_access_args(Cg *c, const Stub *s, unsigned info_arg)
     store_imm_arg(c, info_arg, s->insn->mem | s->insn->mmu << 8);
 }
 
+/* A temporary that @used does not contain. */
+static unsigned other_temp(uint32_t used)
+{
+    return (unsigned)__builtin_ctz(TEMP_GPRS & ~used);
+}
+
+/*
+ * A group has no common entry, or none yet: the access probes for itself.  Temporaries are saved.
+ * Returns the jump behind the slow path, which the caller emits next.
+ */
+static uint32_t group_own_access(Cg *c, const Stub *s)
+{
+    uint32_t used = 1U << s->base | 1U << s->args[0];
+    unsigned s1, s2;
+    uint32_t miss, done;
+    Mem m = {s->base, 0, s->disp};
+
+    if (s->insn->op == IR_STORE && s->cls == CLASS_GPR && s->value.kind == OPND_REG) {
+        used = 1U << s->base | 1U << s->value.reg;
+    }
+    s1 = other_temp(used);
+    s2 = other_temp(used | 1U << s1);
+    miss = emit_probe(c, insn_probe(s->insn, s->base, s->disp), s1, s2);
+    m.index = (uint8_t)s1;
+    if (s->insn->op == IR_STORE) {
+        emit_plain_store(c, s->insn, m, s->value, s->cls);
+    } else {
+        emit_plain_load(c, s->insn, s->cls, s->dst, m);
+    }
+    done = emit_jmp(&c->a);
+    patch_rel32(&c->a, miss, asm_pos(&c->a));
+    return done;
+}
+
+/* The first of a group tries again for the others, now that the TLB has been filled. */
+static void group_retry(Cg *c, const Stub *s)
+{
+    const Group *g = &c->groups[s->group];
+    uint32_t used = 1U << s->base | 1U << s->args[0], miss[2], done;
+
+    if (s->insn->op == IR_LOAD && s->cls == CLASS_GPR) {
+        used |= 1U << s->dst;
+    }
+    emit_group_probe(c, g, s->base, s->args[0], other_temp(used), miss);
+    done = emit_jmp8(&c->a);
+    patch_rel32(&c->a, miss[0], asm_pos(&c->a));
+    patch_rel32(&c->a, miss[1], asm_pos(&c->a));
+    emit_movi(&c->a, s->args[0], 0);
+    patch_rel8(&c->a, done);
+}
+
+/* For group_retry() after a call: homes are back, temporaries are not yet. */
+static void reload_base(Cg *c, const Stub *s)
+{
+    for (unsigned k = 0; s->from2 && k < s->nsaved; k++) {
+        if (s->saved[k].cls == CLASS_GPR && s->saved[k].reg == s->base) {
+            emit_load(&c->a, X_W, s->base, s->saved[k].mem);
+        }
+    }
+}
+
+static void finish_access_stub(Cg *c, const Stub *s, uint32_t done)
+{
+    if (done) {
+        patch_rel32(&c->a, done, asm_pos(&c->a));
+    }
+    if (s->from2) {
+        group_retry(c, s);
+    }
+    cg_restore_temps(c, s);
+    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
+}
+
 static void load_stub(Cg *c, const Stub *s)
 {
+    uint32_t done = 0;
+
     cg_save_temps(c, s);
+    if (s->group >= 0) {
+        done = group_own_access(c, s);
+    }
     store_access_args(c, s, 1);
     cg_call_runtime(c, THUNK_LOAD, RAX);
     cg_point(c, s->page_rel);
+    reset_addends(c, s->addends, s->naddends);
     take_result(c, s->insn, true, s->cls, s->dst);
-    cg_restore_temps(c, s);
-    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
+    reload_base(c, s);
+    finish_access_stub(c, s, done);
 }
 
 static void store_stub(Cg *c, const Stub *s)
 {
     unsigned size = s->insn->mem & IR_MEM_SIZE;
+    uint32_t done = 0;
 
     cg_save_temps(c, s);
+    if (s->group >= 0) {
+        done = group_own_access(c, s);
+    }
     store_arg(c, 1, s->cls, s->value);
     store_access_args(c, s, 2);
     if (size != IR_MEM_64) { /* the value travels zero-extended */
@@ -270,8 +615,9 @@ static void store_stub(Cg *c, const Stub *s)
     }
     cg_call_runtime(c, THUNK_STORE, RAX);
     cg_point(c, s->page_rel);
-    cg_restore_temps(c, s);
-    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
+    reset_addends(c, s->addends, s->naddends);
+    reload_base(c, s);
+    finish_access_stub(c, s, done);
 }
 
 /* --- Atomics, fences, calls: in line, through a thunk --- */
@@ -317,10 +663,13 @@ static void store_call_arg(Cg *c, unsigned n, IrVal v)
 
 static void finish_memory_call(Cg *c, unsigned thunk)
 {
+    int16_t slots[OPEN_GROUPS + 1];
+
     c->locked[CLASS_GPR] = 0;
     cg_spill_temps(c);
     cg_call_runtime(c, thunk, RAX);
     cg_point(c, c->page_rel);
+    reset_addends(c, slots, live_addends(c, slots));
     if (c->v[c->i].last_use > c->i) {
         unsigned dst = cg_def(c, CG_WRITTEN_LAST);
 

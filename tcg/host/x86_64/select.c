@@ -504,7 +504,7 @@ static void select_movcond(Cg *c)
 Stub *cg_add_stub(Cg *c, void (*emit)(Cg *c, const Stub *s), uint32_t from)
 {
     Stub s = {.emit = emit, .from = from, .back = asm_pos(&c->a), .page_rel = c->page_rel,
-              .insn = cg_insn(c), .dst = NO_REG};
+              .insn = cg_insn(c), .dst = NO_REG, .group = -1};
 
     g_array_append_val(c->stubs, s);
     return &g_array_index(c->stubs, Stub, c->stubs->len - 1);

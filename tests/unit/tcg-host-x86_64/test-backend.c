@@ -14,6 +14,7 @@ enum {
     NX = 24, NW = 4, NF = 14, NGLOBALS = NX + NW + NF,
     RAM_BASE = 0x10000, RAM_SIZE = 0x8000,
     CODE_SIZE = 1 << 20,
+    DEVICE_VA = 0x90000000,
     PC_PAGE = 0x40003000, PC_OFF = 0x100,
 };
 
@@ -119,6 +120,8 @@ static void init_target(void)
 
 /* --- Runtime functions: plain RAM, anything else faults --- */
 
+static void empty_tlb(Run *r);
+
 static uint8_t *ram_at(TcgEnv *env, uint64_t va, uint32_t info, bool write)
 {
     unsigned size = 1U << (info & IR_MEM_SIZE), mmu = info >> 8 & 3;
@@ -126,6 +129,12 @@ static uint8_t *ram_at(TcgEnv *env, uint64_t va, uint32_t info, bool write)
     TcgTlbEntry *e;
 
     current->misses++;
+    if (va == DEVICE_VA) { /* a device whose registers change mappings */
+        static uint8_t device[8];
+
+        empty_tlb(current);
+        return device;
+    }
     if (off >= RAM_SIZE || RAM_SIZE - off < size || ((info & IR_MEM_ALIGN) && (va & (size - 1)))) {
         leave_with_fault(va);
     }
@@ -280,9 +289,17 @@ static IrType int_type(void)
     return below(3) ? IR_I64 : IR_I32;
 }
 
+/* Often the address of an access that is there already: groups share their TLB probe. */
 static IrVal some_address(Ir *ir)
 {
-    IrVal a = below(40) ? ir_bin(ir, IR_AND, some(ir, IR_I64), ir_imm(ir, RAM_SIZE / 2 - 8))
+    IrVal a;
+
+    for (unsigned i = ir->n; i-- > 0 && below(16);) {
+        if ((ir->insns[i].op == IR_LOAD || ir->insns[i].op == IR_STORE) && below(3)) {
+            return ir->insns[i].arg[0];
+        }
+    }
+    a = below(40) ? ir_bin(ir, IR_AND, some(ir, IR_I64), ir_imm(ir, below(3) ? RAM_SIZE / 2 - 8 : 0x2ff8))
                         : some(ir, IR_I64);
 
     return below(20) ? ir_add(ir, a, ir_imm(ir, RAM_BASE)) : a;
@@ -290,7 +307,7 @@ static IrVal some_address(Ir *ir)
 
 static int64_t some_disp(void)
 {
-    return below(3) ? below(4) * 8 : below(8) ? below(512) : below(4) ? (int)below(4096) : interesting();
+    return below(3) ? below(8) * 8 : below(8) ? below(512) : below(4) ? (int)below(4096) : interesting();
 }
 
 static IrMem some_mem(IrType type)
@@ -496,6 +513,14 @@ static void random_state(Run *r)
     e->tcg.pc_page = PC_PAGE;
 }
 
+static void empty_tlb(Run *r)
+{
+    TcgTables *t = tcg_tables(&r->env->tcg);
+
+    memset(t->tlb_read, 0xff, sizeof(t->tlb_read));
+    memset(t->tlb_write, 0xff, sizeof(t->tlb_write));
+}
+
 static void copy_state(Run *to, const Run *from)
 {
     memcpy(to->ram, from->ram, RAM_SIZE);
@@ -586,6 +611,9 @@ static void random_blocks(unsigned count, uint32_t seed, bool fp, bool optimise)
         for (unsigned k = 0; k < 4; k++) {
             random_state(want);
             copy_state(got, want);
+            if (below(2)) {
+                empty_tlb(got);
+            }
             execute(want, ir, NULL);
             execute(got, ir, &cb);
             if (!same_state(want, got)) {
@@ -611,6 +639,40 @@ static void test_random_int(void)
 static void test_random_fp(void)
 {
     random_blocks(1000, 20000001, true, true);
+}
+
+/* Accesses that share a TLB probe must not outlive what a device access between them changes. */
+static void test_group_reset(void)
+{
+    Ir *ir = ir_new(&target);
+    Run *r = new_run();
+    IrVal base;
+    CodeBlock cb;
+
+    ir_insn(ir, PC_OFF);
+    base = ir_get(ir, 0);
+    ir_put(ir, 1, ir_load(ir, IR_I64, IR_MEM_64, 0, base, 0));
+    ir_insn(ir, PC_OFF + 4);
+    ir_put(ir, 2, ir_load(ir, IR_I64, IR_MEM_64, 0, base, 8));
+    ir_insn(ir, PC_OFF + 8);
+    ir_store(ir, IR_MEM_64, 0, ir_get(ir, 3), 0, ir_imm(ir, 1));
+    ir_insn(ir, PC_OFF + 12);
+    ir_put(ir, 4, ir_load(ir, IR_I64, IR_MEM_64, 0, base, 16));
+    ir_exit(ir, PC_OFF + 16);
+    cb = compile_at(ir, code.used);
+    current = r;
+    r->env->x[0] = RAM_BASE;
+    for (unsigned k = 0; k < 2; k++) {
+        r->env->x[3] = k ? DEVICE_VA : RAM_BASE + 64;
+        r->env->tcg.pc = PC_PAGE + PC_OFF;
+        empty_tlb(r);
+        r->misses = 0;
+        backend_run(code.be, &r->env->tcg, cb.rx);
+        g_assert_cmpuint(r->misses, ==, 2 + k); /* first load, store; then the last load again */
+    }
+    free_block(&cb);
+    free_run(r);
+    ir_free(ir);
 }
 
 /* --- Linking --- */
@@ -805,6 +867,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/tcg/x86_64/random-int", test_random_int);
     g_test_add_func("/tcg/x86_64/random-fp", test_random_fp);
+    g_test_add_func("/tcg/x86_64/group-reset", test_group_reset);
     g_test_add_func("/tcg/x86_64/link-page", test_link_page);
     g_test_add_func("/tcg/x86_64/link-cross", test_link_cross);
     g_test_add_func("/tcg/x86_64/goto-ind", test_goto_ind);
