@@ -135,7 +135,7 @@ static uint32_t source_mask(const Plic *s, unsigned w)
         return 0;
     }
     if (w == s->num_sources / 32) {
-        mask = MASK_ULL(s->num_sources % 32 + 1);
+        mask = (uint32_t)MASK_ULL(s->num_sources % 32 + 1);
     }
     return w ? mask : mask & ~1U;
 }

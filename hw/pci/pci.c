@@ -135,7 +135,7 @@ uint32_t pci_config_read(PciBus *bus, uint8_t devfn, uint32_t offset, unsigned s
     uint8_t raw[4] = {0};
 
     if (!pci || offset > PCI_CONFIG_SIZE - size) {
-        return MASK_ULL(size * 8);
+        return (uint32_t)MASK_ULL(size * 8);
     }
     if (pci_ops(pci)->config_read) {
         pci_ops(pci)->config_read(pci, offset, size);

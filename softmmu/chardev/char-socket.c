@@ -256,7 +256,7 @@ static int socket_open_one(const CharSocket *s, int family, const struct sockadd
 static int socket_open_unix(CharSocket *s, Error **errp)
 {
     struct sockaddr_un un;
-    socklen_t len;
+    socklen_t len = 0;
     struct stat st;
     int fd;
 

@@ -5,6 +5,7 @@
  * may run in parallel.
  */
 #include "rhea/osdep.h"
+
 #include <cpuid.h>
 #include "rhea/bits.h"
 #include "codegen.h"
@@ -61,11 +62,19 @@ static void choose_ops(Backend *be)
     be->ops[IR_CLMUL] = be->ops[IR_CLMULH] = be->has_clmul;
 }
 
+/* CPUID 80000001h, ECX bit 5; clang's __builtin_cpu_supports() does not know the name. */
+static bool host_has_lzcnt(void)
+{
+    unsigned eax, ebx, ecx, edx;
+
+    return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && (ecx & 1 << 5);
+}
+
 /* All came with one generation: shlx, rorx, andn, tzcnt, lzcnt and VEX forms are used throughout. */
 static bool host_is_new_enough(void)
 {
     return __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-           __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt") &&
+           host_has_lzcnt() && __builtin_cpu_supports("popcnt") &&
            __builtin_cpu_supports("avx");
 }
 
