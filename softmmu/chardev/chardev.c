@@ -245,7 +245,8 @@ static bool chr_open_log(Chardev *c, Opts *o, Error **errp)
     return true;
 }
 
-static bool chr_opts_done(Chardev *c, Opts *o, Error **errp)
+/* Before anything is opened: a misspelled option must not leave a socket behind. */
+static bool chr_check_opts(Chardev *c, Opts *o, Error **errp)
 {
     static const char *const common[] = {"id", "mux", "logfile", "logappend"};
     g_autoptr(GPtrArray) accepted = g_ptr_array_new();
@@ -257,7 +258,7 @@ static bool chr_opts_done(Chardev *c, Opts *o, Error **errp)
         g_ptr_array_add(accepted, (char *)common[i]);
     }
     g_ptr_array_add(accepted, NULL);
-    return opts_done(o, (const char *const *)accepted->pdata, errp);
+    return opts_check_names(o, (const char *const *)accepted->pdata, errp);
 }
 
 Chardev *chr_create(const char *id, const char *backend, Opts *o, Error **errp)
@@ -280,7 +281,7 @@ Chardev *chr_create(const char *id, const char *backend, Opts *o, Error **errp)
     c->ops = qom_type_ops(c->obj.type);
     c->id = g_strdup(id);
     c->log_fd = -1;
-    if (!chr_open_log(c, o, errp) || !c->ops->open(c, o, errp) || !chr_opts_done(c, o, errp)) {
+    if (!chr_check_opts(c, o, errp) || !chr_open_log(c, o, errp) || !c->ops->open(c, o, errp)) {
         qom_put(&c->obj);
         return NULL;
     }

@@ -406,7 +406,7 @@ static bool ringbuf_read(Machine *m, JsonObject *args, JsonNode **ret, Error **e
     }
     text = format && !strcmp(format, "base64")
                ? g_base64_encode(data->data, data->len)
-               : g_utf8_make_valid((char *)data->data, (gssize)data->len);
+               : g_utf8_make_valid(data->len ? (char *)data->data : "", (gssize)data->len);
     *ret = json_node_init_string(json_node_alloc(), text);
     return true;
 }

@@ -285,6 +285,24 @@ bool opts_foreach_rest(Opts *o, bool (*fn)(const char *key, const char *value, v
     return true;
 }
 
+bool opts_check_names(Opts *o, const char *const *accepted, Error **errp)
+{
+    for (guint i = 0; i < o->pairs->len; i++) {
+        OptPair *pair = &g_array_index(o->pairs, OptPair, i);
+        bool known = pair->taken;
+
+        for (const char *const *a = accepted; *a && !known; a++) {
+            known = opt_pair_value(pair, *a) != NULL;
+        }
+        if (!known) {
+            g_autofree char *what = g_strdup_printf("%s: option", o->what);
+
+            return error_unknown_name(errp, what, pair->key, accepted);
+        }
+    }
+    return true;
+}
+
 bool opts_done(Opts *o, const char *const *accepted, Error **errp)
 {
     for (guint i = 0; i < o->pairs->len; i++) {

@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 
+fast-checks += tests/qmp/consoles.py
 fast-checks += tests/qmp/qmp.py

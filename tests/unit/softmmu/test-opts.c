@@ -24,6 +24,9 @@ static void test_list(void)
 
     g_assert_cmpstr(opts_take(o, "backend"), ==, "socket");
     g_assert_cmpstr(opts_take(o, "path"), ==, "/a,b");
+    g_assert_false(opts_check_names(o, accepted, NULL));
+    g_assert_true(opts_check_names(o, (const char *const[]){"path", "server", "wait", "x", "empty",
+                                                            NULL}, NULL));
     g_assert_true(opts_take_bool(o, "wait", &wait, &err));
     g_assert_true(opts_take_bool(o, "server", &server, &err));
     g_assert_false(wait);
