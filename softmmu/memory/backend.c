@@ -19,12 +19,9 @@ static bool backend_make(MemoryBackend *b, const RamOptions *opts, Error **errp)
     const char *id = b->obj.name ? b->obj.name : b->obj.type->name;
 
     if (!b->size) {
-        return error_fail(errp, "-object %s: property 'size' is missing", b->obj.type->name);
+        return error_fail(errp, "property 'size' is missing");
     }
     b->block = ram_block_new(id, b->size, opts, errp);
-    if (!b->block) {
-        error_prepend(errp, "-object %s: ", b->obj.type->name);
-    }
     return b->block != NULL;
 }
 
@@ -52,7 +49,7 @@ static bool backend_complete_file(Object *obj, Error **errp)
         .path = b->mem_path, .share = b->share, .prealloc = b->prealloc, .readonly = b->readonly};
 
     if (!b->mem_path) {
-        return error_fail(errp, "-object %s: property 'mem-path' is missing", obj->type->name);
+        return error_fail(errp, "property 'mem-path' is missing");
     }
     return backend_make(b, &opts, errp);
 }

@@ -11,7 +11,7 @@ static void test_ram(void)
 
     g_assert_null(memory_backend_block(b));
     g_assert_false(b->type->complete(b, &err));
-    g_assert_cmpstr(error_text(err), ==, "-object memory-backend-ram: property 'size' is missing");
+    g_assert_cmpstr(error_text(err), ==, "property 'size' is missing");
     g_assert_true(qom_prop_set(b, "size", "4M", NULL));
     g_assert_true(b->type->complete(b, NULL));
     g_assert_cmpuint(memory_backend_block(b)->size, ==, 4 * MiB);
