@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+
+fast-checks += tests/snapshot/state.py

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A machine saved in the middle of its work goes on from the file, in the same process and in a new
+one; files that are wrong are refused with a reason."""
+
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import rhea                                             # noqa: E402
+import tap                                              # noqa: E402
+
+suite = tap.Suite()
+ARGS = ["-smp", "2", "-kernel", rhea.SUPERVISOR]
+# Two processes are running then, preempted by the timer.
+MIDDLE = r"ok interrupt\.external"
+END = r"rhea supervisor guest: \d+ ok, 0 failed"
+
+
+def accel():
+    return next(a for a in ("tcg", "tci") if rhea.has_accel(a))
+
+
+def machine(*args, **kwargs):
+    rhea.need_file(rhea.SUPERVISOR, "make guests")
+    return rhea.Machine("-accel", accel(), *ARGS, *args, memory="64M", **kwargs)
+
+
+def hmp(q, line):
+    return q.command("human-monitor-command", command_line=line)
+
+
+def save_middle(path):
+    """Runs to the middle, saves twice around a load, and returns both files' contents."""
+    with machine(qmp=True) as m, m.qmp() as q:
+        m.expect(MIDDLE)
+        q.command("stop")
+        assert hmp(q, f"savevm-file {path}") == ""
+        assert hmp(q, f"loadvm-file {path}") == ""
+        assert hmp(q, f"savevm-file {path}.2") == ""
+        with open(path, "rb") as a, open(path + ".2", "rb") as b:
+            assert a.read() == b.read(), "a load changes nothing"
+        q.command("cont")
+        m.expect(END)
+        assert m.wait() == 0
+
+
+@suite.test
+def goes_on():
+    with rhea.scratch() as folder:
+        path = os.path.join(folder, "state")
+        save_middle(path)
+        assert os.path.getsize(path) < 16 << 20, "zero pages are left out"
+        assert sorted(os.listdir(folder)) == ["state", "state.2"], "nothing temporary is left"
+        for _ in range(2):
+            with machine("-loadvm", path) as m:
+                m.expect(END)
+                assert m.wait() == 0
+                assert "OpenSBI" not in m.log, "it did not start from the beginning"
+
+
+def refused(reason, path, *args):
+    argv = [rhea.emulator(), "-M", "virt", "-accel", accel(), "-m", "64M", "-display", "none",
+            "-monitor", "none", "-serial", "null", *ARGS, "-loadvm", path, *args]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, f"{reason}: status {done.returncode}"
+    assert reason in done.stderr and done.stderr.count("\n") == 1, f"{reason}: {done.stderr}"
+
+
+@suite.test
+def wrong_files():
+    with rhea.scratch() as folder:
+        good = os.path.join(folder, "good")
+        save_middle(good)
+        with open(good, "rb") as f:
+            data = f.read()
+        bad = os.path.join(folder, "bad")
+
+        def write(content):
+            with open(bad, "wb") as f:
+                f.write(content)
+
+        refused("cannot open", os.path.join(folder, "none"))
+        refused("has memory", good, "-m", "128M")
+        refused("where", good, "-smp", "1")
+        write(b"")
+        refused("ends too early", bad)
+        write(b"garbage garbage garbage")
+        refused("is not a snapshot", bad)
+        for size in (9, 30, 200, 5000, len(data) // 2, len(data) - 1):
+            write(data[:size])
+            refused("ends too early", bad)
+        write(data[:8] + b"\xff\xff\xff\xff" + data[12:])
+        refused("has version", bad)
+        write(data[:-8] + b"RHEABARK")
+        refused("its end is missing", bad)
+
+
+sys.exit(suite.run())
