@@ -620,7 +620,7 @@ static void store_stub(Cg *c, const Stub *s)
     finish_access_stub(c, s, done);
 }
 
-/* --- Atomics, fences, calls: in line, through a thunk --- */
+/* --- Atomics, fences, calls --- */
 
 static void store_address_arg(Cg *c)
 {
@@ -677,25 +677,174 @@ static void finish_memory_call(Cg *c, unsigned thunk)
     }
 }
 
+/*
+ * What the host can do in one instruction, or in a loop around cmpxchg, is done in line when the write
+ * TLB has the page.  The operands wait in the frame, where the slow path wants them and where they take
+ * no temporaries.
+ */
+typedef struct AtomicPlace {
+    Address at;
+    uint8_t addend, work; /* temporaries */
+    Mem mem;
+} AtomicPlace;
+
+static void call_stub(Cg *c, const Stub *s, unsigned info_arg, int32_t info, unsigned thunk)
+{
+    cg_save_temps(c, s);
+    emit_lea(&c->a, X_W, RAX, mem_at(s->base, s->disp));
+    emit_store(&c->a, X_W, cg_frame_arg(0), RAX);
+    store_imm_arg(c, info_arg, info);
+    cg_call_runtime(c, thunk, RAX);
+    cg_point(c, s->page_rel);
+    reset_addends(c, s->addends, s->naddends);
+    if (s->dst != NO_REG) {
+        take_result(c, s->insn, true, CLASS_GPR, s->dst);
+    }
+    cg_restore_temps(c, s);
+    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
+}
+
+static void atomic_stub(Cg *c, const Stub *s)
+{
+    call_stub(c, s, 2, s->insn->mem | s->insn->mmu << 8 | s->insn->cond << 16, THUNK_ATOMIC);
+}
+
+static void cas_stub(Cg *c, const Stub *s)
+{
+    call_stub(c, s, 3, s->insn->mem | s->insn->mmu << 8, THUNK_CAS);
+}
+
+/* Probes the write TLB; *dst is the result's register, NO_REG when nobody reads it. */
+static uint32_t atomic_begin(Cg *c, AtomicPlace *p, unsigned *dst)
+{
+    const IrInsn *insn = cg_insn(c);
+    Probe probe;
+
+    p->at = use_address(c);
+    p->addend = (uint8_t)cg_scratch(c, CLASS_GPR);
+    p->work = (uint8_t)cg_scratch(c, CLASS_GPR);
+    p->mem = (Mem){p->at.base, p->addend, p->at.disp};
+    *dst = NO_REG;
+    if (c->v[c->i].last_use > c->i) {
+        c->locked[CLASS_GPR] &= ~(1U << p->work); /* the result is written when it is done with */
+        *dst = cg_def(c, CG_WRITTEN_LAST);
+    }
+    probe = insn_probe(insn, p->at.base, p->at.disp);
+    probe.write = true;
+    return emit_probe(c, probe, p->addend, p->work);
+}
+
+static void atomic_finish(Cg *c, const AtomicPlace *p, unsigned old, unsigned dst, uint32_t miss,
+                          void (*emit)(Cg *c, const Stub *s))
+{
+    const IrInsn *insn = cg_insn(c);
+    Stub *stub;
+
+    if (dst != NO_REG && ((insn->mem & IR_MEM_SIZE) == IR_MEM_32 || dst != old)) {
+        emit_rr(&c->a, load_op(insn, true), dst, old);
+    }
+    stub = cg_add_stub(c, emit, miss);
+    stub->base = p->at.base;
+    stub->disp = p->at.disp;
+    stub->dst = (uint8_t)dst;
+    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, IR_NONE);
+    stub->naddends = (uint8_t)live_addends(c, stub->addends);
+}
+
+static void emit_lock(Cg *c)
+{
+    emit8(&c->a, 0xf0);
+}
+
+/* work := old (in rax) op the value in the frame. */
+static void emit_atomic_result(Cg *c, IrAtomic op, uint32_t w, unsigned work)
+{
+    static const uint8_t keep_old[] = {
+        [IR_ATOMIC_MIN] = CC_L, [IR_ATOMIC_MAX] = CC_G, [IR_ATOMIC_MINU] = CC_B,
+        [IR_ATOMIC_MAXU] = CC_A,
+    };
+
+    switch (op) {
+    case IR_ATOMIC_AND:
+    case IR_ATOMIC_OR:
+    case IR_ATOMIC_XOR:
+        emit_mov(&c->a, w, work, RAX);
+        emit_alu_rm(&c->a, op == IR_ATOMIC_AND ? ALU_AND : op == IR_ATOMIC_OR ? ALU_OR : ALU_XOR, w,
+                    work, cg_frame_arg(1));
+        break;
+    default:
+        emit_load(&c->a, w, work, cg_frame_arg(1));
+        emit_alu_rr(&c->a, ALU_CMP, w, RAX, work);
+        emit_rr(&c->a, OP_CMOV | keep_old[op] | w, work, RAX);
+        break;
+    }
+}
+
+static void emit_cmpxchg_loop(Cg *c, const AtomicPlace *p, uint32_t w)
+{
+    uint32_t again;
+
+    emit_load(&c->a, w, RAX, p->mem);
+    again = asm_pos(&c->a);
+    emit_atomic_result(c, (IrAtomic)cg_insn(c)->cond, w, p->work);
+    emit_lock(c);
+    emit_rm(&c->a, OP_CMPXCHG | w, p->work, p->mem, 0);
+    patch_rel32(&c->a, emit_jcc(&c->a, CC_NE), again);
+}
+
 void cg_atomic(Cg *c)
 {
     const IrInsn *insn = cg_insn(c);
+    unsigned size = insn->mem & IR_MEM_SIZE, dst;
+    uint32_t w = size == IR_MEM_64 ? X_W : 0, miss;
+    bool direct = insn->cond == IR_XCHG || insn->cond == IR_ATOMIC_ADD;
+    AtomicPlace p;
 
     store_call_arg(c, 1, insn->arg[1]);
-    store_address_arg(c);
-    store_imm_arg(c, 2, insn->mem | insn->mmu << 8 | insn->cond << 16);
-    finish_memory_call(c, THUNK_ATOMIC);
+    if (size < IR_MEM_32) {
+        store_address_arg(c);
+        store_imm_arg(c, 2, insn->mem | insn->mmu << 8 | insn->cond << 16);
+        finish_memory_call(c, THUNK_ATOMIC);
+        return;
+    }
+    if (!direct) {
+        cg_take(c, CLASS_GPR, RAX);
+    }
+    miss = atomic_begin(c, &p, &dst);
+    if (direct) {
+        emit_load(&c->a, w, p.work, cg_frame_arg(1));
+        if (insn->cond == IR_ATOMIC_ADD) {
+            emit_lock(c);
+        }
+        emit_rm(&c->a, (insn->cond == IR_XCHG ? OP_XCHG : OP_XADD) | w, p.work, p.mem, 0);
+    } else {
+        emit_cmpxchg_loop(c, &p, w);
+    }
+    atomic_finish(c, &p, direct ? p.work : RAX, dst, miss, atomic_stub);
 }
 
 void cg_cas(Cg *c)
 {
     const IrInsn *insn = cg_insn(c);
+    unsigned size = insn->mem & IR_MEM_SIZE, dst;
+    uint32_t w = size == IR_MEM_64 ? X_W : 0, miss;
+    AtomicPlace p;
 
     store_call_arg(c, 1, insn->arg[1]);
     store_call_arg(c, 2, insn->arg[2]);
-    store_address_arg(c);
-    store_imm_arg(c, 3, insn->mem | insn->mmu << 8);
-    finish_memory_call(c, THUNK_CAS);
+    if (size < IR_MEM_32) {
+        store_address_arg(c);
+        store_imm_arg(c, 3, insn->mem | insn->mmu << 8);
+        finish_memory_call(c, THUNK_CAS);
+        return;
+    }
+    cg_take(c, CLASS_GPR, RAX);
+    miss = atomic_begin(c, &p, &dst);
+    emit_load(&c->a, w, RAX, cg_frame_arg(1));
+    emit_load(&c->a, w, p.work, cg_frame_arg(2));
+    emit_lock(c);
+    emit_rm(&c->a, OP_CMPXCHG | w, p.work, p.mem, 0);
+    atomic_finish(c, &p, RAX, dst, miss, cas_stub);
 }
 
 /* The host orders everything but a store before a later load (SDM volume 3, 9.2.2). */
