@@ -94,9 +94,15 @@ bool cache_init(Engine *e, Error **errp)
             r->rx = e->rx_base + e->head_size + i * e->region_size;
         }
         r->blocks = g_new(Block *, e->region_blocks);
+        r->starts = g_new(uint32_t, e->region_blocks);
     }
     e->regions[0].state = REGION_ACTIVE;
     return true;
+}
+
+Block *block_new(void)
+{
+    return g_aligned_alloc0(1, sizeof(Block), 64);
 }
 
 void block_free(Block *b)
@@ -108,7 +114,7 @@ void block_free(Block *b)
         if (b->ir) {
             ir_free(b->ir);
         }
-        g_free(b);
+        g_aligned_free(b);
     }
 }
 
@@ -127,6 +133,7 @@ void cache_fini(Engine *e)
     for (unsigned i = 0; i < e->nregions; i++) {
         region_recycle(&e->regions[i]);
         g_free(e->regions[i].blocks);
+        g_free(e->regions[i].starts);
     }
     for (unsigned i = 0; e->pages && i < 1 << PAGE_HASH_BITS; i++) {
         for (CodePage *p = e->pages[i], *next; p; p = next) {
@@ -193,40 +200,38 @@ Block *cache_block_at(Engine *e, const void *ra)
 {
     const uint8_t *at = ra;
     unsigned lo = 0, hi;
-    size_t off;
+    uint32_t off;
     Region *r;
+    Block *b;
 
     if (!e->eops->has_code || at < e->rx_base + e->head_size || at >= e->rx_base + e->map_size) {
         return NULL;
     }
     off = at - e->rx_base - e->head_size;
     r = &e->regions[off / e->region_size];
+    off %= e->region_size;
     hi = __atomic_load_n(&r->nblocks, __ATOMIC_ACQUIRE);
     while (lo < hi) { /* the first block that begins behind @at */
         unsigned mid = lo + (hi - lo) / 2;
 
-        if (r->blocks[mid]->code.rx <= at) {
+        if (r->starts[mid] <= off) {
             lo = mid + 1;
         } else {
             hi = mid;
         }
     }
-    if (!lo || at >= r->blocks[lo - 1]->code.rx + r->blocks[lo - 1]->code.size) {
-        return NULL;
-    }
-    return r->blocks[lo - 1];
+    b = lo ? r->blocks[lo - 1] : NULL;
+    return b && at < b->code.rx + b->code.size ? b : NULL;
 }
 
 /* --- Links --- */
 
 static void cache_unlink_exit(Engine *e, BlockLink *l)
 {
-    BlockLink **at = &l->to->incoming;
-
-    while (*at != l) {
-        at = &(*at)->next;
+    *l->prev = l->next;
+    if (l->next) {
+        l->next->prev = l->prev;
     }
-    *at = l->next;
     l->to = NULL;
     e->eops->unlink(e, l->from, l - l->from->links);
 }
@@ -240,6 +245,10 @@ void cache_link(Engine *e, Block *from, unsigned exit, Block *to, uint64_t ctx)
     }
     l->to = to;
     l->next = to->incoming;
+    l->prev = &to->incoming;
+    if (l->next) {
+        l->next->prev = &l->next;
+    }
     to->incoming = l;
     e->eops->link(e, from, exit, to->entry, ctx);
 }
@@ -358,6 +367,9 @@ static bool cache_next_region(Engine *e)
 
     if (r->state == REGION_ACTIVE) {
         r->state = REGION_FULL;
+        if (e->eops->has_code) { /* little is written to it from now on: one mapping will do */
+            madvise(r->rw, e->region_size, MADV_DONTNEED);
+        }
         r->last_use = __atomic_add_fetch(&e->fills, 1, __ATOMIC_RELAXED);
     }
     r = cache_free_region(e);
@@ -407,6 +419,7 @@ bool cache_add(Engine *e, Block *b, Ir *ir)
         b->links[i].from = b;
     }
     r->blocks[r->nblocks] = b;
+    r->starts[r->nblocks] = e->eops->has_code ? b->code.rx - r->rx : 0;
     __atomic_store_n(&r->nblocks, r->nblocks + 1, __ATOMIC_RELEASE);
     b->valid = true;
     cache_hash_insert(e, b);

@@ -29,9 +29,13 @@ typedef struct BlockLink {
     Block *to;              /* NULL: not linked */
     Block *from;
     struct BlockLink *next; /* in to->incoming */
+    struct BlockLink **prev; /* what points here */
 } BlockLink;
 
-/* A translation.  Written under Engine.lock before it is published, then immutable but for the links. */
+/*
+ * A translation.  Written under Engine.lock before it is published, then immutable but for the links.
+ * What lookups read comes first, in one cache line.
+ */
 struct Block {
     Block *hash_next;     /* atomic */
     uint64_t ram;         /* global RAM address of the first byte */
@@ -40,7 +44,7 @@ struct Block {
     uint32_t size;        /* guest bytes */
     uint32_t ninsns;
     bool valid;           /* atomic */
-    unsigned region;
+    uint8_t region;
     const void *entry;    /* what jump caches hold: JIT: host code, interpreter: the Block */
     CodeBlock code;       /* JIT */
     Ir *ir;               /* interpreter */
@@ -72,12 +76,13 @@ typedef struct Region {
     const uint8_t *rx;
     size_t used;           /* bytes of code, or what the interpreter's blocks take */
     Block **blocks;        /* in the order of their code; capacity Engine.region_blocks */
+    uint32_t *starts;      /* JIT: of their code, in rx */
     unsigned nblocks;      /* atomic */
     uint64_t last_use;     /* atomic: Engine.fills when a vCPU was last seen in it */
     uint64_t retire_epoch;
 } Region;
 
-enum { BLOCK_HASH_BITS = 15, PAGE_HASH_BITS = 12, MAX_REGIONS = 32 };
+enum { BLOCK_HASH_BITS = 17, PAGE_HASH_BITS = 12, MAX_REGIONS = 32 };
 
 /* How a flavour keeps and runs blocks. */
 typedef struct EngineOps {
@@ -279,6 +284,7 @@ void cache_link(Engine *e, Block *from, unsigned exit, Block *to, uint64_t ctx);
 /* The block that holds host code address @ra, or NULL.  No lock. */
 Block *cache_block_at(Engine *e, const void *ra);
 void cache_touch(Engine *e, const Block *b);
+Block *block_new(void);
 void block_free(Block *b);
 
 /* Quiescence: a vCPU is online while it may hold pointers to blocks or run them. */

@@ -104,6 +104,14 @@ static void smc_unprotect(CodePage *p)
     ram_mark_dirty(p->rb, p->ram - p->rb->ram_addr, TCG_PAGE_SIZE, DIRTY_CODE);
 }
 
+static void smc_unprotect_unused(CodePage *p)
+{
+    if (!p->blocks && !p->translating) {
+        smc_unprotect(p);
+    }
+}
+
+/* The map anew, after blocks are gone. */
 static void smc_update(CodePage *p)
 {
     uint64_t map = 0, first, len;
@@ -116,9 +124,7 @@ static void smc_update(CodePage *p)
         b = b->page_next[half];
     }
     __atomic_store_n(&p->map, map, __ATOMIC_SEQ_CST);
-    if (!p->blocks && !p->translating) {
-        smc_unprotect(p);
-    }
+    smc_unprotect_unused(p);
 }
 
 uint32_t smc_begin(CodePage *p)
@@ -134,7 +140,7 @@ uint32_t smc_begin(CodePage *p)
 bool smc_end(CodePage *p, uint32_t cookie)
 {
     __atomic_fetch_sub(&p->translating, 1, __ATOMIC_SEQ_CST);
-    smc_update(p);
+    smc_unprotect_unused(p);
     return __atomic_load_n(&p->writes, __ATOMIC_SEQ_CST) == cookie;
 }
 

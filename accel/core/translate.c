@@ -160,7 +160,7 @@ static Block *translate_publish(EngineCpu *ec, const Translate *tx, const ExecPa
         watch_end(w);
         return b;
     }
-    b = g_new0(Block, 1);
+    b = block_new();
     b->ram = ram;
     b->ram2 = ram2;
     b->key = tx->key;
