@@ -170,9 +170,11 @@ void cmdline_print_help(FILE *out)
     g_autofree const OptionGroup **groups = sorted_groups(&n);
 
     cmdline_print_version(out);
-    fprintf(out, "usage: %s [options] [disk_image]\n\n"
-                 "'disk_image' is a raw image of the first hard disk. Options are spelled as QEMU's;\n"
-                 "a comma inside a value is doubled.\n", g_get_prgname());
+    fprintf(out,
+            "usage: %s [options] [disk_image]\n\n"
+            "'disk_image' is a raw image of the first hard disk. Options are spelled as QEMU's;\n"
+            "a comma inside a value is doubled.\n",
+            g_get_prgname());
     for (size_t i = 0; i < n; i++) {
         fprintf(out, "\n%s:\n", groups[i]->title);
         for (const Option *o = groups[i]->options; o->names; o++) {

@@ -46,21 +46,21 @@ typedef struct Option {
     const char *names; /* "machine|M" */
     const char *arg;   /* "TYPE[,prop=value...]"; NULL: none */
     OptionPhase phase;
-    const char *help;  /* lines */
+    const char *help; /* lines */
     /* May print help and set errp to nothing: see OPTION_EXIT. */
     bool (*run)(Setup *s, const char *arg, Error **errp);
 } Option;
 
 typedef struct OptionGroup {
     const char *title;
-    int order; /* in -help */
+    int order;             /* in -help */
     const Option *options; /* up to names == NULL */
 } OptionGroup;
 
-#define OPTION_GROUP(ident, ...)                                       \
-    static const OptionGroup ident = {__VA_ARGS__};                    \
-    static const OptionGroup *const ident##_reg_                       \
-        __attribute__((section("rhea_options"), used)) = &ident
+#define OPTION_GROUP(ident, ...)                                                                   \
+    static const OptionGroup ident = {__VA_ARGS__};                                                \
+    static const OptionGroup *const ident##_reg_ __attribute__((section("rhea_options"), used)) =  \
+        &ident
 
 /* Ends the process with status 0 after an option has printed what was asked for. */
 void cmdline_exit_ok(void) NORETURN;

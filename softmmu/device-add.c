@@ -12,8 +12,10 @@ static bool id_valid(const char *what, const char *id, Error **errp)
     for (const char *c = id; *c; c++) {
         good = good && (g_ascii_isalnum(*c) || strchr("-._", *c));
     }
-    return good || error_fail(errp, "%s: id '%s' is not valid (letters, digits, '-', '.', '_'; a "
-                              "letter first)", what, id);
+    return good || error_fail(errp,
+                              "%s: id '%s' is not valid (letters, digits, '-', '.', '_'; a "
+                              "letter first)",
+                              what, id);
 }
 
 static Object *child_find(Object *folder, const char *name)

@@ -67,8 +67,7 @@ const ObjectType *machine_type_find(const char *name, Error **errp)
     qom_type_foreach(TYPE_MACHINE, machine_match, &search);
     g_ptr_array_add(search.names, NULL);
     if (!search.found) {
-        error_unknown_name(errp, "-machine: type", name,
-                           (const char *const *)search.names->pdata);
+        error_unknown_name(errp, "-machine: type", name, (const char *const *)search.names->pdata);
     }
     g_ptr_array_unref(search.names);
     return search.found;
@@ -164,7 +163,8 @@ static bool machine_check_smp(Machine *m, Error **errp)
                           ops->max_cpus, smp->max_cpus);
     }
     if (product != smp->max_cpus) {
-        return error_fail(errp, "-smp: sockets (%u) * dies (%u) * clusters (%u) * cores (%u) * "
+        return error_fail(errp,
+                          "-smp: sockets (%u) * dies (%u) * clusters (%u) * cores (%u) * "
                           "threads (%u) is %" PRIu64 ", not the number of CPUs (%u)",
                           smp->sockets, smp->dies, smp->clusters, smp->cores, smp->threads, product,
                           smp->max_cpus);
@@ -183,9 +183,10 @@ static bool machine_check_ram(Machine *m, Error **errp)
     }
     host = ((uint64_t)si.totalram + si.totalswap) * si.mem_unit;
     if (m->ram_size > host && !m->mem_path && !m->memory_backend) {
-        return error_fail(errp, "-m: %" PRIu64 " MiB is more than this host can give (%" PRIu64
-                          " MiB of memory and swap)", (uint64_t)(m->ram_size / MiB),
-                          (uint64_t)(host / MiB));
+        return error_fail(errp,
+                          "-m: %" PRIu64 " MiB is more than this host can give (%" PRIu64
+                          " MiB of memory and swap)",
+                          (uint64_t)(m->ram_size / MiB), (uint64_t)(host / MiB));
     }
     return true;
 }
@@ -212,12 +213,14 @@ static RamBlock *machine_backend_ram(Machine *m, Error **errp)
     }
     rb = backend ? memory_backend_block(backend) : NULL;
     if (!rb) {
-        error_fail(errp, "-machine: memory-backend=%s: there is no memory backend of that id "
-                   "(-object memory-backend-ram,id=...)", m->memory_backend);
+        error_fail(errp,
+                   "-machine: memory-backend=%s: there is no memory backend of that id "
+                   "(-object memory-backend-ram,id=...)",
+                   m->memory_backend);
     } else if (rb->size != m->ram_size) {
-        error_fail(errp, "-machine: memory-backend=%s has %" PRIu64 " MiB, and -m says %" PRIu64
-                   " MiB", m->memory_backend, (uint64_t)(rb->size / MiB),
-                   (uint64_t)(m->ram_size / MiB));
+        error_fail(errp,
+                   "-machine: memory-backend=%s has %" PRIu64 " MiB, and -m says %" PRIu64 " MiB",
+                   m->memory_backend, (uint64_t)(rb->size / MiB), (uint64_t)(m->ram_size / MiB));
         rb = NULL;
     }
     return rb;

@@ -179,12 +179,13 @@ static bool main_write_pidfile(const char *path, Error **errp)
 
 static bool main_make_machine(Setup *s, Error **errp)
 {
-    const ObjectType *t = s->machine_type ? machine_type_find(s->machine_type, errp)
-                                          : machine_type_default();
+    const ObjectType *t =
+        s->machine_type ? machine_type_find(s->machine_type, errp) : machine_type_default();
 
     if (!t) {
-        return s->machine_type ? false : error_fail(errp, "-machine: no machine is named, and there "
-                                                    "is no default (see -machine help)");
+        return s->machine_type ? false
+                               : error_fail(errp, "-machine: no machine is named, and there "
+                                                  "is no default (see -machine help)");
     }
     s->m = machine_new(t);
     s->m->nodefaults = s->nodefaults;

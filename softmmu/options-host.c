@@ -147,7 +147,8 @@ static const Option char_options[] = {
      "null  stdio[,signal=on|off]  file,path=PATH[,append=on][,input-path=PATH]  pty\n"
      "pipe,path=PATH  ringbuf[,size=N]\n"
      "socket,path=PATH|host=HOST,port=PORT|fd=N[,server=on[,wait=off]][,telnet=on]\n"
-     "    [,reconnect=SECONDS][,nodelay=on][,abstract=on]", run_chardev},
+     "    [,reconnect=SECONDS][,nodelay=on][,abstract=on]",
+     run_chardev},
     {"serial", "DEV", PHASE_BACKEND,
      "the next serial port: none null stdio pty file:PATH pipe:PATH unix:PATH[,server=on,...]\n"
      "tcp:HOST:PORT[,...] telnet:HOST:PORT[,...] chardev:ID mon:DEV (shared with the monitor)",
@@ -268,8 +269,10 @@ static bool run_name(Setup *s, const char *arg, Error **errp)
 static bool run_uuid(Setup *s, const char *arg, Error **errp)
 {
     if (!g_uuid_string_is_valid(arg)) {
-        return error_fail(errp, "-uuid: '%s' is not of the form "
-                          "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", arg);
+        return error_fail(errp,
+                          "-uuid: '%s' is not of the form "
+                          "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+                          arg);
     }
     return set_text(&s->m->uuid, arg);
 }

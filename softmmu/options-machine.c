@@ -59,8 +59,8 @@ static bool run_machine(Setup *s, const char *arg, Error **errp)
         s->machine_type = g_intern_string(type);
     }
     if (opts_want_help(o)) {
-        const ObjectType *t = s->machine_type ? machine_type_find(s->machine_type, errp)
-                                              : machine_type_default();
+        const ObjectType *t =
+            s->machine_type ? machine_type_find(s->machine_type, errp) : machine_type_default();
 
         if (!t || !qom_print_props_help(t->name, stdout, errp)) {
             return false;
@@ -148,11 +148,11 @@ static bool take_smp_count(Opts *o, const char *key, unsigned *out, Error **errp
 
 static bool run_smp(Setup *s, const char *arg, Error **errp)
 {
-    static const char *const accepted[] = {"cpus", "maxcpus", "sockets", "dies", "clusters",
-                                           "cores", "threads", NULL};
+    static const char *const accepted[] = {"cpus",     "maxcpus", "sockets", "dies",
+                                           "clusters", "cores",   "threads", NULL};
     SmpConfig smp = {0};
-    unsigned *const fields[] = {&smp.cpus, &smp.max_cpus, &smp.sockets, &smp.dies, &smp.clusters,
-                                &smp.cores, &smp.threads};
+    unsigned *const fields[] = {&smp.cpus,     &smp.max_cpus, &smp.sockets, &smp.dies,
+                                &smp.clusters, &smp.cores,    &smp.threads};
     g_autoptr(Opts) o = opts_parse("-smp", arg, "cpus", errp);
 
     if (!o) {
@@ -164,8 +164,8 @@ static bool run_smp(Setup *s, const char *arg, Error **errp)
         }
     }
     if (!smp.cpus) {
-        uint64_t product = (uint64_t)MAX(smp.sockets, 1) * MAX(smp.dies, 1) *
-                           MAX(smp.clusters, 1) * MAX(smp.cores, 1) * MAX(smp.threads, 1);
+        uint64_t product = (uint64_t)MAX(smp.sockets, 1) * MAX(smp.dies, 1) * MAX(smp.clusters, 1) *
+                           MAX(smp.cores, 1) * MAX(smp.threads, 1);
 
         smp.cpus = smp.max_cpus ? smp.max_cpus : (unsigned)MIN(product, 65536);
     }
@@ -378,12 +378,14 @@ static bool run_loadvm(Setup *s, const char *arg, Error **errp)
 static const Option machine_options[] = {
     {"machine|M", "[type=]TYPE[,PROP=VALUE...]", PHASE_EARLY,
      "the machine; 'help' lists them, TYPE,help its properties;\naccel=A:B chooses the "
-     "accelerator", run_machine},
+     "accelerator",
+     run_machine},
     {"accel", "NAME[,PROP=VALUE...]", PHASE_EARLY,
      "how CPUs run: 'help' lists them; given several times, or as A:B, they are\ntried in order",
      run_accel},
     {"enable-kvm", NULL, PHASE_EARLY, "the same as -accel kvm", run_enable_kvm},
-    {"cpu", "MODEL[,EXTENSION=on|off...]", PHASE_MACHINE, "the CPU model; 'help' lists them", run_cpu},
+    {"cpu", "MODEL[,EXTENSION=on|off...]", PHASE_MACHINE, "the CPU model; 'help' lists them",
+     run_cpu},
     {"smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,clusters=N][,cores=N][,threads=N]",
      PHASE_MACHINE, "number of CPUs and how they are grouped [1]", run_smp},
     {"m", "[size=]MEGS", PHASE_MACHINE, "guest memory; k, M, G, T as suffix", run_memory},
@@ -420,9 +422,10 @@ static const Option run_options[] = {
     {"no-reboot", NULL, PHASE_MACHINE, "a guest's reset ends the emulator", run_no_reboot},
     {"no-shutdown", NULL, PHASE_MACHINE, "stop instead of exiting when the guest powers off",
      run_no_shutdown},
-    {"action", "[reboot=reset|shutdown][,shutdown=poweroff|pause]\n"
-     "        [,panic=pause|shutdown|exit-failure|none]", PHASE_MACHINE,
-     "what follows when the guest does that", run_action},
+    {"action",
+     "[reboot=reset|shutdown][,shutdown=poweroff|pause]\n"
+     "        [,panic=pause|shutdown|exit-failure|none]",
+     PHASE_MACHINE, "what follows when the guest does that", run_action},
     {"loadvm", "FILE", PHASE_EARLY, "start from the machine state that savevm wrote to FILE",
      run_loadvm},
     {NULL},

@@ -10,10 +10,16 @@
 
 #include "rhea/error.h"
 
-typedef struct Chardev Chardev;   /* backend: object under /chardevs */
+typedef struct Chardev Chardev; /* backend: object under /chardevs */
 typedef struct CharFront CharFront;
 
-typedef enum CharEvent { CHAR_OPENED, CHAR_CLOSED, CHAR_BREAK, CHAR_MUX_IN, CHAR_MUX_OUT } CharEvent;
+typedef enum CharEvent {
+    CHAR_OPENED,
+    CHAR_CLOSED,
+    CHAR_BREAK,
+    CHAR_MUX_IN,
+    CHAR_MUX_OUT
+} CharEvent;
 
 typedef struct CharHandlers {
     /* How many bytes the front end takes now; 0 stops input until chr_accept_input(). */

@@ -12,8 +12,8 @@
 
 /* HMP: "name args...". @args is what follows the name; output goes to @out. */
 typedef struct HmpCommand {
-    const char *name;    /* "info jit", "system_reset"; aliases after '|': "c|cont" */
-    const char *args;    /* for help: "[-f] file" */
+    const char *name; /* "info jit", "system_reset"; aliases after '|': "c|cont" */
+    const char *args; /* for help: "[-f] file" */
     const char *help;
     void (*run)(Machine *m, const char *args, GString *out);
 } HmpCommand;
@@ -26,14 +26,12 @@ typedef struct QmpCommand {
     bool before_capabilities;
 } QmpCommand;
 
-#define HMP_COMMAND(ident, ...)                                               \
-    static const HmpCommand ident = {__VA_ARGS__};                            \
-    static const HmpCommand *const ident##_reg_                               \
-        __attribute__((section("rhea_hmp"), used)) = &ident
-#define QMP_COMMAND(ident, ...)                                               \
-    static const QmpCommand ident = {__VA_ARGS__};                            \
-    static const QmpCommand *const ident##_reg_                               \
-        __attribute__((section("rhea_qmp"), used)) = &ident
+#define HMP_COMMAND(ident, ...)                                                                    \
+    static const HmpCommand ident = {__VA_ARGS__};                                                 \
+    static const HmpCommand *const ident##_reg_ __attribute__((section("rhea_hmp"), used)) = &ident
+#define QMP_COMMAND(ident, ...)                                                                    \
+    static const QmpCommand ident = {__VA_ARGS__};                                                 \
+    static const QmpCommand *const ident##_reg_ __attribute__((section("rhea_qmp"), used)) = &ident
 
 /* "-mon chardev=ID,mode=readline|control", "-monitor SPEC", "-qmp SPEC". */
 bool monitor_new(Machine *m, const char *chardev_id, bool control, bool pretty,

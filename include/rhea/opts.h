@@ -40,8 +40,9 @@ bool opts_take_enum(Opts *o, const char *key, const char *const *names, int *out
                     Error **errp) MUST_CHECK;
 
 /* Calls @fn for every pair not taken yet, in order, marking it; false from @fn stops and is returned. */
-bool opts_foreach_rest(Opts *o, bool (*fn)(const char *key, const char *value, void *opaque,
-                                           Error **errp), void *opaque, Error **errp) MUST_CHECK;
+bool opts_foreach_rest(Opts *o,
+                       bool (*fn)(const char *key, const char *value, void *opaque, Error **errp),
+                       void *opaque, Error **errp) MUST_CHECK;
 
 /* False when a key is neither taken nor one of @accepted: for consumers that act while they take. */
 bool opts_check_names(Opts *o, const char *const *accepted, Error **errp) MUST_CHECK;

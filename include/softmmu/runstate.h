@@ -9,11 +9,19 @@
 #include "rhea/defer.h"
 
 typedef enum RunState {
-    RUN_PRELAUNCH, RUN_RUNNING, RUN_PAUSED, RUN_SHUTDOWN, RUN_DEBUG, RUN_INTERNAL_ERROR,
-    RUN_GUEST_PANICKED, RUN_RESTORE, RUN_SAVE, RUN_STATES
+    RUN_PRELAUNCH,
+    RUN_RUNNING,
+    RUN_PAUSED,
+    RUN_SHUTDOWN,
+    RUN_DEBUG,
+    RUN_INTERNAL_ERROR,
+    RUN_GUEST_PANICKED,
+    RUN_RESTORE,
+    RUN_SAVE,
+    RUN_STATES
 } RunState;
 
-const char *runstate_name(RunState s);    /* "running", "paused", "prelaunch", ... as QMP says it */
+const char *runstate_name(RunState s); /* "running", "paused", "prelaunch", ... as QMP says it */
 RunState runstate_get(Machine *m);
 bool runstate_is_running(Machine *m);
 /* The guest has ended: only a reset makes it runnable again. */

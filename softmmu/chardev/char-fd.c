@@ -16,7 +16,7 @@
 
 enum {
     PENDING_LIMIT = 64 * 1024,
-    CHUNK = 256,         /* a terminal that reports room takes this much */
+    CHUNK = 256, /* a terminal that reports room takes this much */
     READ_SIZE = 4096,
     CLOSE_FLUSH_MS = 500,
 };

@@ -59,7 +59,7 @@ Chardev *chr_create(const char *id, const char *backend, Opts *o, Error **errp);
 struct CharFd {
     GSource source; /* GLib's, first */
     Chardev *chr;
-    int in, out;    /* may be equal; -1: none */
+    int in, out; /* may be equal; -1: none */
     gpointer in_tag, out_tag;
     GByteArray *pending;
     bool input_blocked; /* the front end had no room when we last looked */

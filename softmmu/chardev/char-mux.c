@@ -25,8 +25,8 @@ typedef struct CharMux {
     CharFront *fronts[MUX_FRONTS];
     MuxInput *input[MUX_FRONTS];
     unsigned focus;
-    bool escape;       /* the last character was the escape */
-    bool timestamps;   /* Ctrl-A t */
+    bool escape;     /* the last character was the escape */
+    bool timestamps; /* Ctrl-A t */
     bool line_start;
     int64_t start_ns;
 } CharMux;
@@ -133,9 +133,12 @@ static void mux_switch_focus(CharMux *s)
 static void mux_help(CharMux *s)
 {
     static const char *const lines[] = {
-        "h    print this help", "x    exit emulator",
-        "s    write disk data out to the files", "t    toggle console timestamps",
-        "b    send break (magic sysrq)", "c    switch between console and monitor",
+        "h    print this help",
+        "x    exit emulator",
+        "s    write disk data out to the files",
+        "t    toggle console timestamps",
+        "b    send break (magic sysrq)",
+        "c    switch between console and monitor",
     };
     char name[8];
 

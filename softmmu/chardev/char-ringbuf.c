@@ -10,7 +10,7 @@ enum { RINGBUF_DEFAULT = 65536, RINGBUF_MAX = 256 * 1024 * 1024 };
 typedef struct CharRingbuf {
     Chardev chr;
     uint8_t *data;
-    uint64_t size;          /* a power of two */
+    uint64_t size;               /* a power of two */
     uint64_t produced, consumed; /* totals */
 } CharRingbuf;
 

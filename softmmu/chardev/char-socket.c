@@ -80,7 +80,9 @@ static ssize_t socket_read(CharFd *f, void *buf, size_t len)
         struct cmsghdr align;
     } control;
     struct iovec iov = {buf, len};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
                          .msg_controllen = sizeof(control)};
     ssize_t n = recvmsg(f->in, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
@@ -178,8 +180,8 @@ static void socket_disconnected(CharFd *f)
 
 static void socket_connected(CharSocket *s, int fd)
 {
-    static const uint8_t negotiation[] = {TN_IAC_BYTE, TN_WILL, 1,  TN_IAC_BYTE, TN_WILL, 3,
-                                          TN_IAC_BYTE, TN_WILL, 0,  TN_IAC_BYTE, 253,     0};
+    static const uint8_t negotiation[] = {TN_IAC_BYTE, TN_WILL, 1, TN_IAC_BYTE, TN_WILL, 3,
+                                          TN_IAC_BYTE, TN_WILL, 0, TN_IAC_BYTE, 253,     0};
     int one = 1;
 
     if (s->nodelay || s->telnet) {
@@ -278,8 +280,8 @@ static int socket_open_unix(CharSocket *s, Error **errp)
 
 static int socket_open_tcp(CharSocket *s, Error **errp)
 {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
-                             .ai_flags = s->server ? AI_PASSIVE : 0};
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = s->server ? AI_PASSIVE : 0};
     const char *host = s->host && *s->host ? s->host : NULL;
     struct addrinfo *list;
     int fd = -1, err;
@@ -367,8 +369,8 @@ static bool socket_start(CharSocket *s, Opts *o, Error **errp)
     const char *fd_text = opts_take(o, "fd");
 
     if (!!s->path + !!s->port + !!fd_text != 1) {
-        return error_fail(errp, "%s: socket needs one of path=, port= (with host=), fd=",
-                          opts_what(o));
+        return error_fail(errp,
+                          "%s: socket needs one of path=, port= (with host=), fd=", opts_what(o));
     }
     if (fd_text) {
         if (!socket_use_fd(s, fd_text, errp)) {
@@ -440,13 +442,17 @@ static char *socket_describe(Chardev *c)
 {
     CharSocket *s = (CharSocket *)c;
 
-    return g_strdup_printf("%s:%s%s%s%s", s->path ? "unix" : s->telnet ? "telnet" : "tcp",
+    return g_strdup_printf("%s:%s%s%s%s",
+                           s->path     ? "unix"
+                           : s->telnet ? "telnet"
+                                       : "tcp",
                            s->host && *s->host ? s->host : "", s->host && *s->host ? ":" : "",
                            socket_name(s), s->server ? ",server=on" : "");
 }
 
-static const char *const socket_opts[] = {"path", "host", "port", "fd", "server", "wait", "telnet",
-                                          "nodelay", "abstract", "reconnect", "reconnect-ms", NULL};
+static const char *const socket_opts[] = {"path",     "host",      "port",         "fd",
+                                          "server",   "wait",      "telnet",       "nodelay",
+                                          "abstract", "reconnect", "reconnect-ms", NULL};
 
 static const CharOps socket_ops = {
     .opts = socket_opts,

@@ -56,8 +56,10 @@ static bool stdio_open(Chardev *c, Opts *o, Error **errp)
         return false;
     }
     if (stdio_in_use) {
-        return error_fail(errp, "%s: stdio is used by another chardev already (mux=on lets several "
-                          "share it)", opts_what(o));
+        return error_fail(errp,
+                          "%s: stdio is used by another chardev already (mux=on lets several "
+                          "share it)",
+                          opts_what(o));
     }
     stdio_in_use = true;
     stdio_make_raw(signal);

@@ -59,7 +59,8 @@ bool chr_attach(CharFront *fe, const char *id, Error **errp)
     }
     if (c->front) {
         fe->chr = NULL;
-        return error_fail(errp, "chardev '%s' is in use already (mux=on lets it serve several)", id);
+        return error_fail(errp, "chardev '%s' is in use already (mux=on lets it serve several)",
+                          id);
     }
     c->front = fe;
     return true;
@@ -236,7 +237,8 @@ static bool chr_open_log(Chardev *c, Opts *o, Error **errp)
         return false;
     }
     if (path) {
-        c->log_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
+        c->log_fd =
+            open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
         if (c->log_fd < 0) {
             return error_fail_errno(errp, errno, "%s: logfile: cannot open '%s'", opts_what(o),
                                     path);
@@ -379,7 +381,9 @@ static char *chr_expand_short(const char *spec, bool mux)
     static const struct {
         const char *prefix, *expansion;
     } prefixes[] = {
-        {"file:", "file,path="}, {"pipe:", "pipe,path="}, {"unix:", "socket,path="},
+        {"file:", "file,path="},
+        {"pipe:", "pipe,path="},
+        {"unix:", "socket,path="},
     };
     static const char *const plain[] = {"null", "pty", "ringbuf", NULL};
 
@@ -422,9 +426,11 @@ bool chr_new_short(const char *spec, const char *default_id, bool mux, char **id
     }
     text = chr_expand_short(spec, mux);
     if (!text) {
-        return error_fail(errp, "'%s' is no character device (accepted: none, null, stdio, pty, "
+        return error_fail(errp,
+                          "'%s' is no character device (accepted: none, null, stdio, pty, "
                           "file:PATH, pipe:PATH, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
-                          "chardev:ID, mon:...)", spec);
+                          "chardev:ID, mon:...)",
+                          spec);
     }
     o = opts_parse("character device", text, "backend", errp);
     if (!o) {

@@ -377,7 +377,8 @@ static void cmd_query(GdbStub *s, CpuState *cpu, const char *q)
 
     if (g_str_has_prefix(q, "Supported")) {
         text = g_strdup_printf("PacketSize=%x;qXfer:features:read+;QStartNoAckMode+;"
-                               "vContSupported+", GDB_PACKET_MAX / 2);
+                               "vContSupported+",
+                               GDB_PACKET_MAX / 2);
         gdb_reply(s, text);
     } else if (g_str_has_prefix(q, "Xfer:features:read:")) {
         cmd_read_features(s, cpu, q + strlen("Xfer:features:read:"));

@@ -14,17 +14,17 @@ typedef enum GdbRx { GDB_RX_IDLE, GDB_RX_DATA, GDB_RX_ESCAPE, GDB_RX_SUM1, GDB_R
 typedef struct GdbStub {
     Machine *m;
     CharFront fe;
-    bool attached;    /* somebody is connected */
+    bool attached; /* somebody is connected */
     bool no_ack;
-    bool waiting;     /* gdb let the guest run and waits for a stop reply */
+    bool waiting; /* gdb let the guest run and waits for a stop reply */
     /* receiver */
     GdbRx rx;
-    GString *packet;  /* unescaped */
+    GString *packet; /* unescaped */
     uint8_t sum, sum_given;
-    GString *sent;    /* last answer, for '-' */
+    GString *sent; /* last answer, for '-' */
     /* what commands refer to */
-    unsigned g_cpu;   /* of g, p, m ...: index */
-    unsigned c_cpu;   /* of s */
+    unsigned g_cpu; /* of g, p, m ...: index */
+    unsigned c_cpu; /* of s */
     unsigned list_pos;
     char *xml;
     /* why a CPU stopped, until it is reported */

@@ -47,5 +47,5 @@ static void info_balloon(Machine *m, const char *args, GString *out)
     }
 }
 
-HMP_COMMAND(info_balloon_command, .name = "info balloon",
-            .help = "how much memory the guest has", .run = info_balloon);
+HMP_COMMAND(info_balloon_command, .name = "info balloon", .help = "how much memory the guest has",
+            .run = info_balloon);

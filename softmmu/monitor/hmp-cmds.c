@@ -147,8 +147,8 @@ static void hmp_device_del(Machine *m, const char *args, GString *out)
     print_result(device_del(m, args, &err), err, out);
 }
 
-HMP_COMMAND(hmp_device_del_command, .name = "device_del", .args = "id",
-            .help = "remove a device", .run = hmp_device_del);
+HMP_COMMAND(hmp_device_del_command, .name = "device_del", .args = "id", .help = "remove a device",
+            .run = hmp_device_del);
 
 static void hmp_object_add(Machine *m, const char *args, GString *out)
 {
@@ -168,8 +168,8 @@ static void hmp_object_del(Machine *m, const char *args, GString *out)
     print_result(object_del(args, &err), err, out);
 }
 
-HMP_COMMAND(hmp_object_del_command, .name = "object_del", .args = "id",
-            .help = "destroy an object", .run = hmp_object_del);
+HMP_COMMAND(hmp_object_del_command, .name = "object_del", .args = "id", .help = "destroy an object",
+            .run = hmp_object_del);
 
 static bool append_prop_line(const PropDesc *p, void *opaque)
 {

@@ -45,8 +45,7 @@ HMP_COMMAND(info_name_command, .name = "info name", .help = "the guest's name (-
 
 static void info_uuid(Machine *m, const char *args, GString *out)
 {
-    g_string_append_printf(out, "%s\n",
-                           m->uuid ? m->uuid : "00000000-0000-0000-0000-000000000000");
+    g_string_append_printf(out, "%s\n", m->uuid ? m->uuid : "00000000-0000-0000-0000-000000000000");
 }
 
 HMP_COMMAND(info_uuid_command, .name = "info uuid", .help = "the machine's UUID (-uuid)",
@@ -104,7 +103,8 @@ static void info_cpus(Machine *m, const char *args, GString *out)
     for (guint i = 0; i < m->cpus->len; i++) {
         CpuState *cpu = g_ptr_array_index(m->cpus, i);
 
-        g_string_append_printf(out, "%c CPU #%u:%s\n", cpu == monitor_cpu(m) ? '*' : ' ', cpu->index,
+        g_string_append_printf(out, "%c CPU #%u:%s\n", cpu == monitor_cpu(m) ? '*' : ' ',
+                               cpu->index,
                                __atomic_load_n(&cpu->halted, __ATOMIC_RELAXED) ? " (halted)" : "");
     }
 }
@@ -198,8 +198,8 @@ static void print_device(Device *dev, int indent, GString *out)
     for (guint i = 0; dev->buses && i < dev->buses->len; i++) {
         Bus *bus = g_ptr_array_index(dev->buses, i);
 
-        g_string_append_printf(out, "%*sbus: %s\n%*stype %s\n", indent + 2, "", bus->name, indent + 4,
-                               "", bus->obj.type->name);
+        g_string_append_printf(out, "%*sbus: %s\n%*stype %s\n", indent + 2, "", bus->name,
+                               indent + 4, "", bus->obj.type->name);
         for (guint j = 0; j < bus->devices->len; j++) {
             print_device(g_ptr_array_index(bus->devices, j), indent + 4, out);
         }
@@ -371,7 +371,8 @@ static void print_item(const DumpFormat *f, uint64_t v, GString *out)
     case 'u': g_string_append_printf(out, "%" PRIu64, v); break;
     case 'o': g_string_append_printf(out, "0%" PRIo64, v); break;
     case 'c':
-        g_string_append_printf(out, g_ascii_isprint((gchar)v) ? "'%c'" : "'\\x%02x'", (int)(v & 0xff));
+        g_string_append_printf(out, g_ascii_isprint((gchar)v) ? "'%c'" : "'\\x%02x'",
+                               (int)(v & 0xff));
         break;
     default: g_string_append_printf(out, "0x%0*" PRIx64, (int)f->size * 2, v); break;
     }

@@ -70,8 +70,8 @@ static bool qmp_capabilities(Machine *m, JsonObject *args, JsonNode **ret, Error
 {
     JsonNode *enable = args ? json_object_get_member(args, "enable") : NULL;
 
-    if (enable && (!JSON_NODE_HOLDS_ARRAY(enable) ||
-                   json_array_get_length(json_node_get_array(enable)))) {
+    if (enable &&
+        (!JSON_NODE_HOLDS_ARRAY(enable) || json_array_get_length(json_node_get_array(enable)))) {
         return error_fail(errp, "Capability is not available (accepted: an empty list)");
     }
     return true;

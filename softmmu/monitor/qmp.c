@@ -15,10 +15,10 @@ enum { QMP_MAX_BYTES = 16 * 1024 * 1024 };
 typedef struct Qmp {
     Monitor mon;
     bool pretty;
-    bool negotiated;  /* qmp_capabilities was run */
-    bool skip_line;   /* garbage: up to the next line feed */
+    bool negotiated; /* qmp_capabilities was run */
+    bool skip_line;  /* garbage: up to the next line feed */
     JsonFramer framer;
-    GString *text;    /* of the message so far */
+    GString *text; /* of the message so far */
 } Qmp;
 
 /* --- Output --- */
@@ -62,7 +62,8 @@ static void qmp_greet(Qmp *q)
     {
         g_autofree char *text = g_strdup_printf(
             "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": %d, \"minor\": %d, \"major\": %d}, "
-            "\"package\": \"rhea " RHEA_VERSION "\"}, \"capabilities\": []}}", v[2], v[1], v[0]);
+            "\"package\": \"rhea " RHEA_VERSION "\"}, \"capabilities\": []}}",
+            v[2], v[1], v[0]);
 
         node = json_parse_limited(text, strlen(text), &err);
     }

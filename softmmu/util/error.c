@@ -132,8 +132,7 @@ const char *nearest_name(const char *wrong, const char *const *names)
     return found;
 }
 
-bool error_unknown_name(Error **errp, const char *what, const char *wrong,
-                        const char *const *names)
+bool error_unknown_name(Error **errp, const char *what, const char *wrong, const char *const *names)
 {
     const char *near = nearest_name(wrong, names);
     g_autofree char *list = g_strjoinv(", ", (char **)names);

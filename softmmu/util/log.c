@@ -86,7 +86,8 @@ static char *log_expand_path(const char *path, Error **errp)
         return g_strdup(path);
     }
     if (percent[1] != 'd' || strchr(percent + 1, '%')) {
-        error_fail(errp, "log file '%s': only one %%d (the process id) may stand in the name", path);
+        error_fail(errp, "log file '%s': only one %%d (the process id) may stand in the name",
+                   path);
         return NULL;
     }
     return g_strdup_printf("%.*s%d%s", (int)(percent - path), path, (int)getpid(), percent + 2);

@@ -7,7 +7,7 @@
 
 typedef struct OptPair {
     char *key, *value;
-    bool bare;  /* no '=': value is "on" */
+    bool bare; /* no '=': value is "on" */
     bool taken;
 } OptPair;
 
@@ -120,8 +120,8 @@ static void opts_flatten(Opts *o, const char *key, JsonNode *node)
         }
     } else if (JSON_NODE_HOLDS_VALUE(node)) {
         GType t = json_node_get_value_type(node);
-        char *value = t == G_TYPE_BOOLEAN ? g_strdup(json_node_get_boolean(node) ? "on" : "off")
-                      : t == G_TYPE_INT64 ? g_strdup_printf("%" PRId64, json_node_get_int(node))
+        char *value = t == G_TYPE_BOOLEAN  ? g_strdup(json_node_get_boolean(node) ? "on" : "off")
+                      : t == G_TYPE_INT64  ? g_strdup_printf("%" PRId64, json_node_get_int(node))
                       : t == G_TYPE_DOUBLE ? g_strdup_printf("%.17g", json_node_get_double(node))
                                            : g_strdup(json_node_get_string(node));
 
@@ -269,8 +269,9 @@ bool opts_take_enum(Opts *o, const char *key, const char *const *names, int *out
     return error_unknown_name(errp, what, text, names);
 }
 
-bool opts_foreach_rest(Opts *o, bool (*fn)(const char *key, const char *value, void *opaque,
-                                           Error **errp), void *opaque, Error **errp)
+bool opts_foreach_rest(Opts *o,
+                       bool (*fn)(const char *key, const char *value, void *opaque, Error **errp),
+                       void *opaque, Error **errp)
 {
     for (guint i = 0; i < o->pairs->len; i++) {
         OptPair *pair = &g_array_index(o->pairs, OptPair, i);
@@ -361,8 +362,10 @@ bool parse_size(const char *what, const char *text, uint64_t unit, uint64_t *out
     errno = 0;
     whole = g_ascii_strtoull(text, &end, g_str_has_prefix(text, "0x") ? 16 : 10);
     if (!g_ascii_isdigit(*text) || errno) {
-        return error_fail(errp, "%s: '%s' is not a size (accepted: a number with k, M, G, T, P "
-                          "or E behind it)", what, text);
+        return error_fail(errp,
+                          "%s: '%s' is not a size (accepted: a number with k, M, G, T, P "
+                          "or E behind it)",
+                          what, text);
     }
     if (*end == '.') {
         fraction = g_ascii_strtod(end, &end);
@@ -373,8 +376,10 @@ bool parse_size(const char *what, const char *text, uint64_t unit, uint64_t *out
         end++;
     }
     if (*end) {
-        return error_fail(errp, "%s: '%s' is not a size (accepted: a number with k, M, G, T, P "
-                          "or E behind it)", what, text);
+        return error_fail(errp,
+                          "%s: '%s' is not a size (accepted: a number with k, M, G, T, P "
+                          "or E behind it)",
+                          what, text);
     }
     if (whole > UINT64_MAX / unit ||
         whole * unit > UINT64_MAX - (uint64_t)(fraction * (double)unit)) {

@@ -25,8 +25,8 @@ static void test_list(void)
     g_assert_cmpstr(opts_take(o, "backend"), ==, "socket");
     g_assert_cmpstr(opts_take(o, "path"), ==, "/a,b");
     g_assert_false(opts_check_names(o, accepted, NULL));
-    g_assert_true(opts_check_names(o, (const char *const[]){"path", "server", "wait", "x", "empty",
-                                                            NULL}, NULL));
+    g_assert_true(opts_check_names(
+        o, (const char *const[]){"path", "server", "wait", "x", "empty", NULL}, NULL));
     g_assert_true(opts_take_bool(o, "wait", &wait, &err));
     g_assert_true(opts_take_bool(o, "server", &server, &err));
     g_assert_false(wait);
@@ -51,7 +51,8 @@ static void test_repeat(void)
 
 static void test_bad_list(void)
 {
-    static const char *const bad[] = {"a=1,,b", "=x", ",", "a,=b", "{", "{\"a\":1", "{} x", "{\"a\" 1}"};
+    static const char *const bad[] = {"a=1,,b", "=x",       ",",    "a,=b",
+                                      "{",      "{\"a\":1", "{} x", "{\"a\" 1}"};
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         g_autoptr(Error) err = NULL;
@@ -65,7 +66,8 @@ static void test_bad_list(void)
 static void test_json(void)
 {
     g_autoptr(Opts) o = parse("{\"driver\":\"d\",\"n\":{\"k\":true},\"l\":[1,-2],\"big\":"
-                              "9223372036854775807}", "driver");
+                              "9223372036854775807}",
+                              "driver");
     uint64_t big = 0;
 
     g_assert_cmpstr(opts_take(o, "driver"), ==, "d");
