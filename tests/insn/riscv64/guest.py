@@ -15,7 +15,7 @@ BASE, TABLE, CODE, DATA_MIDDLE = 0x80000000, 0x80010000, 0x80400000, 0x80201000
 MARCH = "rv64imafd_zicsr_zifencei"
 NAMES = [f"x{n}" for n in range(1, 32)] + [f"f{n}" for n in range(32)] + [
     "fcsr", "mcause", "mtval", "mepc", "data"]
-CAUSE_BREAK = 3
+CAUSE_ILLEGAL, CAUSE_BREAK = 2, 3
 EBREAK = struct.pack("<I", 0x00100073)
 
 

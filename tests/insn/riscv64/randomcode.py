@@ -164,6 +164,24 @@ class Generator:
         return Atom(32, [reg << 7 | 0x17, 8 << 20 | reg << 15 | link << 7 | 0x67])
 
 
+def near_miss(tables, rng):
+    """A single encoding of 16 or 32 bits that may be no instruction: random, or one of a row with a
+    bit or two turned.  Branches, jumps, returns and system instructions are left out."""
+    while True:
+        if rng.getrandbits(1):
+            row = rng.choice([r for r in tables.rows if r.width == 32])
+            insn = row.encode(rvtables.random_fields(row, rng)) ^ 1 << rng.randrange(2, 32)
+            insn ^= rng.getrandbits(1) << rng.randrange(2, 32)
+            if insn & 0x7f not in (0x63, 0x67, 0x6f, 0x73):
+                return struct.pack("<I", insn)
+        else:
+            insn = rng.getrandbits(16)
+            quadrant, kind = insn & 3, insn >> 13
+            branch = quadrant == 1 and kind in (5, 6, 7) or quadrant == 2 and kind == 4
+            if quadrant != 3 and not branch:
+                return struct.pack("<H", insn)
+
+
 def assemble(atoms):
     """The code of @atoms; branches get their offsets."""
     starts, here = [], 0
