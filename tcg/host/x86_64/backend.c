@@ -106,6 +106,7 @@ Backend *backend_new(const IrTarget *target, uint8_t *rw, const uint8_t *rx, siz
 
 void backend_free(Backend *be)
 {
+    g_free(be->runtime);
     g_free(be->home);
     g_free(be);
 }
