@@ -59,25 +59,6 @@ static IrVal rewrite(IrInsn *insn, IrOp op, IrVal a, IrVal b)
     return AGAIN;
 }
 
-static IrCond cond_inverse(IrCond c)
-{
-    static const uint8_t inverse[] = {
-        [IR_EQ] = IR_NE, [IR_NE] = IR_EQ,   [IR_LT] = IR_GE,   [IR_GE] = IR_LT,   [IR_LE] = IR_GT,
-        [IR_GT] = IR_LE, [IR_LTU] = IR_GEU, [IR_GEU] = IR_LTU, [IR_LEU] = IR_GTU, [IR_GTU] = IR_LEU,
-    };
-    return inverse[c];
-}
-
-/* cond(a, b) == cond_swapped(cond)(b, a) */
-static IrCond cond_swapped(IrCond c)
-{
-    static const uint8_t swapped[] = {
-        [IR_EQ] = IR_EQ, [IR_NE] = IR_NE,   [IR_LT] = IR_GT,   [IR_GE] = IR_LE,   [IR_LE] = IR_GE,
-        [IR_GT] = IR_LT, [IR_LTU] = IR_GTU, [IR_GEU] = IR_LEU, [IR_LEU] = IR_GEU, [IR_GTU] = IR_LTU,
-    };
-    return swapped[c];
-}
-
 /* --- Sums --- */
 
 /* x + 0 = x, and the same for |, ^, -, shifts and rotates */
@@ -347,6 +328,23 @@ static IrVal rule_shift_back(Ir *ir, IrInsn *insn)
         return rewrite(insn, sign ? IR_SEXT32 : IR_ZEXT32, low, IR_NONE);
     default: return IR_NONE;
     }
+}
+
+/* (x << 32) >> c = ext32(x) << (32 - c), for c < 32: an unsigned (or signed) index, scaled */
+static IrVal rule_shift_scaled(Ir *ir, IrInsn *insn)
+{
+    const IrInsn *left = def_of(ir, insn->arg[0], IR_SHL);
+    IrOp ext = insn->op == IR_SAR ? IR_SEXT32 : IR_ZEXT32;
+    uint64_t c, c_left;
+    IrVal low;
+
+    if (!left || insn->type != IR_I64 || !is_uconst(ir, left->arg[1], &c_left) || c_left != 32 ||
+        !is_uconst(ir, insn->arg[1], &c) || c >= 32) {
+        return IR_NONE;
+    }
+    low = fold_emit(ir, IR_TRUNC, IR_I32, left->arg[0], IR_NONE);
+    low = fold_emit(ir, ext, IR_I64, low, IR_NONE);
+    return rewrite(insn, IR_SHL, low, fold_const(ir, IR_I64, 32 - c));
 }
 
 /* x >> c = 0 when no possible bit of x is left */
@@ -747,9 +745,9 @@ static const FoldRule *const rules[IR_NOPS] = {
         RULES(rule_right_zero, rule_same_is_zero, rule_xor_ones, rule_xor_setcond, rule_associate),
     [IR_SHL] = RULES(rule_right_zero, rule_shift_count, rule_shift_masked, rule_shift_shift),
     [IR_SHR] = RULES(rule_right_zero, rule_shift_count, rule_shift_masked, rule_shift_shift,
-                     rule_shift_back, rule_shr_known),
+                     rule_shift_back, rule_shift_scaled, rule_shr_known),
     [IR_SAR] = RULES(rule_right_zero, rule_shift_count, rule_shift_masked, rule_shift_shift,
-                     rule_shift_back),
+                     rule_shift_back, rule_shift_scaled),
     [IR_ROTL] = RULES(rule_right_zero, rule_shift_count, rule_shift_masked),
     [IR_ROTR] = RULES(rule_right_zero, rule_shift_count, rule_shift_masked),
     [IR_MUL] = RULES(rule_mul_zero, rule_associate, rule_power_of_2),

@@ -45,6 +45,25 @@ static inline bool fits_s32(int64_t v)
     return v == (int32_t)v;
 }
 
+static inline IrCond cond_inverse(IrCond c)
+{
+    static const uint8_t inverse[] = {
+        [IR_EQ] = IR_NE, [IR_NE] = IR_EQ,   [IR_LT] = IR_GE,   [IR_GE] = IR_LT,   [IR_LE] = IR_GT,
+        [IR_GT] = IR_LE, [IR_LTU] = IR_GEU, [IR_GEU] = IR_LTU, [IR_LEU] = IR_GTU, [IR_GTU] = IR_LEU,
+    };
+    return inverse[c];
+}
+
+/* cond(a, b) == cond_swapped(cond)(b, a) */
+static inline IrCond cond_swapped(IrCond c)
+{
+    static const uint8_t swapped[] = {
+        [IR_EQ] = IR_EQ, [IR_NE] = IR_NE,   [IR_LT] = IR_GT,   [IR_GE] = IR_LE,   [IR_LE] = IR_GE,
+        [IR_GT] = IR_LT, [IR_LTU] = IR_GTU, [IR_GEU] = IR_LEU, [IR_LEU] = IR_GEU, [IR_GTU] = IR_LTU,
+    };
+    return swapped[c];
+}
+
 /* Bits of @v that may be one. */
 uint64_t ir_possible_bits(const Ir *ir, IrVal v);
 /* The number of low bits of which the integer @v is the sign extension. */
