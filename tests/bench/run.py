@@ -171,14 +171,14 @@ def peak_mib(pid):
 
 
 def own_mib(pid, guest_bytes):
-    """Resident memory without the mapping that is the guest's RAM."""
+    """Resident memory without the guest's RAM; what is mapped twice (code) counts once."""
     total, skip = 0, False
     with open(f"/proc/{pid}/smaps", encoding="utf-8") as f:
         for line in f:
             span = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
             if span:
                 skip = int(span.group(2), 16) - int(span.group(1), 16) == guest_bytes
-            elif line.startswith("Rss:") and not skip:
+            elif line.startswith("Pss:") and not skip:
                 total += int(line.split()[1])
     return total / 1024
 
