@@ -18,14 +18,14 @@ typedef struct AccelCpu {
 
     GMutex mutex;
     /* mutex */
-    GCond wake;      /* the thread waits here: paused, or halted */
-    GCond changed;   /* others wait here for 'stopped' and for their work to be done */
-    CpuWork *work;   /* queue, oldest first */
-    bool stop;       /* shall stand still */
-    bool stopped;    /* stands still */
+    GCond wake;    /* the thread waits here: paused, or halted */
+    GCond changed; /* others wait here for 'stopped' and for their work to be done */
+    CpuWork *work; /* queue, oldest first */
+    bool stop;     /* shall stand still */
+    bool stopped;  /* stands still */
     bool quit;
-    bool started;    /* the thread is up */
-    bool sleeping;   /* halted and waiting in the kernel; atomic */
+    bool started;  /* the thread is up */
+    bool sleeping; /* halted and waiting in the kernel; atomic */
     /* atomic: something above wants the thread out of guest code */
     bool wanted;
 } AccelCpu;

@@ -111,8 +111,7 @@ static uint64_t access_load_in_page(Access *a, const TlbEntry *te, GuestVA va, u
 {
     uint64_t off = va & ~TCG_PAGE_MASK;
 
-    return te->host ? host_load(te->host + off, size)
-                    : access_load_io(a, va, te->pa + off, size);
+    return te->host ? host_load(te->host + off, size) : access_load_io(a, va, te->pa + off, size);
 }
 
 static uint64_t rt_load(TcgEnv *env, uint64_t va, uint32_t info)
@@ -158,8 +157,8 @@ static void access_store_io(Access *a, const TlbEntry *te, GuestVA va, uint64_t 
 
     a->ec->stats.mmio++;
     for (unsigned i = 0; i < size; i += step) {
-        MemResult r = mem_write_value(as, pa + i, step, step == 8 ? value
-                                      : value >> 8 * i & MASK_ULL(8 * step));
+        MemResult r = mem_write_value(as, pa + i, step,
+                                      step == 8 ? value : value >> 8 * i & MASK_ULL(8 * step));
 
         if (r != MEM_OK && !te->host) { /* a write into ROM is ignored */
             access_bus_error(a, va + i, pa + i);
@@ -255,33 +254,33 @@ static uint8_t *access_atomic(Access *a, TlbEntry **te)
 }
 
 /* @cond picks the new value from old o and operand v. */
-#define ATOMIC_PICK(T, S, cond)                                                           \
-    do {                                                                                  \
-        T o = __atomic_load_n((T *)p, __ATOMIC_SEQ_CST);                                  \
-        T v = (T)value;                                                                   \
-        while (!__atomic_compare_exchange_n((T *)p, &o, ((S)o cond(S) v) ? o : v, false,  \
-                                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {        \
-        }                                                                                 \
-        return o;                                                                         \
+#define ATOMIC_PICK(T, S, cond)                                                                    \
+    do {                                                                                           \
+        T o = __atomic_load_n((T *)p, __ATOMIC_SEQ_CST);                                           \
+        T v = (T)value;                                                                            \
+        while (!__atomic_compare_exchange_n((T *)p, &o, ((S)o cond(S) v) ? o : v, false,           \
+                                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {                 \
+        }                                                                                          \
+        return o;                                                                                  \
     } while (0)
 
-#define ATOMIC_OPS(bits)                                                                  \
-    static uint64_t atomic_op##bits(void *p, uint64_t value, IrAtomic op)                 \
-    {                                                                                     \
-        typedef uint##bits##_t T;                                                         \
-        typedef int##bits##_t S;                                                          \
-                                                                                          \
-        switch (op) {                                                                     \
-        case IR_XCHG: return __atomic_exchange_n((T *)p, (T)value, __ATOMIC_SEQ_CST);     \
-        case IR_ATOMIC_ADD: return __atomic_fetch_add((T *)p, (T)value, __ATOMIC_SEQ_CST);\
-        case IR_ATOMIC_AND: return __atomic_fetch_and((T *)p, (T)value, __ATOMIC_SEQ_CST);\
-        case IR_ATOMIC_OR: return __atomic_fetch_or((T *)p, (T)value, __ATOMIC_SEQ_CST);  \
-        case IR_ATOMIC_XOR: return __atomic_fetch_xor((T *)p, (T)value, __ATOMIC_SEQ_CST);\
-        case IR_ATOMIC_MIN: ATOMIC_PICK(T, S, <);                                         \
-        case IR_ATOMIC_MAX: ATOMIC_PICK(T, S, >);                                         \
-        case IR_ATOMIC_MINU: ATOMIC_PICK(T, T, <);                                        \
-        default: ATOMIC_PICK(T, T, >);                                                    \
-        }                                                                                 \
+#define ATOMIC_OPS(bits)                                                                           \
+    static uint64_t atomic_op##bits(void *p, uint64_t value, IrAtomic op)                          \
+    {                                                                                              \
+        typedef uint##bits##_t T;                                                                  \
+        typedef int##bits##_t S;                                                                   \
+                                                                                                   \
+        switch (op) {                                                                              \
+        case IR_XCHG: return __atomic_exchange_n((T *)p, (T)value, __ATOMIC_SEQ_CST);              \
+        case IR_ATOMIC_ADD: return __atomic_fetch_add((T *)p, (T)value, __ATOMIC_SEQ_CST);         \
+        case IR_ATOMIC_AND: return __atomic_fetch_and((T *)p, (T)value, __ATOMIC_SEQ_CST);         \
+        case IR_ATOMIC_OR: return __atomic_fetch_or((T *)p, (T)value, __ATOMIC_SEQ_CST);           \
+        case IR_ATOMIC_XOR: return __atomic_fetch_xor((T *)p, (T)value, __ATOMIC_SEQ_CST);         \
+        case IR_ATOMIC_MIN: ATOMIC_PICK(T, S, <);                                                  \
+        case IR_ATOMIC_MAX: ATOMIC_PICK(T, S, >);                                                  \
+        case IR_ATOMIC_MINU: ATOMIC_PICK(T, T, <);                                                 \
+        default: ATOMIC_PICK(T, T, >);                                                             \
+        }                                                                                          \
     }
 
 ATOMIC_OPS(8)
@@ -314,9 +313,9 @@ static bool atomic_cas(uint8_t *p, unsigned size, uint64_t *expect, uint64_t des
     uint32_t e32 = *expect;
     bool done;
 
-#define CAS(T, e)                                                                    \
-    done = __atomic_compare_exchange_n((T *)(void *)p, &e, (T)desired, false,        \
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);          \
+#define CAS(T, e)                                                                                  \
+    done = __atomic_compare_exchange_n((T *)(void *)p, &e, (T)desired, false, __ATOMIC_SEQ_CST,    \
+                                       __ATOMIC_SEQ_CST);                                          \
     *expect = e
     switch (size) {
     case 1: CAS(uint8_t, e8); break;
@@ -344,8 +343,8 @@ static uint64_t rt_cas(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t desir
 void *const *access_runtime(void)
 {
     static void *const functions[RT_NFN] = {
-        [RT_LOAD] = (void *)rt_load,     [RT_STORE] = (void *)rt_store,
-        [RT_ATOMIC] = (void *)rt_atomic, [RT_CAS] = (void *)rt_cas,
+        [RT_LOAD] = (void *)rt_load,         [RT_STORE] = (void *)rt_store,
+        [RT_ATOMIC] = (void *)rt_atomic,     [RT_CAS] = (void *)rt_cas,
         [RT_LOOKUP] = (void *)engine_lookup,
     };
 

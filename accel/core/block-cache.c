@@ -54,14 +54,16 @@ static bool cache_map(Engine *e, Error **errp)
 {
     e->memfd = memfd_create("rhea-code", MFD_CLOEXEC);
     if (e->memfd < 0 || ftruncate(e->memfd, e->map_size)) {
-        return error_fail_errno(errp, errno, "-accel tcg: cannot make a code cache of %" PRIu64
-                                " MiB (tb-size)", e->tb_size_mib);
+        return error_fail_errno(errp, errno,
+                                "-accel tcg: cannot make a code cache of %" PRIu64 " MiB (tb-size)",
+                                e->tb_size_mib);
     }
     e->rw_base = mmap(NULL, e->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, e->memfd, 0);
     e->rx_base = mmap(NULL, e->map_size, PROT_READ | PROT_EXEC, MAP_SHARED, e->memfd, 0);
     if (e->rw_base == MAP_FAILED || e->rx_base == MAP_FAILED) {
-        return error_fail_errno(errp, errno, "-accel tcg: cannot map a code cache of %" PRIu64
-                                " MiB (tb-size)", e->tb_size_mib);
+        return error_fail_errno(errp, errno,
+                                "-accel tcg: cannot map a code cache of %" PRIu64 " MiB (tb-size)",
+                                e->tb_size_mib);
     }
     return true;
 }

@@ -146,11 +146,11 @@ static void engine_info_cache(Engine *e, GString *out)
         used += e->regions[i].used;
         in_use += e->regions[i].state != REGION_FREE;
     }
-    g_string_append_printf(out, "blocks              %" PRIu64 " (%" PRIu64 " made, %" PRIu64
-                           " killed by writes)\n", e->blocks_live, e->blocks_made,
-                           e->blocks_killed);
-    g_string_append_printf(out, "code size           %" PRIu64 " of %" PRIu64 " KiB\n",
-                           used >> 10, (uint64_t)(e->nregions * e->region_size) >> 10);
+    g_string_append_printf(
+        out, "blocks              %" PRIu64 " (%" PRIu64 " made, %" PRIu64 " killed by writes)\n",
+        e->blocks_live, e->blocks_made, e->blocks_killed);
+    g_string_append_printf(out, "code size           %" PRIu64 " of %" PRIu64 " KiB\n", used >> 10,
+                           (uint64_t)(e->nregions * e->region_size) >> 10);
     g_string_append_printf(out, "regions             %u of %u in use, %" PRIu64 " evictions\n",
                            in_use, e->nregions, e->evictions);
     g_mutex_unlock(&e->lock);

@@ -26,9 +26,9 @@ typedef struct CodePage CodePage;
 /* --- Blocks --- */
 
 typedef struct BlockLink {
-    Block *to;              /* NULL: not linked */
+    Block *to; /* NULL: not linked */
     Block *from;
-    struct BlockLink *next; /* in to->incoming */
+    struct BlockLink *next;  /* in to->incoming */
     struct BlockLink **prev; /* what points here */
 } BlockLink;
 
@@ -37,21 +37,21 @@ typedef struct BlockLink {
  * What lookups read comes first, in one cache line.
  */
 struct Block {
-    Block *hash_next;     /* atomic */
-    uint64_t ram;         /* global RAM address of the first byte */
-    uint64_t ram2;        /* RAM page of the last instruction's second half, or NO_RAM */
+    Block *hash_next; /* atomic */
+    uint64_t ram;     /* global RAM address of the first byte */
+    uint64_t ram2;    /* RAM page of the last instruction's second half, or NO_RAM */
     CpuKey key;
-    uint32_t size;        /* guest bytes */
+    uint32_t size; /* guest bytes */
     uint32_t ninsns;
-    bool valid;           /* atomic */
+    bool valid; /* atomic */
     uint8_t region;
-    const void *entry;    /* what jump caches hold: JIT: host code, interpreter: the Block */
-    CodeBlock code;       /* JIT */
-    Ir *ir;               /* interpreter */
-    CodePage *page[2];    /* of ram and ram2 */
+    const void *entry; /* what jump caches hold: JIT: host code, interpreter: the Block */
+    CodeBlock code;    /* JIT */
+    Ir *ir;            /* interpreter */
+    CodePage *page[2]; /* of ram and ram2 */
     Block *page_next[2];
     BlockLink *incoming;
-    BlockLink *links;     /* one per exit */
+    BlockLink *links; /* one per exit */
 };
 
 /* A RAM page that holds translations, or held some.  Never freed while the engine lives. */
@@ -59,12 +59,12 @@ struct CodePage {
     CodePage *hash_next; /* atomic */
     uint64_t ram;        /* page address */
     RamBlock *rb;
-    uint64_t map;        /* atomic: 64-byte pieces with translated code */
+    uint64_t map;         /* atomic: 64-byte pieces with translated code */
     uint32_t translating; /* atomic: translations under way */
-    uint32_t writes;     /* atomic: writes seen while translating */
-    bool killed;         /* atomic: blocks died of writes since the last translation ... */
-    unsigned since;      /* atomic: ... and so many writes came after that */
-    Block *blocks;       /* Engine.lock */
+    uint32_t writes;      /* atomic: writes seen while translating */
+    bool killed;          /* atomic: blocks died of writes since the last translation ... */
+    unsigned since;       /* atomic: ... and so many writes came after that */
+    Block *blocks;        /* Engine.lock */
 };
 
 typedef enum RegionState { REGION_FREE, REGION_ACTIVE, REGION_FULL, REGION_RETIRED } RegionState;
@@ -74,11 +74,11 @@ typedef struct Region {
     RegionState state;
     uint8_t *rw;
     const uint8_t *rx;
-    size_t used;           /* bytes of code, or what the interpreter's blocks take */
-    Block **blocks;        /* in the order of their code; capacity Engine.region_blocks */
-    uint32_t *starts;      /* JIT: of their code, in rx */
-    unsigned nblocks;      /* atomic */
-    uint64_t last_use;     /* atomic: Engine.fills when a vCPU was last seen in it */
+    size_t used;       /* bytes of code, or what the interpreter's blocks take */
+    Block **blocks;    /* in the order of their code; capacity Engine.region_blocks */
+    uint32_t *starts;  /* JIT: of their code, in rx */
+    unsigned nblocks;  /* atomic */
+    uint64_t last_use; /* atomic: Engine.fills when a vCPU was last seen in it */
     uint64_t retire_epoch;
 } Region;
 
@@ -86,7 +86,7 @@ enum { BLOCK_HASH_BITS = 17, PAGE_HASH_BITS = 12, MAX_REGIONS = 32 };
 
 /* How a flavour keeps and runs blocks. */
 typedef struct EngineOps {
-    bool has_code;          /* blocks are host code in the cache's memory */
+    bool has_code; /* blocks are host code in the cache's memory */
     /* Engine.lock held.  Makes @b runnable from optimised @ir: sets b->entry and adds to region->used.
      * False: the region has no room. */
     bool (*compile)(Engine *e, Region *r, Block *b, Ir *ir);
@@ -106,14 +106,14 @@ typedef struct EngineOps {
 
 /* Counters of one vCPU: its thread writes, "info jit" reads. */
 typedef struct EngineStats {
-    uint64_t tlb_slow;    /* slow-path accesses */
+    uint64_t tlb_slow; /* slow-path accesses */
     uint64_t tlb_l2_hits;
     uint64_t tlb_walks;
     uint64_t tlb_flushes, tlb_page_flushes;
     uint64_t mmio;
-    uint64_t lookups;     /* blocks looked up by the loop or for an indirect jump */
-    uint64_t loops;       /* returns to the loop */
-    uint64_t links;       /* exits linked */
+    uint64_t lookups; /* blocks looked up by the loop or for an indirect jump */
+    uint64_t loops;   /* returns to the loop */
+    uint64_t links;   /* exits linked */
     uint64_t translations;
     uint64_t guest_insns; /* translated */
     uint64_t translate_ns;
@@ -133,9 +133,9 @@ struct Engine {
     const EngineOps *eops;
     GMutex lock;
     /* lock */
-    EngineCpu **cpus;      /* grows before the vCPU runs; NULL-free up to ncpus */
-    unsigned ncpus;        /* atomic */
-    Backend *backend;      /* JIT: made with the first vCPU */
+    EngineCpu **cpus; /* grows before the vCPU runs; NULL-free up to ncpus */
+    unsigned ncpus;   /* atomic */
+    Backend *backend; /* JIT: made with the first vCPU */
     void *const *runtime;
     uint8_t *rw_base;
     const uint8_t *rx_base;
@@ -143,15 +143,15 @@ struct Engine {
     int memfd;
     unsigned nregions, active, region_blocks;
     Region regions[MAX_REGIONS];
-    uint64_t fills;        /* atomic: regions filled so far: the age of use */
+    uint64_t fills; /* atomic: regions filled so far: the age of use */
     FILE *perf_file;
     uint64_t blocks_live, blocks_made, blocks_killed, evictions;
 
-    Block **hash;          /* atomic buckets */
-    CodePage **pages;      /* atomic buckets */
-    uint64_t epoch;        /* atomic; see block-cache.c */
-    uint64_t next_ctx;     /* atomic */
-    bool debugging;        /* atomic: some vCPU has breakpoints */
+    Block **hash;      /* atomic buckets */
+    CodePage **pages;  /* atomic buckets */
+    uint64_t epoch;    /* atomic; see block-cache.c */
+    uint64_t next_ctx; /* atomic */
+    bool debugging;    /* atomic: some vCPU has breakpoints */
 };
 
 /* --- vCPUs --- */
@@ -161,14 +161,14 @@ enum { EXEC_FILTER_BITS = 15 };
 
 /* Second-level TLB entry, for one 4 KiB page, tagged with page, MMU index and the number of its space. */
 typedef struct TlbEntry {
-    uint64_t tag;      /* page address | mmu; ~0: empty */
-    uint64_t space;    /* space number, or EngineCpu.global_space */
-    GuestPA pa;        /* of the page */
-    uint8_t *host;     /* of the page; NULL: I/O */
+    uint64_t tag;   /* page address | mmu; ~0: empty */
+    uint64_t space; /* space number, or EngineCpu.global_space */
+    GuestPA pa;     /* of the page */
+    uint8_t *host;  /* of the page; NULL: I/O */
     RamBlock *rb;
-    uint8_t prot;      /* PROT_* that may be used without another walk */
-    bool writable;     /* plain RAM */
-    bool watched;      /* a watchpoint lies in it: never in the inline tables */
+    uint8_t prot;  /* PROT_* that may be used without another walk */
+    bool writable; /* plain RAM */
+    bool watched;  /* a watchpoint lies in it: never in the inline tables */
     bool global;
 } TlbEntry;
 
@@ -176,7 +176,7 @@ typedef struct TlbEntry {
 typedef struct ExecPage {
     GuestVA va;
     uint64_t ctx;
-    uint64_t ram;        /* global RAM address of the page; NO_RAM: not plain memory */
+    uint64_t ram; /* global RAM address of the page; NO_RAM: not plain memory */
     const uint8_t *host;
     RamBlock *rb;
 } ExecPage;
@@ -185,8 +185,8 @@ typedef struct ExecPage {
 typedef struct Context {
     uint64_t space;
     CpuKey key;
-    uint64_t ctx;   /* 0: no entry */
-    bool own;       /* code from non-global pages: cannot share the number with other spaces */
+    uint64_t ctx; /* 0: no entry */
+    bool own;     /* code from non-global pages: cannot share the number with other spaces */
 } Context;
 
 typedef struct LargeRange {
@@ -198,9 +198,9 @@ struct EngineCpu {
     Engine *engine;
     TcgEnv *env;
     jmp_buf leave;
-    bool in_loop;          /* leave is valid */
-    uint64_t epoch_seen;   /* atomic */
-    Ir *ir;                /* for translating */
+    bool in_loop;        /* leave is valid */
+    uint64_t epoch_seen; /* atomic */
+    Ir *ir;              /* for translating */
 
     /* What runs now (context.c). */
     uint64_t space, key;
@@ -211,7 +211,7 @@ struct EngineCpu {
     ExecPage exec[EXEC_PAGES];
 
     /* Soft TLB (softtlb.c). */
-    uint64_t space_number;  /* of .space */
+    uint64_t space_number; /* of .space */
     uint64_t global_space, next_space;
     struct {
         uint64_t space, number;
@@ -220,20 +220,20 @@ struct EngineCpu {
     uint16_t l1_log[TCG_MMU_MODES][2 << TCG_TLB_BITS]; /* inline entries filled, non-global */
     unsigned l1_logged[TCG_MMU_MODES];
     bool l1_used[TCG_MMU_MODES];
-    TlbEntry once;          /* the answer for a page that must not be cached */
+    TlbEntry once; /* the answer for a page that must not be cached */
     unsigned l2_victim;
     LargeRange large[LARGE_RANGES]; /* where pages larger than 4 KiB are cached */
     unsigned nlarge;
-    bool tlb_stale;         /* atomic: the memory map changed */
-    TlbEntry *l2;           /* L2_SETS * L2_WAYS */
+    bool tlb_stale; /* atomic: the memory map changed */
+    TlbEntry *l2;   /* L2_SETS * L2_WAYS */
 
     /* The loop (exec-loop.c). */
-    CodeLeave left;         /* how translated code was last left, for linking */
-    const Block *running;   /* interpreter: the block */
-    bool one_insn;          /* next block: a single instruction, not kept */
-    bool step_done;         /* it has run, and the vCPU stops */
-    bool watch_stop;        /* that instruction has hit a watchpoint */
-    uint8_t *fetch_buf;     /* a page for code outside plain memory */
+    CodeLeave left;       /* how translated code was last left, for linking */
+    const Block *running; /* interpreter: the block */
+    bool one_insn;        /* next block: a single instruction, not kept */
+    bool step_done;       /* it has run, and the vCPU stops */
+    bool watch_stop;      /* that instruction has hit a watchpoint */
+    uint8_t *fetch_buf;   /* a page for code outside plain memory */
 
     EngineStats stats;
 };
@@ -278,8 +278,8 @@ Block *cache_find(Engine *e, uint64_t ram, CpuKey key, uint64_t ram2);
 bool cache_add(Engine *e, Block *b, Ir *ir) MUST_CHECK;
 /* vCPU thread, no lock: waits until a region can be filled. */
 void cache_wait(EngineCpu *ec);
-void cache_kill(Engine *e, Block *b);       /* Engine.lock */
-void cache_flush(Engine *e);                /* Engine.lock: everything */
+void cache_kill(Engine *e, Block *b); /* Engine.lock */
+void cache_flush(Engine *e);          /* Engine.lock: everything */
 void cache_link(Engine *e, Block *from, unsigned exit, Block *to, uint64_t ctx); /* Engine.lock */
 /* The block that holds host code address @ra, or NULL.  No lock. */
 Block *cache_block_at(Engine *e, const void *ra);
@@ -309,7 +309,7 @@ void smc_set_engine(Engine *e);
 
 /* --- context.c --- */
 
-void context_update(EngineCpu *ec);      /* key and space anew */
+void context_update(EngineCpu *ec); /* key and space anew */
 void context_drop_all(EngineCpu *ec);
 void context_drop_space(EngineCpu *ec, uint64_t space);
 bool context_rests_on(const EngineCpu *ec, GuestVA va);
@@ -327,7 +327,7 @@ void tlb_init(EngineCpu *ec);
 TlbEntry *tlb_get(EngineCpu *ec, GuestVA va, unsigned size, MemAccess access, unsigned mmu);
 /* Enters a page into the inline tables for @access, if it may be there. */
 void tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, const TlbEntry *te);
-void tlb_switch(EngineCpu *ec);          /* after a change of space or key */
+void tlb_switch(EngineCpu *ec); /* after a change of space or key */
 void tlb_flush_all(EngineCpu *ec);
 /* A page of @size bytes around @va is cached in pieces: flushes of one piece must flush them all. */
 void tlb_note_large(EngineCpu *ec, GuestVA va, uint64_t size);
@@ -336,7 +336,7 @@ void tlb_protect(EngineCpu *ec, const uint8_t *host_page);
 
 /* --- access.c --- */
 
-void *const *access_runtime(void);       /* RT_NFN functions; RT_LOOKUP is the loop's */
+void *const *access_runtime(void); /* RT_NFN functions; RT_LOOKUP is the loop's */
 const void *engine_lookup(TcgEnv *env, GuestVA pc);
 
 /* --- exec-loop.c --- */

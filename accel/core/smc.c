@@ -116,7 +116,7 @@ static void smc_update(CodePage *p)
 {
     uint64_t map = 0, first, len;
 
-    for (Block *b = p->blocks; b; ) {
+    for (Block *b = p->blocks; b;) {
         unsigned half = b->page[0] != p;
 
         smc_block_span(b, half, &first, &len);
@@ -217,8 +217,8 @@ void smc_written(Engine *e, uint64_t ram, uint64_t len)
 
 bool smc_hits_running(EngineCpu *ec, uint64_t ram, uint64_t len)
 {
-    const Block *b = ec->env->host_ra ? cache_block_at(ec->engine, (const void *)ec->env->host_ra)
-                                : ec->running;
+    const Block *b =
+        ec->env->host_ra ? cache_block_at(ec->engine, (const void *)ec->env->host_ra) : ec->running;
 
     return b && b->ninsns > 1 &&
            (smc_overlaps(b, 0, ram, len) || (b->ram2 != NO_RAM && smc_overlaps(b, 1, ram, len)));

@@ -208,15 +208,15 @@ static TlbEntry *tlb_walk(EngineCpu *ec, TlbEntry *te, GuestVA va, unsigned size
         .rb = known ? sec.ram : NULL,
         .prot = f.prot,
         .writable = known && sec.writable,
-        .watched = cpu->watchpoints && cpu->watchpoints->len &&
-                   debug_page_has_watchpoint(cpu, va),
+        .watched = cpu->watchpoints && cpu->watchpoints->len && debug_page_has_watchpoint(cpu, va),
         .global = f.global,
     };
     if (log_enabled(LOG_MMU)) {
         log_printf("CPU %u: mmu %u va 0x%" PRIx64 " -> pa 0x%" PRIx64 " size 0x%" PRIx64
-                   " prot %c%c%c%s\n", cpu->index, mmu, va, f.pa, f.page_size,
-                   f.prot & PROT_R ? 'r' : '-', f.prot & PROT_W ? 'w' : '-',
-                   f.prot & PROT_X ? 'x' : '-', f.global ? " global" : "");
+                   " prot %c%c%c%s\n",
+                   cpu->index, mmu, va, f.pa, f.page_size, f.prot & PROT_R ? 'r' : '-',
+                   f.prot & PROT_W ? 'w' : '-', f.prot & PROT_X ? 'x' : '-',
+                   f.global ? " global" : "");
     }
     return te;
 }

@@ -56,5 +56,5 @@ static const AccelOps interp_ops = {
     .flush_code = engine_flush_code,
 };
 
-QOM_TYPE(interp_type, .name = "tci-accel", .parent = TYPE_ENGINE_ACCEL,
-         .desc = "IR interpreter", .ops = &interp_ops);
+QOM_TYPE(interp_type, .name = "tci-accel", .parent = TYPE_ENGINE_ACCEL, .desc = "IR interpreter",
+         .ops = &interp_ops);

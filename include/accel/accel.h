@@ -14,7 +14,7 @@
 typedef struct Accel Accel;
 
 typedef struct AccelOps {
-    const char *name;   /* "tcg" */
+    const char *name; /* "tcg" */
     const char *help;
     const char *thread_name; /* what vCPU threads are called after: "TCG" */
     /* Sets up for @m before CPUs exist. False: cannot be used here, the next in the list is tried. */
@@ -27,8 +27,8 @@ typedef struct AccelOps {
     /* vCPU thread, no lock: runs guest code until somebody wants the thread (accel_cpu_wanted()), the
      * vCPU halts or a debugger's condition stops it. */
     void (*cpu_run)(Accel *a, CpuState *cpu);
-    void (*info)(Accel *a, GString *out);      /* "info jit" */
-    void (*flush_code)(Accel *a);              /* drop all translations (snapshot load, breakpoints) */
+    void (*info)(Accel *a, GString *out); /* "info jit" */
+    void (*flush_code)(Accel *a);         /* drop all translations (snapshot load, breakpoints) */
 } AccelOps;
 
 struct Accel {

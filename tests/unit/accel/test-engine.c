@@ -20,7 +20,10 @@ static void check_halted(ToyCpu *cpu)
 static void test_loop(gconstpointer accel)
 {
     static const uint32_t code[] = {
-        TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_ADD, 2, 1, 0), TOY(TOY_BNE, 1, 3, -2), TOY(TOY_HALT, 0, 0, 0),
+        TOY(TOY_ADDI, 1, 1, 1),
+        TOY(TOY_ADD, 2, 1, 0),
+        TOY(TOY_BNE, 1, 3, -2),
+        TOY(TOY_HALT, 0, 0, 0),
     };
     ToyMachine *t = toy_machine_new(accel, 1);
 
@@ -97,7 +100,7 @@ static void test_eviction(gconstpointer accel)
 static void test_smc_self(gconstpointer accel)
 {
     static const uint32_t code[] = {
-        TOY(TOY_ADDI, 1, 1, 1),  TOY(TOY_ST32, 2, 3, 2), TOY(TOY_ADDI, 4, 4, 1),
+        TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_ST32, 2, 3, 2), TOY(TOY_ADDI, 4, 4, 1),
         TOY(TOY_BNE, 1, 5, -3), TOY(TOY_HALT, 0, 0, 0),
     };
     ToyMachine *t = toy_machine_new(accel, 1);
@@ -119,7 +122,10 @@ static void test_smc_self(gconstpointer accel)
 static void test_smc_other(gconstpointer accel)
 {
     static const uint32_t code[] = {
-        TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_ST, 1, 3, 0), TOY(TOY_BNE, 1, 5, -2), TOY(TOY_HALT, 0, 0, 0),
+        TOY(TOY_ADDI, 1, 1, 1),
+        TOY(TOY_ST, 1, 3, 0),
+        TOY(TOY_BNE, 1, 5, -2),
+        TOY(TOY_HALT, 0, 0, 0),
     };
     ToyMachine *t = toy_machine_new(accel, 1);
     ToyCpu *cpu = t->cpus[0];
@@ -181,12 +187,14 @@ static void test_smc_reuse(gconstpointer accel)
 static void test_spaces(gconstpointer accel)
 {
     /* At 0x10000, a page of its own in each of two spaces: r4 += 1 or 10, then back through r6. */
-    static const uint32_t one[] = {TOY(TOY_ADDI, 4, 4, 1), TOY(TOY_LD, 2, 7, 0), TOY(TOY_JR, 6, 0, 0)};
-    static const uint32_t ten[] = {TOY(TOY_ADDI, 4, 4, 10), TOY(TOY_LD, 2, 7, 0), TOY(TOY_JR, 6, 0, 0)};
+    static const uint32_t one[] = {TOY(TOY_ADDI, 4, 4, 1), TOY(TOY_LD, 2, 7, 0),
+                                   TOY(TOY_JR, 6, 0, 0)};
+    static const uint32_t ten[] = {TOY(TOY_ADDI, 4, 4, 10), TOY(TOY_LD, 2, 7, 0),
+                                   TOY(TOY_JR, 6, 0, 0)};
     /* Global at 0x1000: goes there, switches space, counts. */
     static const uint32_t kernel[] = {
-        TOY(TOY_JR, 5, 0, 0),    /* r6 is the next */
-        TOY(TOY_ADD, 3, 2, 0),   /* 0x1004: sums what was loaded */
+        TOY(TOY_JR, 5, 0, 0),  /* r6 is the next */
+        TOY(TOY_ADD, 3, 2, 0), /* 0x1004: sums what was loaded */
         TOY(TOY_ADDI, 0, 0, -1), TOY(TOY_SPACE, 1, 0, 0),
         TOY(TOY_ADDI, 1, 1, -1), TOY(TOY_BNE, 1, 7, 2), /* r1: 1 and 0 in turns: see below */
         TOY(TOY_HALT, 0, 0, 0),  TOY(TOY_HALT, 0, 0, 0),
@@ -227,7 +235,7 @@ static void test_spaces(gconstpointer accel)
 static void test_flush(gconstpointer accel)
 {
     static const uint32_t code[] = {
-        TOY(TOY_LD, 1, 3, 0), TOY(TOY_HALT, 0, 0, 0),    /* loads */
+        TOY(TOY_LD, 1, 3, 0),    TOY(TOY_HALT, 0, 0, 0), /* loads */
         TOY(TOY_FLUSH, 3, 7, 0), TOY(TOY_HALT, 0, 0, 0), /* 0x1008: flushes r3's page everywhere */
         TOY(TOY_FLUSH, 3, 2, 0), TOY(TOY_HALT, 0, 0, 0), /* 0x1010: in space r2 */
     };
@@ -236,8 +244,8 @@ static void test_flush(gconstpointer accel)
     struct {
         GuestVA start;
         uint64_t expect;
-    } step[] = {{0x1000, 111}, {0x1000, 111}, {0x1010, 111}, {0x1000, 111}, {0x1008, 111},
-                {0x1000, 222}};
+    } step[] = {{0x1000, 111}, {0x1000, 111}, {0x1010, 111},
+                {0x1000, 111}, {0x1008, 111}, {0x1000, 222}};
 
     toy_map(cpu, 0x1000, 0x1000, ~0ULL, PROT_R | PROT_X);
     toy_map(cpu, 0x11000, 0x22000, 0, PROT_R);
@@ -260,8 +268,8 @@ static void test_flush(gconstpointer accel)
 static void test_flush_code(gconstpointer accel)
 {
     static const uint32_t kernel[] = {
-        TOY(TOY_JR, 5, 0, 0), TOY(TOY_HALT, 0, 0, 0),
-        TOY(TOY_FLUSH, 5, 7, 0), TOY(TOY_JR, 5, 0, 0), /* 0x1008 */
+        TOY(TOY_JR, 5, 0, 0), TOY(TOY_HALT, 0, 0, 0), TOY(TOY_FLUSH, 5, 7, 0),
+        TOY(TOY_JR, 5, 0, 0), /* 0x1008 */
     };
     static const uint32_t one[] = {TOY(TOY_ADDI, 4, 4, 1), TOY(TOY_JR, 6, 0, 0)};
     static const uint32_t ten[] = {TOY(TOY_ADDI, 4, 4, 10), TOY(TOY_JR, 6, 0, 0)};
@@ -293,7 +301,9 @@ static void test_flush_code(gconstpointer accel)
 static void test_faults(gconstpointer accel)
 {
     static const uint32_t code[] = {
-        TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_ST_UNAL, 1, 3, 0), TOY(TOY_ADDI, 1, 1, 1),
+        TOY(TOY_ADDI, 1, 1, 1),
+        TOY(TOY_ST_UNAL, 1, 3, 0),
+        TOY(TOY_ADDI, 1, 1, 1),
         TOY(TOY_HALT, 0, 0, 0),
     };
     ToyMachine *t = toy_machine_new(accel, 1);
@@ -328,7 +338,10 @@ static void test_faults(gconstpointer accel)
 static void test_devices(gconstpointer accel)
 {
     static const uint32_t code[] = {
-        TOY(TOY_ST, 1, 3, 0), TOY(TOY_LD, 2, 3, 1), TOY(TOY_AMO, 4, 3, 1), TOY(TOY_HALT, 0, 0, 0),
+        TOY(TOY_ST, 1, 3, 0),
+        TOY(TOY_LD, 2, 3, 1),
+        TOY(TOY_AMO, 4, 3, 1),
+        TOY(TOY_HALT, 0, 0, 0),
     };
     ToyMachine *t = toy_machine_new(accel, 1);
     ToyCpu *cpu = t->cpus[0];
@@ -356,7 +369,10 @@ static void test_devices(gconstpointer accel)
 static void test_threads(gconstpointer accel)
 {
     static const uint32_t code[] = {
-        TOY(TOY_AMO, 2, 3, 1), TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_BNE, 1, 5, -2), TOY(TOY_HALT, 0, 0, 0),
+        TOY(TOY_AMO, 2, 3, 1),
+        TOY(TOY_ADDI, 1, 1, 1),
+        TOY(TOY_BNE, 1, 5, -2),
+        TOY(TOY_HALT, 0, 0, 0),
     };
     enum { N = 4, ROUNDS = 20000 };
     ToyMachine *t = toy_machine_new(accel, N);
@@ -467,7 +483,10 @@ static void run_to_stop(ToyMachine *t)
 static void test_debug(gconstpointer accel)
 {
     static const uint32_t code[] = {
-        TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_ST, 1, 3, 0), TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_HALT, 0, 0, 0),
+        TOY(TOY_ADDI, 1, 1, 1),
+        TOY(TOY_ST, 1, 3, 0),
+        TOY(TOY_ADDI, 1, 1, 1),
+        TOY(TOY_HALT, 0, 0, 0),
     };
     ToyMachine *t = toy_machine_new(accel, 1);
     ToyCpu *cpu = t->cpus[0];

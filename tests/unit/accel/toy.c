@@ -44,7 +44,10 @@ static const IrHelper toy_helpers[H_COUNT] = {
     [H_FLUSH] = {"flush", toy_flush, IR_HELPER_STATE, IR_VOID, {IR_I64, IR_I64, IR_I64}},
 };
 
-#define REG(n) {"r" #n, IR_I64, (int32_t)offsetof(ToyEnv, r[n]), n}
+#define REG(n)                                                                                     \
+    {                                                                                              \
+        "r" #n, IR_I64, (int32_t)offsetof(ToyEnv, r[n]), n                                         \
+    }
 static const IrGlobal toy_globals[8] = {REG(0), REG(1), REG(2), REG(3),
                                         REG(4), REG(5), REG(6), REG(7)};
 
@@ -77,8 +80,9 @@ static bool toy_translate_insn(Ir *ir, ToyInsn n, int64_t pc)
                  ir_un(ir, IR_TRUNC, ir_get(ir, n.a)));
         return false;
     case TOY_AMO:
-        ir_put(ir, n.a, ir_atomic(ir, IR_I64, IR_ATOMIC_ADD, IR_MEM_64, 0, ir_get(ir, n.b),
-                                  ir_imm(ir, n.imm)));
+        ir_put(
+            ir, n.a,
+            ir_atomic(ir, IR_I64, IR_ATOMIC_ADD, IR_MEM_64, 0, ir_get(ir, n.b), ir_imm(ir, n.imm)));
         return false;
     case TOY_BNE:
         ir_exit_if(ir, IR_NE, ir_get(ir, n.a), ir_get(ir, n.b), pc + 4 * n.imm);
@@ -256,8 +260,8 @@ static void toy_cpu_fini(Object *obj)
 
 static const DeviceOps toy_device_ops = DEVICE_OPS(device_no_state);
 
-QOM_TYPE(toy_type, .name = TYPE_TOY, .parent = TYPE_CPU, .size = sizeof(ToyCpu),
-         .desc = "toy CPU", .init = toy_cpu_init, .fini = toy_cpu_fini, .dev = &toy_device_ops);
+QOM_TYPE(toy_type, .name = TYPE_TOY, .parent = TYPE_CPU, .size = sizeof(ToyCpu), .desc = "toy CPU",
+         .init = toy_cpu_init, .fini = toy_cpu_fini, .dev = &toy_device_ops);
 
 ToyMachine *toy_machine_new(const char *accel, unsigned ncpus)
 {

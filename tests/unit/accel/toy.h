@@ -10,22 +10,22 @@
 
 /* op, a, b, imm: one byte each; imm is signed and counts words of the operand's size. */
 enum {
-    TOY_HALT,     /* sleeps until interrupted */
-    TOY_ADDI,     /* a = b + imm */
-    TOY_ADD,      /* a += b */
-    TOY_LD,       /* a = mem64[b + 8 imm] */
-    TOY_ST,       /* mem64[b + 8 imm] = a */
-    TOY_ST32,     /* mem32[b + 4 imm] = a */
-    TOY_BNE,      /* if a != b go imm instructions on */
-    TOY_JR,       /* go to a */
-    TOY_AMO,      /* a = mem64[b], mem64[b] += imm */
-    TOY_SPACE,    /* address space := a */
-    TOY_FLUSH,    /* TLB flush of page a in space b; b == 7: in every space */
-    TOY_ST_UNAL,  /* mem64[b + imm] = a, anywhere */
+    TOY_HALT,    /* sleeps until interrupted */
+    TOY_ADDI,    /* a = b + imm */
+    TOY_ADD,     /* a += b */
+    TOY_LD,      /* a = mem64[b + 8 imm] */
+    TOY_ST,      /* mem64[b + 8 imm] = a */
+    TOY_ST32,    /* mem32[b + 4 imm] = a */
+    TOY_BNE,     /* if a != b go imm instructions on */
+    TOY_JR,      /* go to a */
+    TOY_AMO,     /* a = mem64[b], mem64[b] += imm */
+    TOY_SPACE,   /* address space := a */
+    TOY_FLUSH,   /* TLB flush of page a in space b; b == 7: in every space */
+    TOY_ST_UNAL, /* mem64[b + imm] = a, anywhere */
 };
 
-#define TOY(op, a, b, imm) ((uint32_t)(op) | (uint32_t)(a) << 8 | (uint32_t)(b) << 16 | \
-                            (uint32_t)(uint8_t)(imm) << 24)
+#define TOY(op, a, b, imm)                                                                         \
+    ((uint32_t)(op) | (uint32_t)(a) << 8 | (uint32_t)(b) << 16 | (uint32_t)(uint8_t)(imm) << 24)
 
 enum { TOY_FAULT = 3, TOY_HALTED = 5 }; /* exceptions; deliver() stops the CPU */
 
@@ -47,7 +47,7 @@ typedef struct ToyEnv {
 typedef struct ToyCpu {
     CpuState cpu;
     ToyEnv *env;
-    GArray *maps;      /* ToyMap; empty: all is mapped to itself */
+    GArray *maps; /* ToyMap; empty: all is mapped to itself */
     unsigned walks;
     int32_t last_exception;
     GuestVA fault_va, fault_pc;
