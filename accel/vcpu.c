@@ -54,6 +54,11 @@ void cpu_interrupt_clear(CpuState *cpu, uint32_t bits)
 
 /* --- The thread --- */
 
+int cpu_thread_id(CpuState *cpu)
+{
+    return cpu->accel ? __atomic_load_n(&cpu->accel->thread_id, __ATOMIC_RELAXED) : 0;
+}
+
 static void vcpu_update_wanted(AccelCpu *ac)
 {
     __atomic_store_n(&ac->wanted, ac->stop || ac->quit || ac->work, __ATOMIC_SEQ_CST);
@@ -117,6 +122,7 @@ static gpointer vcpu_thread(gpointer opaque)
     AccelCpu *ac = opaque;
 
     current_cpu = ac->cpu;
+    __atomic_store_n(&ac->thread_id, gettid(), __ATOMIC_RELAXED);
     g_mutex_lock(&ac->mutex);
     ac->started = true;
     while (vcpu_wait_runnable(ac)) {

@@ -15,6 +15,7 @@ typedef struct AccelCpu {
     CpuState *cpu;
     Accel *accel;
     GThread *thread;
+    int thread_id; /* the host's; 0 until it runs. Atomic */
 
     GMutex mutex;
     /* mutex */

@@ -252,6 +252,11 @@ bool machine_create_ram(Machine *m, Error **errp)
     return true;
 }
 
+int64_t machine_time_of_day_ns(Machine *m)
+{
+    return clock_now_ns(m->clock[CLOCK_HOST]) + m->rtc_offset_ns;
+}
+
 /* --- Devices of the board --- */
 
 bool machine_realize_device(Machine *m, Device *dev, const char *name, Error **errp)

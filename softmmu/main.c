@@ -144,7 +144,7 @@ static bool main_daemon_ready(int fd, Error **errp)
     }
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
-    if (isatty(STDERR_FILENO)) {
+    if (!log_mask) { /* else somebody wants to read it */
         dup2(null, STDERR_FILENO);
     }
     close(null);

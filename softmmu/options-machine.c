@@ -370,6 +370,59 @@ static bool run_paused(Setup *s, const char *arg, Error **errp)
     return true;
 }
 
+/* "2026-11-22T21:00:00" or "2026-11-22", as UTC. */
+static bool parse_date(const char *text, int64_t *out_ns, Error **errp)
+{
+    g_autofree char *full =
+        strchr(text, 'T') ? g_strdup(text) : g_strconcat(text, "T00:00:00", NULL);
+    g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+    g_autoptr(GDateTime) date = g_date_time_new_from_iso8601(full, utc);
+
+    if (!date) {
+        return error_fail(errp,
+                          "-rtc: base=%s is not a time (accepted: utc, localtime, "
+                          "YYYY-MM-DDTHH:MM:SS)",
+                          text);
+    }
+    *out_ns = g_date_time_to_unix(date) * NS_PER_S;
+    return true;
+}
+
+/* The boards' clocks count on the virtual clock, and no tick is ever lost. */
+static bool run_rtc(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"base", "clock", "driftfix", NULL};
+    static const char *const clocks[] = {"vm", NULL};
+    static const char *const driftfixes[] = {"none", "slew", NULL};
+    g_autoptr(Opts) o = opts_parse("-rtc", arg, NULL, errp);
+    const char *base;
+    int64_t ns = 0;
+    int choice;
+
+    if (!o) {
+        return false;
+    }
+    base = opts_take(o, "base");
+    if (!opts_take_enum(o, "clock", clocks, &choice, errp) ||
+        !opts_take_enum(o, "driftfix", driftfixes, &choice, errp) ||
+        !opts_done(o, accepted, errp)) {
+        return false;
+    }
+    if (!base || !strcmp(base, "utc")) {
+        s->m->rtc_offset_ns = 0;
+    } else if (!strcmp(base, "localtime")) {
+        g_autoptr(GDateTime) now = g_date_time_new_now_local();
+
+        s->m->rtc_offset_ns = g_date_time_get_utc_offset(now) * NS_PER_US;
+    } else {
+        if (!parse_date(base, &ns, errp)) {
+            return false;
+        }
+        s->m->rtc_offset_ns = ns - clock_now_ns(s->m->clock[CLOCK_HOST]);
+    }
+    return true;
+}
+
 static bool run_loadvm(Setup *s, const char *arg, Error **errp)
 {
     return set_text(&s->loadvm, arg);
@@ -426,6 +479,8 @@ static const Option run_options[] = {
      "[reboot=reset|shutdown][,shutdown=poweroff|pause]\n"
      "        [,panic=pause|shutdown|exit-failure|none]",
      PHASE_MACHINE, "what follows when the guest does that", run_action},
+    {"rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=none|slew]", PHASE_MACHINE,
+     "with what time the board's clock starts [utc]; it counts guest time", run_rtc},
     {"loadvm", "FILE", PHASE_EARLY, "start from the machine state that savevm wrote to FILE",
      run_loadvm},
     {NULL},

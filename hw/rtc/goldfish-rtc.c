@@ -158,7 +158,7 @@ static bool rtc_realize(Device *dev, Error **errp)
     GoldfishRtc *s = dev_state(dev, GoldfishRtc);
 
     s->clock = device_clock(dev);
-    s->offset_ns = clock_now_ns(dev->machine->clock[CLOCK_HOST]) - clock_now_ns(s->clock);
+    s->offset_ns = machine_time_of_day_ns(dev->machine) - clock_now_ns(s->clock);
     irq_line_init(&s->irq, dev, "irq");
     clock_timer_init(&s->alarm_timer, s->clock, rtc_alarm, s);
     mmio_device_add_bank(&s->parent, rtc_regs, "goldfish_rtc", RTC_SPAN);

@@ -61,6 +61,9 @@ void cpus_stop_current(void);
 /* Runs @fn on the vCPU's thread between two blocks, machine lock held; waits for it unless async. */
 void cpu_run_on(CpuState *cpu, void (*fn)(CpuState *cpu, void *opaque), void *opaque, bool wait);
 
+/* The host's id of the vCPU's thread; 0 when it has none (yet). */
+int cpu_thread_id(CpuState *cpu);
+
 /* Why a CPU stopped by itself; told to the debugger or run state through the hook. */
 typedef enum CpuStop { CPU_STOP_BREAKPOINT, CPU_STOP_WATCH, CPU_STOP_STEP } CpuStop;
 void cpus_set_stop_hook(Machine *m, void (*fn)(void *opaque, CpuState *cpu, CpuStop why),

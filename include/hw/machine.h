@@ -35,6 +35,7 @@ typedef struct Machine {
     bool mem_prealloc;
     bool graphics, nodefaults;
     char *name, *uuid;
+    int64_t rtc_offset_ns;       /* what a clock of the board shows minus the host's (-rtc base=) */
     char *serial[MACHINE_SERIAL_PORTS]; /* chardev ids of -serial, NULL: nothing plugged in */
     /* fabric */
     MemRegion *system_memory;    /* container of 2^64 */
@@ -100,6 +101,9 @@ Machine *machine_new(const ObjectType *t);
 bool machine_init_board(Machine *m, Error **errp) MUST_CHECK;
 /* The machine of this process, once made; NULL before. */
 Machine *machine_current(void);
+
+/* The time of day, in nanoseconds since 1970, with which the board's clock starts (-rtc). */
+int64_t machine_time_of_day_ns(Machine *m);
 
 /* Registers something to reset at system reset that is not a Device (loaders). */
 void machine_on_reset(Machine *m, void (*fn)(void *opaque), void *opaque);

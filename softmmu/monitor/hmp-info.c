@@ -103,8 +103,8 @@ static void info_cpus(Machine *m, const char *args, GString *out)
     for (guint i = 0; i < m->cpus->len; i++) {
         CpuState *cpu = g_ptr_array_index(m->cpus, i);
 
-        g_string_append_printf(out, "%c CPU #%u:%s\n", cpu == monitor_cpu(m) ? '*' : ' ',
-                               cpu->index,
+        g_string_append_printf(out, "%c CPU #%u: thread_id=%d%s\n",
+                               cpu == monitor_cpu(m) ? '*' : ' ', cpu->index, cpu_thread_id(cpu),
                                __atomic_load_n(&cpu->halted, __ATOMIC_RELAXED) ? " (halted)" : "");
     }
 }

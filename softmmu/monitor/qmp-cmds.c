@@ -316,6 +316,7 @@ static bool query_cpus_fast(Machine *m, JsonObject *args, JsonNode **ret, Error 
 
         json_object_set_int_member(item, "cpu-index", cpu->index);
         json_object_set_string_member(item, "qom-path", path);
+        json_object_set_int_member(item, "thread-id", cpu_thread_id(cpu));
         json_object_set_string_member(item, "target", machine_ops(m)->arch);
         json_array_add_object_element(list, item);
     }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
 
 fast-checks += tests/qmp/consoles.py
+fast-checks += tests/qmp/process.py
 fast-checks += tests/qmp/qmp.py
