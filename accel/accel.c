@@ -3,7 +3,6 @@
 #include "rhea/osdep.h"
 
 #include "accel/vcpu.h"
-#include "monitor/monitor.h"
 
 #define ACCEL_SUFFIX "-accel"
 
@@ -162,20 +161,6 @@ void accel_free(Accel *a)
 }
 
 /* --- Monitor --- */
-
-static void accel_info_jit(Machine *m, const char *args, GString *out)
-{
-    Accel *a = machine_accel(m);
-
-    if (a && a->ops->info) {
-        a->ops->info(a, out);
-    } else {
-        g_string_append(out, "no translator is in use\n");
-    }
-}
-
-HMP_COMMAND(info_jit, .name = "info jit", .args = "", .help = "show translation statistics",
-            .run = accel_info_jit);
 
 /* --- Types --- */
 

@@ -53,7 +53,7 @@ static bool run_cdrom(Setup *s, const char *arg, Error **errp)
 static const Option block_options[] = {
     {"drive",
      "file=FILE[,id=ID][,if=none|virtio|pflash][,format=raw][,readonly=on]\n"
-     "       [,snapshot=on][,cache=...][,discard=...][,media=disk|cdrom][,...]",
+     "       [,cache=...][,discard=...][,media=disk|cdrom][,...]",
      PHASE_BACKEND, "a disk image; if=none leaves it to a -device with drive=ID", run_drive},
     {"blockdev", "driver=DRIVER,node-name=NAME[,...]", PHASE_BACKEND,
      "a node of the block layer, for a -device with drive=NAME", run_blockdev},

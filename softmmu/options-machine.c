@@ -4,6 +4,7 @@
 
 #include "accel/accel.h"
 #include "hw/firmware/boot-image.h"
+#include "hw/firmware/fw-cfg.h"
 #include "rhea/bits.h"
 #include "rhea/opts.h"
 #include "softmmu/device-add.h"
@@ -247,6 +248,11 @@ static bool run_bios(Setup *s, const char *arg, Error **errp)
     return set_text(&s->m->firmware, arg);
 }
 
+static bool run_fw_cfg(Setup *s, const char *arg, Error **errp)
+{
+    return fw_cfg_add_option(arg, errp);
+}
+
 static bool run_firmware_dir(Setup *s, const char *arg, Error **errp)
 {
     if (is_help(arg)) {
@@ -463,6 +469,8 @@ static const Option boot_options[] = {
     {"append", "TEXT", PHASE_MACHINE, "its command line", run_append},
     {"dtb", "FILE", PHASE_MACHINE, "device tree instead of the generated one", run_dtb},
     {"bios", "FILE", PHASE_MACHINE, "firmware: 'default', 'none' or a file", run_bios},
+    {"fw_cfg", "[name=]NAME,file=FILE|string=TEXT", PHASE_MACHINE,
+     "a named item for firmware and kernels", run_fw_cfg},
     {"L", "DIR", PHASE_EARLY, "search firmware here first; 'help' lists the directories",
      run_firmware_dir},
     {NULL},

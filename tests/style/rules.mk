@@ -4,6 +4,8 @@
 style-fast := tests/style/layers.py tests/style/sizes.py tests/style/text.py
 style-checks := $(style-fast) tests/style/headers.py tests/style/format.py
 
+slow-checks += tests/style/reference.py
+
 fast-checks += $(style-fast)
 
 check-style:
