@@ -72,7 +72,8 @@ static bool passes_hint(const IrInsn *insn)
 {
     switch (insn->op) {
     case IR_SEXT32: case IR_ZEXT32: case IR_TRUNC: case IR_ADD: case IR_AND: case IR_OR: case IR_XOR:
-    case IR_SHL: case IR_SHR: case IR_SAR: case IR_SUB: case IR_FBOX:
+    case IR_SHL: case IR_SHR: case IR_SAR: case IR_SUB: case IR_MUL: case IR_NEG: case IR_NOT:
+    case IR_SEXT8: case IR_SEXT16: case IR_ZEXT8: case IR_ZEXT16: case IR_FBOX:
         return true;
     default:
         return false;
@@ -535,6 +536,16 @@ static void store_global(Cg *c, int global, IrVal v)
     }
 }
 
+/* Does the global hold all bits of root @r, whose value @v it was given?  An I32 root that passes as
+ * I64 is zero-extended. */
+static bool may_equal(const Cg *c, const Val *r, IrVal v, int global)
+{
+    IrType type = c->ir->target->globals[global].type;
+
+    return root_type(c, r) == type ||
+           (type == IR_I64 && root_type(c, r) == IR_I32 && ir_type(c->ir, v) == IR_I64);
+}
+
 void cg_put(Cg *c)
 {
     const IrInsn *insn = cg_insn(c);
@@ -571,7 +582,7 @@ void cg_put(Cg *c)
         return;
     }
     /* From here on the global's place is one of the value's. */
-    if (root_type(c, r) == c->ir->target->globals[global].type &&
+    if (may_equal(c, r, v, global) &&
         (r->global < 0 || (home != NO_REG && !is_home(c, r->global)))) {
         unlink_global(c, r);
         link_global(c, r, global);

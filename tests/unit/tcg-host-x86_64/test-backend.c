@@ -591,7 +591,7 @@ static void random_blocks(unsigned count, uint32_t seed, bool fp, bool optimise)
     Ir *ir = ir_new(&target), *expanded = ir_new(&target);
     Run *want = new_run(), *got = new_run();
 
-    count *= g_test_slow() ? 50 : 1;
+    count *= g_test_slow() ? 20 : 1;
     for (unsigned n = 0; n < count; n++) {
         CodeBlock cb;
         const char *why;
