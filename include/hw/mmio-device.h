@@ -33,33 +33,50 @@ void mmio_device_map(MmioDevice *d, unsigned n, MemRegion *container, uint64_t a
 
 /* --- Register tables --- */
 
-typedef enum RegKind { REG_KIND_RW, REG_KIND_RO, REG_KIND_WO, REG_KIND_W1C, REG_KIND_CONST } RegKind;
+typedef enum RegKind {
+    REG_KIND_RW,
+    REG_KIND_RO,
+    REG_KIND_WO,
+    REG_KIND_W1C,
+    REG_KIND_CONST
+} RegKind;
 
 typedef struct RegDesc {
     const char *name;
     uint32_t offset;
-    uint8_t size;      /* bytes in the state struct: 1, 2, 4, 8 */
+    uint8_t size; /* bytes in the state struct: 1, 2, 4, 8 */
     uint8_t kind;
-    uint32_t field;    /* offset in the state struct */
+    uint32_t field; /* offset in the state struct */
     uint64_t reset;
-    uint64_t writable; /* mask; 0 means all bits for RW */
+    uint64_t writable;                        /* mask; 0 means all bits for RW */
     void (*written)(Device *dev);             /* after the field has changed */
     uint64_t (*read)(Device *dev);            /* instead of the field */
     void (*write)(Device *dev, uint64_t val); /* instead of the field */
 } RegDesc;
 
-#define REG_(k, OFF, S, f, ...) \
-    {.name = #OFF, .offset = (OFF), .size = sizeof(((S *)0)->f), .kind = (k), \
-     .field = offsetof(S, f), ##__VA_ARGS__}
+#define REG_(k, OFF, S, f, ...)                                                                    \
+    {                                                                                              \
+        .name = #OFF, .offset = (OFF), .size = sizeof(((S *)0)->f), .kind = (k),                   \
+        .field = offsetof(S, f), ##__VA_ARGS__                                                     \
+    }
 #define REG_RW(OFF, S, f, ...)  REG_(REG_KIND_RW, OFF, S, f, ##__VA_ARGS__)
 #define REG_RO(OFF, S, f, ...)  REG_(REG_KIND_RO, OFF, S, f, ##__VA_ARGS__)
 #define REG_W1C(OFF, S, f, ...) REG_(REG_KIND_W1C, OFF, S, f, ##__VA_ARGS__)
 /* No field: .read and/or .write do it all. */
-#define REG_FN(OFF, bytes, ...) {.name = #OFF, .offset = (OFF), .size = (bytes), \
-     .kind = REG_KIND_RW, .field = UINT32_MAX, ##__VA_ARGS__}
-#define REG_CONST(OFF, bytes, value) {.name = #OFF, .offset = (OFF), .size = (bytes), \
-     .kind = REG_KIND_CONST, .field = UINT32_MAX, .reset = (value)}
-#define REG_END {.name = NULL}
+#define REG_FN(OFF, bytes, ...)                                                                    \
+    {                                                                                              \
+        .name = #OFF, .offset = (OFF), .size = (bytes), .kind = REG_KIND_RW, .field = UINT32_MAX,  \
+        ##__VA_ARGS__                                                                              \
+    }
+#define REG_CONST(OFF, bytes, value)                                                               \
+    {                                                                                              \
+        .name = #OFF, .offset = (OFF), .size = (bytes), .kind = REG_KIND_CONST,                    \
+        .field = UINT32_MAX, .reset = (value)                                                      \
+    }
+#define REG_END                                                                                    \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
 
 /* From realize: a bank of @span bytes served by @regs; other offsets read 0 and log a guest error. */
 void mmio_device_add_bank(MmioDevice *d, const RegDesc *regs, const char *name, uint64_t span);

@@ -41,7 +41,7 @@ struct MemRegion {
     uint64_t size; /* UINT64_MAX stands for 2^64 */
     const MemOps *ops;
     void *opaque;
-    RamBlock *ram;      /* RAM, ROM, ROM_DEVICE */
+    RamBlock *ram; /* RAM, ROM, ROM_DEVICE */
     uint64_t ram_offset;
     MemRegion *alias;
     uint64_t alias_offset;
@@ -50,7 +50,7 @@ struct MemRegion {
     uint64_t addr;
     int priority;
     bool enabled;
-    bool romd;          /* ROM_DEVICE: reads go to memory (else to ops); writes always go to ops */
+    bool romd; /* ROM_DEVICE: reads go to memory (else to ops); writes always go to ops */
     GPtrArray *subregions;
 };
 
@@ -90,21 +90,21 @@ void mem_transaction_commit(void);
 typedef enum DirtyClient { DIRTY_CODE, DIRTY_DISPLAY, DIRTY_MIGRATION, DIRTY_CLIENTS } DirtyClient;
 
 struct RamBlock {
-    char *id;        /* "virt.ram", unique in the machine: the name in snapshots */
+    char *id; /* "virt.ram", unique in the machine: the name in snapshots */
     uint8_t *host;
     uint64_t size;
-    int fd;          /* memfd or file, -1: private memory */
-    bool readonly;   /* the host mapping cannot be written */
-    uint64_t ram_addr; /* place in the global RAM numbering: identity of a page */
+    int fd;                              /* memfd or file, -1: private memory */
+    bool readonly;                       /* the host mapping cannot be written */
+    uint64_t ram_addr;                   /* place in the global RAM numbering: identity of a page */
     unsigned long *dirty[DIRTY_CLIENTS]; /* bit per 4 KiB page; atomic access */
     int refs;
 };
 
 typedef struct RamOptions {
-    const char *path;  /* file or directory to back it, NULL: memory */
-    bool share;        /* other processes may map it: memfd, or changes go to the file */
-    bool memfd;        /* a memfd even when not shared */
-    bool prealloc;     /* commit it now */
+    const char *path; /* file or directory to back it, NULL: memory */
+    bool share;       /* other processes may map it: memfd, or changes go to the file */
+    bool memfd;       /* a memfd even when not shared */
+    bool prealloc;    /* commit it now */
     bool readonly;
     bool hugepages;
 } RamOptions;
@@ -158,9 +158,9 @@ MemResult mem_write_rom(AddressSpace *as, GuestPA pa, const void *buf, uint64_t 
 /* What lies at @pa.  host is NULL for I/O.  Valid until the next tree change (see listener). */
 typedef struct MemSection {
     MemRegion *mr;
-    uint64_t offset;     /* in mr */
-    uint64_t len;        /* bytes to the end of the section from pa */
-    uint8_t *host;       /* RAM, ROM, ROM_DEVICE in romd: host address of pa */
+    uint64_t offset; /* in mr */
+    uint64_t len;    /* bytes to the end of the section from pa */
+    uint8_t *host;   /* RAM, ROM, ROM_DEVICE in romd: host address of pa */
     RamBlock *ram;
     uint64_t ram_offset; /* in ram */
     bool writable;       /* plain RAM */

@@ -26,9 +26,9 @@ typedef struct DeviceOps {
     void (*reset)(Device *dev);
     void (*snapshot)(Device *dev, struct Snapshot *sn); /* required: one list for save and load */
     void (*after_load)(Device *dev);
-    const char *bus;       /* type of bus wanted; inherited */
-    const char *category;  /* heading in -device help: "Storage devices" ... */
-    bool user_creatable;   /* -device */
+    const char *bus;      /* type of bus wanted; inherited */
+    const char *category; /* heading in -device help: "Storage devices" ... */
+    bool user_creatable;  /* -device */
     bool hotpluggable;
 } DeviceOps;
 
@@ -36,10 +36,10 @@ struct Device {
     Object obj;
     struct Machine *machine; /* set by device_realize() */
     Bus *parent_bus;
-    char *id;                /* -device id= */
+    char *id; /* -device id= */
     bool realized;
-    GPtrArray *buses;        /* Bus *, owned */
-    GPtrArray *irq_outs;     /* see memory/irq.h */
+    GPtrArray *buses;    /* Bus *, owned */
+    GPtrArray *irq_outs; /* see memory/irq.h */
     GPtrArray *irq_ins;
 };
 
@@ -48,8 +48,8 @@ struct Bus {
     Object obj;
     Device *owner;
     char *name;
-    unsigned max_devices;   /* 0: no limit */
-    GPtrArray *devices;     /* Device *, plugged and realized */
+    unsigned max_devices; /* 0: no limit */
+    GPtrArray *devices;   /* Device *, plugged and realized */
 };
 
 /*
@@ -59,7 +59,10 @@ struct Bus {
  *     QOM_TYPE(bark_type, .name = "bark-wdt", .parent = TYPE_MMIO_DEVICE, .size = sizeof(Bark),
  *              .desc = "Bark watchdog timer", .props = bark_props, .dev = &bark_ops);
  */
-#define DEVICE_OPS(SNAPSHOT, ...) {.snapshot = (SNAPSHOT), __VA_ARGS__}
+#define DEVICE_OPS(SNAPSHOT, ...)                                                                  \
+    {                                                                                              \
+        .snapshot = (SNAPSHOT), __VA_ARGS__                                                        \
+    }
 
 #define TYPE_DEVICE "device"
 #define TYPE_BUS    "bus"

@@ -20,18 +20,18 @@ struct Device;
 struct DeviceOps;
 
 typedef enum PropKind {
-    PROP_KIND_BOOL,   /* bool */
+    PROP_KIND_BOOL, /* bool */
     PROP_KIND_U8,
     PROP_KIND_U16,
     PROP_KIND_U32,
     PROP_KIND_U64,
     PROP_KIND_I32,
-    PROP_KIND_SIZE,   /* uint64_t, K/M/G suffixes */
-    PROP_KIND_STR,    /* char *, owned */
-    PROP_KIND_ENUM,   /* int, index into .names */
-    PROP_KIND_LINK,   /* Object *, by id or path; .names[0] is the type it must have */
+    PROP_KIND_SIZE,      /* uint64_t, K/M/G suffixes */
+    PROP_KIND_STR,       /* char *, owned */
+    PROP_KIND_ENUM,      /* int, index into .names */
+    PROP_KIND_LINK,      /* Object *, by id or path; .names[0] is the type it must have */
     PROP_KIND_ONOFFAUTO, /* int: OnOffAuto */
-    PROP_KIND_CUSTOM, /* .get/.set do it all, on text */
+    PROP_KIND_CUSTOM,    /* .get/.set do it all, on text */
 } PropKind;
 
 typedef enum OnOffAuto { ON_OFF_AUTO_AUTO, ON_OFF_AUTO_ON, ON_OFF_AUTO_OFF } OnOffAuto;
@@ -55,42 +55,53 @@ typedef struct PropDesc {
     bool (*check)(Object *obj, Error **errp);
 } PropDesc;
 
-#define PROP_BOOL_(kind_, n, S, f, d, h, ...) \
-    {.name = (n), .kind = (kind_), .offset = offsetof(S, f), .def = (d), .help = (h), ##__VA_ARGS__}
-#define PROP_BOOL(n, S, f, d, h, ...)  PROP_BOOL_(PROP_KIND_BOOL, n, S, f, d, h, ##__VA_ARGS__)
-#define PROP_U8(n, S, f, d, h, ...)    PROP_BOOL_(PROP_KIND_U8, n, S, f, d, h, ##__VA_ARGS__)
-#define PROP_U16(n, S, f, d, h, ...)   PROP_BOOL_(PROP_KIND_U16, n, S, f, d, h, ##__VA_ARGS__)
-#define PROP_U32(n, S, f, d, h, ...)   PROP_BOOL_(PROP_KIND_U32, n, S, f, d, h, ##__VA_ARGS__)
-#define PROP_U64(n, S, f, d, h, ...)   PROP_BOOL_(PROP_KIND_U64, n, S, f, d, h, ##__VA_ARGS__)
-#define PROP_I32(n, S, f, d, h, ...)   PROP_BOOL_(PROP_KIND_I32, n, S, f, d, h, ##__VA_ARGS__)
-#define PROP_SIZE(n, S, f, d, h, ...)  PROP_BOOL_(PROP_KIND_SIZE, n, S, f, d, h, ##__VA_ARGS__)
-#define PROP_ONOFFAUTO(n, S, f, d, h, ...) \
+#define PROP_BOOL_(kind_, n, S, f, d, h, ...)                                                      \
+    {                                                                                              \
+        .name = (n), .kind = (kind_), .offset = offsetof(S, f), .def = (d), .help = (h),           \
+        ##__VA_ARGS__                                                                              \
+    }
+#define PROP_BOOL(n, S, f, d, h, ...) PROP_BOOL_(PROP_KIND_BOOL, n, S, f, d, h, ##__VA_ARGS__)
+#define PROP_U8(n, S, f, d, h, ...)   PROP_BOOL_(PROP_KIND_U8, n, S, f, d, h, ##__VA_ARGS__)
+#define PROP_U16(n, S, f, d, h, ...)  PROP_BOOL_(PROP_KIND_U16, n, S, f, d, h, ##__VA_ARGS__)
+#define PROP_U32(n, S, f, d, h, ...)  PROP_BOOL_(PROP_KIND_U32, n, S, f, d, h, ##__VA_ARGS__)
+#define PROP_U64(n, S, f, d, h, ...)  PROP_BOOL_(PROP_KIND_U64, n, S, f, d, h, ##__VA_ARGS__)
+#define PROP_I32(n, S, f, d, h, ...)  PROP_BOOL_(PROP_KIND_I32, n, S, f, d, h, ##__VA_ARGS__)
+#define PROP_SIZE(n, S, f, d, h, ...) PROP_BOOL_(PROP_KIND_SIZE, n, S, f, d, h, ##__VA_ARGS__)
+#define PROP_ONOFFAUTO(n, S, f, d, h, ...)                                                         \
     PROP_BOOL_(PROP_KIND_ONOFFAUTO, n, S, f, d, h, ##__VA_ARGS__)
-#define PROP_STR(n, S, f, d, h, ...) \
-    {.name = (n), .kind = PROP_KIND_STR, .offset = offsetof(S, f), .def_str = (d), .help = (h), \
-     ##__VA_ARGS__}
-#define PROP_ENUM(n, S, f, d, nm, h, ...) \
+#define PROP_STR(n, S, f, d, h, ...)                                                               \
+    {                                                                                              \
+        .name = (n), .kind = PROP_KIND_STR, .offset = offsetof(S, f), .def_str = (d), .help = (h), \
+        ##__VA_ARGS__                                                                              \
+    }
+#define PROP_ENUM(n, S, f, d, nm, h, ...)                                                          \
     PROP_BOOL_(PROP_KIND_ENUM, n, S, f, d, h, .names = (nm), ##__VA_ARGS__)
-#define PROP_LINK(n, S, f, type_names, h, ...) \
+#define PROP_LINK(n, S, f, type_names, h, ...)                                                     \
     PROP_BOOL_(PROP_KIND_LINK, n, S, f, 0, h, .names = (type_names), ##__VA_ARGS__)
-#define PROP_CUSTOM(n, getter, setter, h, ...) \
-    {.name = (n), .kind = PROP_KIND_CUSTOM, .get = (getter), .set = (setter), .help = (h), ##__VA_ARGS__}
-#define PROP_END {.name = NULL}
+#define PROP_CUSTOM(n, getter, setter, h, ...)                                                     \
+    {                                                                                              \
+        .name = (n), .kind = PROP_KIND_CUSTOM, .get = (getter), .set = (setter), .help = (h),      \
+        ##__VA_ARGS__                                                                              \
+    }
+#define PROP_END                                                                                   \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
 
 struct ObjectType {
     const char *name;
     const char *parent; /* NULL for "object" itself */
     const char *desc;
-    size_t size;        /* 0: the parent's */
+    size_t size; /* 0: the parent's */
     bool abstract;
-    bool user_creatable;            /* -object (devices: DeviceOps) */
-    const char *const *interfaces;  /* NULL-terminated names */
+    bool user_creatable;           /* -object (devices: DeviceOps) */
+    const char *const *interfaces; /* NULL-terminated names */
     const PropDesc *props;
-    void (*init)(Object *obj);      /* after zeroing and property defaults; parents first */
-    void (*fini)(Object *obj);      /* children first */
+    void (*init)(Object *obj); /* after zeroing and property defaults; parents first */
+    void (*fini)(Object *obj); /* children first */
     bool (*complete)(Object *obj, Error **errp); /* -object: after properties are set */
-    const struct DeviceOps *dev;    /* devices; inherited when NULL */
-    const void *ops;                /* the family's own operations; inherited when NULL */
+    const struct DeviceOps *dev;                 /* devices; inherited when NULL */
+    const void *ops; /* the family's own operations; inherited when NULL */
     /*
      * A wrapper (virtio-blk-pci) shows the properties of what it wraps: those of type @delegate are
      * set and read on the Object * at @delegate_offset, which init makes.
@@ -102,16 +113,16 @@ struct ObjectType {
 struct Object {
     const ObjectType *type;
     int refs;
-    bool on_heap;     /* made by qom_new() */
+    bool on_heap; /* made by qom_new() */
     Object *parent;
-    char *name;       /* in the parent */
+    char *name; /* in the parent */
     GPtrArray *children;
 };
 
-#define QOM_TYPE(ident, ...)                                                       \
-    static const ObjectType ident = {__VA_ARGS__};                                 \
-    static const ObjectType *const ident##_reg_                                    \
-        __attribute__((section("rhea_types"), used)) = &ident
+#define QOM_TYPE(ident, ...)                                                                       \
+    static const ObjectType ident = {__VA_ARGS__};                                                 \
+    static const ObjectType *const ident##_reg_ __attribute__((section("rhea_types"), used)) =     \
+        &ident
 
 /* --- Types --- */
 
@@ -148,7 +159,7 @@ void qom_unparent(Object *child);
 Object *qom_root(void);
 /* The container object at an absolute path, made as needed. */
 Object *qom_container(Object *root, const char *path);
-char *qom_path(const Object *obj);                      /* "/machine/..." */
+char *qom_path(const Object *obj); /* "/machine/..." */
 /* Absolute path, or a partial one when it is unambiguous. */
 Object *qom_resolve(Object *root, const char *path);
 

@@ -39,21 +39,21 @@ void snap_buffer(Snapshot *sn, uint8_t **buf, uint32_t *len, uint32_t max);
 void snap_timer(Snapshot *sn, struct ClockTimer *t);
 
 /* Picks by pointer type: snap_fields(sn, &s->a, &s->b, ...), up to 8. */
-#define snap_field(sn, p)                                                            \
+#define snap_field(sn, p)                                                                          \
     _Generic((p), bool *: snap_bool, uint8_t *: snap_u8, uint16_t *: snap_u16,       \
              uint32_t *: snap_u32, uint64_t *: snap_u64, int32_t *: snap_i32,        \
              int64_t *: snap_i64)(sn, p)
-#define SNAP_1(sn, p)      snap_field(sn, p)
-#define SNAP_2(sn, p, ...) snap_field(sn, p), SNAP_1(sn, __VA_ARGS__)
-#define SNAP_3(sn, p, ...) snap_field(sn, p), SNAP_2(sn, __VA_ARGS__)
-#define SNAP_4(sn, p, ...) snap_field(sn, p), SNAP_3(sn, __VA_ARGS__)
-#define SNAP_5(sn, p, ...) snap_field(sn, p), SNAP_4(sn, __VA_ARGS__)
-#define SNAP_6(sn, p, ...) snap_field(sn, p), SNAP_5(sn, __VA_ARGS__)
-#define SNAP_7(sn, p, ...) snap_field(sn, p), SNAP_6(sn, __VA_ARGS__)
-#define SNAP_8(sn, p, ...) snap_field(sn, p), SNAP_7(sn, __VA_ARGS__)
+#define SNAP_1(sn, p)                                        snap_field(sn, p)
+#define SNAP_2(sn, p, ...)                                   snap_field(sn, p), SNAP_1(sn, __VA_ARGS__)
+#define SNAP_3(sn, p, ...)                                   snap_field(sn, p), SNAP_2(sn, __VA_ARGS__)
+#define SNAP_4(sn, p, ...)                                   snap_field(sn, p), SNAP_3(sn, __VA_ARGS__)
+#define SNAP_5(sn, p, ...)                                   snap_field(sn, p), SNAP_4(sn, __VA_ARGS__)
+#define SNAP_6(sn, p, ...)                                   snap_field(sn, p), SNAP_5(sn, __VA_ARGS__)
+#define SNAP_7(sn, p, ...)                                   snap_field(sn, p), SNAP_6(sn, __VA_ARGS__)
+#define SNAP_8(sn, p, ...)                                   snap_field(sn, p), SNAP_7(sn, __VA_ARGS__)
 #define SNAP_PICK(_1, _2, _3, _4, _5, _6, _7, _8, name, ...) name
-#define snap_fields(sn, ...)                                                         \
-    (SNAP_PICK(__VA_ARGS__, SNAP_8, SNAP_7, SNAP_6, SNAP_5, SNAP_4, SNAP_3, SNAP_2,  \
+#define snap_fields(sn, ...)                                                                       \
+    (SNAP_PICK(__VA_ARGS__, SNAP_8, SNAP_7, SNAP_6, SNAP_5, SNAP_4, SNAP_3, SNAP_2,                \
                SNAP_1)(sn, __VA_ARGS__))
 
 /*
