@@ -11,3 +11,9 @@ $(rv-test)/test-mmu-objs := $(rv-test-objs)
 $(rv-test)/test-sysreg-objs := $(rv-test-objs)
 $(rv-test)/test-excp-objs := $(rv-test-objs)
 $(rv-test)/test-fp-objs := target/riscv64/helper/fp.o tcg/softfloat.o tcg/softfloat-convert.o
+
+unit-tests += $(rv-test)/test-translate
+$(rv-test)/test-translate-objs := $(rv-test-objs) target/riscv64/decode.o target/riscv64/disas.o \
+    $(addprefix target/riscv64/translate/,alu.o bitmanip.o branch.o core.o fp.o memory.o system.o) \
+    $(addprefix target/riscv64/helper/,table.o fp.o) \
+    $(addprefix tcg/,ir.o ir-print.o ir-verify.o op-helpers.o softfloat.o softfloat-convert.o)
