@@ -38,8 +38,12 @@ static CodeBlock golden_compile(const uint8_t *guest, unsigned len)
 {
     uint8_t page[TCG_PAGE_SIZE] = {0};
     CodeBlock cb = {.rw = golden.code + BLOCK_AT, .rx = golden.code + BLOCK_AT};
-    Translate tx = {.ir = golden.ir, .key = (CpuKey)RV_FS_DIRTY << RV_KEY_FS_SHIFT, .model = &golden.cpu.model,
-                    .page_off = PAGE_OFF, .max_insns = 128, .page = page};
+    Translate tx = {.ir = golden.ir,
+                    .key = (CpuKey)RV_FS_DIRTY << RV_KEY_FS_SHIFT,
+                    .model = &golden.cpu.model,
+                    .page_off = PAGE_OFF,
+                    .max_insns = 128,
+                    .page = page};
 
     memcpy(page + PAGE_OFF, guest, len);
     ir_clear(golden.ir);
@@ -86,8 +90,19 @@ static void print_guest(GString *out, const uint8_t *bytes, unsigned len)
 /* Instruction texts by objdump: lines of "offset: bytes \t text". */
 static char *disassemble(const CodeBlock *cb)
 {
-    char *argv[] = {"objdump", "-D", "-b", "binary", "-m", "i386:x86-64", "-M", "intel",
-                    "--no-show-raw-insn", "--insn-width=16", "-w", NULL, NULL};
+    char *argv[] = {"objdump",
+                    "-D",
+                    "-b",
+                    "binary",
+                    "-m",
+                    "i386:x86-64",
+                    "-M",
+                    "intel",
+                    "--no-show-raw-insn",
+                    "--insn-width=16",
+                    "-w",
+                    NULL,
+                    NULL};
     g_autofree char *path = NULL;
     char *text = NULL;
     int fd = g_file_open_tmp("golden-XXXXXX", &path, NULL);
@@ -102,7 +117,8 @@ static char *disassemble(const CodeBlock *cb)
     return text;
 }
 
-static void print_bytes(GString *out, const CodeBlock *cb, uint32_t from, uint32_t to, const char *text)
+static void print_bytes(GString *out, const CodeBlock *cb, uint32_t from, uint32_t to,
+                        const char *text)
 {
     g_autoptr(GString) line = g_string_new("   ");
 

@@ -20,8 +20,8 @@ enum {
 
 /* Read by the thunks, relative to their own code. */
 typedef struct AbiTables {
-    uint32_t mxcsr[8];   /* by IrRound */
-    uint8_t flags[64];   /* IR_FP_* by MXCSR flags */
+    uint32_t mxcsr[8]; /* by IrRound */
+    uint8_t flags[64]; /* IR_FP_* by MXCSR flags */
     uint32_t mxcsr_default;
 } AbiTables;
 
@@ -104,7 +104,8 @@ static void emit_fp_out(Asm *a, Mem at)
     emit_rm(a, OP_MOVZX8, RCX, (Mem){RDX, RCX, 0}, 0);
     emit_rm(a, 0x09, RCX, env_mem(offsetof(TcgEnv, fp_flags)), 0); /* or [m], ecx */
     emit_rm(a, OP_MXCSR, 2,
-            mem_at(RDX, (int)offsetof(AbiTables, mxcsr_default) - (int)offsetof(AbiTables, flags)), 0);
+            mem_at(RDX, (int)offsetof(AbiTables, mxcsr_default) - (int)offsetof(AbiTables, flags)),
+            0);
     patch_rel32(a, skip, asm_pos(a));
 }
 
@@ -285,8 +286,7 @@ JumpProbe abi_emit_jump_probe(Asm *a)
     emit_mov(a, 0, RCX, RAX);
     emit_shift_ri(a, SHIFT_SHL, 0, RCX, ENTRY_BITS - 1);
     emit_alu_ri(a, ALU_AND, 0, RCX, ((1 << TCG_JUMP_BITS) - 1) << ENTRY_BITS);
-    emit_alu_rm(a, ALU_CMP, X_W, RAX,
-                (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, pc))});
+    emit_alu_rm(a, ALU_CMP, X_W, RAX, (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, pc))});
     probe.miss[0] = emit_jcc(a, CC_NE);
     emit_load(a, X_W, RDX, (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, ctx))});
     emit_alu_rm(a, ALU_CMP, X_W, RDX, env_mem(offsetof(TcgEnv, ctx)));

@@ -29,11 +29,17 @@ Mem cg_slot_mem(const Cg *c, int slot)
 static bool zero_extends(const IrInsn *insn)
 {
     switch (insn->op) {
-    case IR_ADD: case IR_SUB: case IR_AND: case IR_OR: case IR_XOR:
-    case IR_SHL: case IR_SHR: case IR_SAR: case IR_MUL: case IR_SETCOND:
-        return insn->type == IR_I32;
-    default:
-        return false;
+    case IR_ADD:
+    case IR_SUB:
+    case IR_AND:
+    case IR_OR:
+    case IR_XOR:
+    case IR_SHL:
+    case IR_SHR:
+    case IR_SAR:
+    case IR_MUL:
+    case IR_SETCOND: return insn->type == IR_I32;
+    default: return false;
     }
 }
 
@@ -43,8 +49,13 @@ static void find_roots(Cg *c)
         const IrInsn *insn = &c->ir->insns[i];
         Val *v = &c->v[i];
 
-        *v = (Val){.root = (IrVal)i, .last_use = (IrVal)i, .next = IR_NONE, .slot = -1,
-                   .global = -1, .hint = -1, .reg = NO_REG};
+        *v = (Val){.root = (IrVal)i,
+                   .last_use = (IrVal)i,
+                   .next = IR_NONE,
+                   .slot = -1,
+                   .global = -1,
+                   .hint = -1,
+                   .reg = NO_REG};
         v->cls = insn->type == IR_F32 || insn->type == IR_F64 ? CLASS_XMM : CLASS_GPR;
         if (insn->op == IR_TRUNC ||
             (insn->op == IR_ZEXT32 && zero_extends(&c->ir->insns[insn->arg[0]]))) {
@@ -71,12 +82,26 @@ static bool is_barrier(const Cg *c, const IrInsn *insn)
 static bool passes_hint(const IrInsn *insn)
 {
     switch (insn->op) {
-    case IR_SEXT32: case IR_ZEXT32: case IR_TRUNC: case IR_ADD: case IR_AND: case IR_OR: case IR_XOR:
-    case IR_SHL: case IR_SHR: case IR_SAR: case IR_SUB: case IR_MUL: case IR_NEG: case IR_NOT:
-    case IR_SEXT8: case IR_SEXT16: case IR_ZEXT8: case IR_ZEXT16: case IR_FBOX:
-        return true;
-    default:
-        return false;
+    case IR_SEXT32:
+    case IR_ZEXT32:
+    case IR_TRUNC:
+    case IR_ADD:
+    case IR_AND:
+    case IR_OR:
+    case IR_XOR:
+    case IR_SHL:
+    case IR_SHR:
+    case IR_SAR:
+    case IR_SUB:
+    case IR_MUL:
+    case IR_NEG:
+    case IR_NOT:
+    case IR_SEXT8:
+    case IR_SEXT16:
+    case IR_ZEXT8:
+    case IR_ZEXT16:
+    case IR_FBOX: return true;
+    default: return false;
     }
 }
 
@@ -472,8 +497,13 @@ unsigned cg_def_extra(Cg *c, IrVal v, IrVal last_use)
 {
     Val *x = &c->v[v];
 
-    *x = (Val){.root = v, .last_use = last_use, .next = IR_NONE, .slot = -1, .global = -1,
-               .hint = -1, .reg = NO_REG};
+    *x = (Val){.root = v,
+               .last_use = last_use,
+               .next = IR_NONE,
+               .slot = -1,
+               .global = -1,
+               .hint = -1,
+               .reg = NO_REG};
     own_temp(c, x, pick_temp(c, CLASS_GPR));
     lock(c, CLASS_GPR, x->reg);
     return x->reg;
@@ -655,9 +685,11 @@ unsigned cg_live_temps(Cg *c, SavedReg *saved, IrVal except)
             if (!in_env) {
                 reserve_slot(c, r);
             }
-            saved[n++] = (SavedReg){
-                .cls = (uint8_t)cls, .reg = (uint8_t)reg, .store = !in_env && !r->in_slot,
-                .mem = in_env ? global_mem(c, r->global) : cg_slot_mem(c, r->slot)};
+            saved[n++] =
+                (SavedReg){.cls = (uint8_t)cls,
+                           .reg = (uint8_t)reg,
+                           .store = !in_env && !r->in_slot,
+                           .mem = in_env ? global_mem(c, r->global) : cg_slot_mem(c, r->slot)};
         }
     }
     return n;

@@ -12,7 +12,22 @@
 #include "rhea/base.h"
 
 enum {
-    RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15,
+    RAX,
+    RCX,
+    RDX,
+    RBX,
+    RSP,
+    RBP,
+    RSI,
+    RDI,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
     NO_REG = 0xff,
 };
 
@@ -24,17 +39,29 @@ enum {
     X_0F38 = 1 << 12,
     X_0F3A = 1 << 13,
     X_W = 1 << 14,
-    X_BYTE = 1 << 15, /* the reg field names a byte register: spl..dil need a REX prefix */
+    X_BYTE = 1 << 15,    /* the reg field names a byte register: spl..dil need a REX prefix */
     X_BYTE_RM = 1 << 16, /* the same for a register in the rm field */
 };
 
 /* The single-precision form of a scalar opcode: prefix F3 for F2, none for 66. */
-#define OP_AS_SINGLE(op) ((op) & X_F2 ? ((op) & ~X_F2) | X_F3 : (op) & ~X_66)
+#define OP_AS_SINGLE(op) ((op)&X_F2 ? ((op) & ~X_F2) | X_F3 : (op) & ~X_66)
 
 /* Condition codes, as in jcc, setcc and cmovcc. */
 enum {
-    CC_O = 0, CC_B = 2, CC_AE = 3, CC_E = 4, CC_NE = 5, CC_BE = 6, CC_A = 7,
-    CC_S = 8, CC_P = 10, CC_NP = 11, CC_L = 12, CC_GE = 13, CC_LE = 14, CC_G = 15,
+    CC_O = 0,
+    CC_B = 2,
+    CC_AE = 3,
+    CC_E = 4,
+    CC_NE = 5,
+    CC_BE = 6,
+    CC_A = 7,
+    CC_S = 8,
+    CC_P = 10,
+    CC_NP = 11,
+    CC_L = 12,
+    CC_GE = 13,
+    CC_LE = 14,
+    CC_G = 15,
 };
 
 /* The eight ALU operations of opcode groups 0x00 and 0x81. */
@@ -42,8 +69,15 @@ enum { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP };
 
 /* Opcode extensions of the shift group (0xc1, 0xd3) and of group 3 (0xf7). */
 enum { SHIFT_ROL = 0, SHIFT_ROR = 1, SHIFT_SHL = 4, SHIFT_SHR = 5, SHIFT_SAR = 7 };
-enum { GRP3_TEST = 0, GRP3_NOT = 2, GRP3_NEG = 3, GRP3_MUL = 4, GRP3_IMUL = 5, GRP3_DIV = 6,
-       GRP3_IDIV = 7 };
+enum {
+    GRP3_TEST = 0,
+    GRP3_NOT = 2,
+    GRP3_NEG = 3,
+    GRP3_MUL = 4,
+    GRP3_IMUL = 5,
+    GRP3_DIV = 6,
+    GRP3_IDIV = 7
+};
 
 enum {
     OP_MOV_STORE8 = 0x88 | X_BYTE,
@@ -98,7 +132,8 @@ enum {
     OP_CVTSD2SI = 0x2d | X_0F | X_F2,
     OP_UCOMISD = 0x2e | X_0F | X_66,
     OP_COMISD = 0x2f | X_0F | X_66,
-    OP_FMADD231 = 0xb8 | 1 | X_0F38 | X_66, /* with X_W: double; + 2: subtract; + 4: negated product */
+    OP_FMADD231 =
+        0xb8 | 1 | X_0F38 | X_66, /* with X_W: double; + 2: subtract; + 4: negated product */
     OP_ANDPS = 0x54 | X_0F,
     OP_ORPS = 0x56 | X_0F,
     OP_MOVAPS = 0x28 | X_0F,

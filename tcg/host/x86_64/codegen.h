@@ -41,13 +41,13 @@ typedef enum Thunk {
     THUNK_STORE,
     THUNK_ATOMIC,
     THUNK_CAS,
-    THUNK_STATE,    /* rax: C function */
+    THUNK_STATE, /* rax: C function */
     THUNK_PURE,
     THUNK_PURE_FP,
-    THUNK_EXIT,     /* rax: pc, rsi: block or 0, dword [rsp]: exit */
-    THUNK_CROSS,    /* the same, after a look into the jump cache */
-    THUNK_LOOKUP,   /* rax: pc */
-    THUNK_END,      /* op helpers follow, by number */
+    THUNK_EXIT,   /* rax: pc, rsi: block or 0, dword [rsp]: exit */
+    THUNK_CROSS,  /* the same, after a look into the jump cache */
+    THUNK_LOOKUP, /* rax: pc */
+    THUNK_END,    /* op helpers follow, by number */
 } Thunk;
 
 /* What the allocator knows of a value.  Values that share bits (TRUNC) share one root. */
@@ -61,7 +61,7 @@ typedef struct Val {
     IrVal hint_for; /* ... because this root is PUT there */
     uint8_t reg;    /* temporary, or home before its PUT; NO_REG */
     uint8_t cls;
-    bool in_slot;   /* the slot holds it */
+    bool in_slot; /* the slot holds it */
 } Val;
 
 typedef enum OpndKind { OPND_REG, OPND_MEM, OPND_IMM } OpndKind;
@@ -84,8 +84,9 @@ typedef struct Group {
     IrVal base; /* root */
     IrVal first, last;
     int32_t lo, hi; /* displacements of the first and last byte */
-    int32_t align_at; /* a displacement that is a multiple of the largest size, from base + that on */
-    uint8_t size;   /* log2 of the largest access */
+    int32_t
+        align_at; /* a displacement that is a multiple of the largest size, from base + that on */
+    uint8_t size; /* log2 of the largest access */
     uint8_t mmu;
     bool write;
 } Group;
@@ -123,10 +124,10 @@ struct Backend {
     const IrTarget *target;
     bool ops[IR_NOPS];
     bool has_fma, has_clmul;
-    uint8_t *home;           /* [nglobals]: host register or NO_REG */
+    uint8_t *home; /* [nglobals]: host register or NO_REG */
     unsigned npinned[NCLASSES];
     uint16_t pinned[NCLASSES][16]; /* global held by pinned_reg(cls, i) */
-    const uint8_t *rx;       /* of the enter stub and thunks */
+    const uint8_t *rx;             /* of the enter stub and thunks */
     uint32_t enter_off;
     uint32_t thunk_off[THUNK_END];
     void **runtime;
@@ -149,11 +150,11 @@ typedef struct Cg {
     Group *groups;
     int16_t *group_of; /* per instruction, -1 for none */
     unsigned ngroups;
-    IrVal extra_use;   /* of the current instruction beside its arguments, or IR_NONE */
-    GArray *stubs;  /* Stub */
-    GArray *points; /* CodePoint */
-    GArray *exits;  /* CodeExit */
-    GArray *exit_jumps; /* ExitJump, flow.c */
+    IrVal extra_use;     /* of the current instruction beside its arguments, or IR_NONE */
+    GArray *stubs;       /* Stub */
+    GArray *points;      /* CodePoint */
+    GArray *exits;       /* CodeExit */
+    GArray *exit_jumps;  /* ExitJump, flow.c */
     uint32_t compare_at; /* position of the last compare, moved when its jump must be */
 } Cg;
 

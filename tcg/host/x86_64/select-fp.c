@@ -337,8 +337,8 @@ static void select_fcvt_si(Cg *c)
     src = cg_use(c, insn->arg[0]);
     t = cg_scratch(c, CLASS_XMM);
     dst = cg_def(c, CG_WRITTEN_LAST);
-    emit_vex_rr(&c->a, fp_op(insn->cond == IR_ROUND_ZERO ? OP_CVTTSD2SI : OP_CVTSD2SI, from) | w, dst,
-                0, src);
+    emit_vex_rr(&c->a, fp_op(insn->cond == IR_ROUND_ZERO ? OP_CVTTSD2SI : OP_CVTSD2SI, from) | w,
+                dst, 0, src);
     emit_alu_ri(&c->a, ALU_CMP, w, dst, 1); /* overflows for the smallest integer only */
     stub = cg_add_stub(c, saturate_stub, emit_jcc(&c->a, CC_O));
     stub->args[0] = (uint8_t)src;
@@ -396,7 +396,8 @@ static void select_int_to_fp(Cg *c, bool is_unsigned)
         negative = emit_jcc(&c->a, CC_S);
     }
     emit_rr(&c->a, OP_XORPS, dst, dst); /* the conversion merges into it */
-    emit_vex_rr(&c->a, fp_op(OP_CVTSI2SD, insn->type) | (wide || is_unsigned ? X_W : 0), dst, dst, src);
+    emit_vex_rr(&c->a, fp_op(OP_CVTSI2SD, insn->type) | (wide || is_unsigned ? X_W : 0), dst, dst,
+                src);
     if (negative) {
         add_helper_stub(c, negative, src, dst);
     }

@@ -144,10 +144,15 @@ static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
             return;
         }
     }
-    c->groups[c->ngroups] = (Group){
-        .base = base, .first = (IrVal)i, .last = (IrVal)i, .lo = (int32_t)insn->imm,
-        .hi = (int32_t)insn->imm + (1 << size) - 1, .align_at = (int32_t)insn->imm,
-        .size = (uint8_t)size, .mmu = insn->mmu, .write = write};
+    c->groups[c->ngroups] = (Group){.base = base,
+                                    .first = (IrVal)i,
+                                    .last = (IrVal)i,
+                                    .lo = (int32_t)insn->imm,
+                                    .hi = (int32_t)insn->imm + (1 << size) - 1,
+                                    .align_at = (int32_t)insn->imm,
+                                    .size = (uint8_t)size,
+                                    .mmu = insn->mmu,
+                                    .write = write};
     c->group_of[i] = (int16_t)c->ngroups++;
     if (c->ngroups - *oldest > OPEN_GROUPS) {
         (*oldest)++;
@@ -283,7 +288,8 @@ static GroupUse group_begin(Cg *c, unsigned *dst)
 
         u.addend = (uint8_t)cg_def_extra(c, v, g->last);
         s2 = cg_scratch(c, CLASS_GPR);
-        c->locked[CLASS_GPR] &= ~(dst ? 1U << s2 : 0); /* the result is written when it is done with */
+        c->locked[CLASS_GPR] &=
+            ~(dst ? 1U << s2 : 0); /* the result is written when it is done with */
         if (dst) {
             *dst = cg_def(c, CG_WRITTEN_LAST);
         }
@@ -302,7 +308,8 @@ static GroupUse group_begin(Cg *c, unsigned *dst)
     return u;
 }
 
-static Stub *group_finish(Cg *c, const GroupUse *u, void (*emit)(Cg *c, const Stub *s), unsigned cls)
+static Stub *group_finish(Cg *c, const GroupUse *u, void (*emit)(Cg *c, const Stub *s),
+                          unsigned cls)
 {
     const Group *g = &c->groups[u->group];
     IrVal v = (IrVal)(c->ir->n + (unsigned)u->group);
@@ -760,7 +767,9 @@ static void emit_lock(Cg *c)
 static void emit_atomic_result(Cg *c, IrAtomic op, uint32_t w, unsigned work)
 {
     static const uint8_t keep_old[] = {
-        [IR_ATOMIC_MIN] = CC_L, [IR_ATOMIC_MAX] = CC_G, [IR_ATOMIC_MINU] = CC_B,
+        [IR_ATOMIC_MIN] = CC_L,
+        [IR_ATOMIC_MAX] = CC_G,
+        [IR_ATOMIC_MINU] = CC_B,
         [IR_ATOMIC_MAXU] = CC_A,
     };
 
@@ -769,8 +778,11 @@ static void emit_atomic_result(Cg *c, IrAtomic op, uint32_t w, unsigned work)
     case IR_ATOMIC_OR:
     case IR_ATOMIC_XOR:
         emit_mov(&c->a, w, work, RAX);
-        emit_alu_rm(&c->a, op == IR_ATOMIC_AND ? ALU_AND : op == IR_ATOMIC_OR ? ALU_OR : ALU_XOR, w,
-                    work, cg_frame_arg(1));
+        emit_alu_rm(&c->a,
+                    op == IR_ATOMIC_AND  ? ALU_AND
+                    : op == IR_ATOMIC_OR ? ALU_OR
+                                         : ALU_XOR,
+                    w, work, cg_frame_arg(1));
         break;
     default:
         emit_load(&c->a, w, work, cg_frame_arg(1));

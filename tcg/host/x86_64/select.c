@@ -40,7 +40,8 @@ static void select_stenv(Cg *c)
     unsigned size = insn->mem & IR_MEM_SIZE;
 
     if (c->v[c->v[insn->arg[0]].root].cls == CLASS_XMM) {
-        emit_rm(&c->a, size == IR_MEM_32 ? OP_MOVD_STORE : OP_MOVQ_STORE, reg, cg_env(insn->imm), 0);
+        emit_rm(&c->a, size == IR_MEM_32 ? OP_MOVD_STORE : OP_MOVQ_STORE, reg, cg_env(insn->imm),
+                0);
     } else {
         emit_rm(&c->a, ops[size], reg, cg_env(insn->imm), 0);
     }
@@ -85,7 +86,8 @@ static void order_args(Cg *c, IrVal *a, IrVal *b)
 {
     int64_t imm;
 
-    if (cg_is_const(c, *a, &imm) || (cg_dies(c, *b) && !cg_dies(c, *a) && !cg_is_const(c, *b, &imm))) {
+    if (cg_is_const(c, *a, &imm) ||
+        (cg_dies(c, *b) && !cg_dies(c, *a) && !cg_is_const(c, *b, &imm))) {
         IrVal t = *a;
 
         *a = *b;
@@ -395,7 +397,7 @@ static void select_clmul(Cg *c, bool high)
 static unsigned swap_cond(unsigned cond)
 {
     static const uint8_t swapped[] = {
-        [IR_EQ] = IR_EQ, [IR_NE] = IR_NE, [IR_LT] = IR_GT, [IR_GE] = IR_LE, [IR_LE] = IR_GE,
+        [IR_EQ] = IR_EQ, [IR_NE] = IR_NE,   [IR_LT] = IR_GT,   [IR_GE] = IR_LE,   [IR_LE] = IR_GE,
         [IR_GT] = IR_LT, [IR_LTU] = IR_GTU, [IR_GEU] = IR_LEU, [IR_LEU] = IR_GEU, [IR_GTU] = IR_LTU,
     };
 
@@ -405,7 +407,7 @@ static unsigned swap_cond(unsigned cond)
 unsigned cg_compare(Cg *c)
 {
     static const uint8_t codes[] = {
-        [IR_EQ] = CC_E, [IR_NE] = CC_NE, [IR_LT] = CC_L, [IR_GE] = CC_GE, [IR_LE] = CC_LE,
+        [IR_EQ] = CC_E, [IR_NE] = CC_NE, [IR_LT] = CC_L,   [IR_GE] = CC_GE,  [IR_LE] = CC_LE,
         [IR_GT] = CC_G, [IR_LTU] = CC_B, [IR_GEU] = CC_AE, [IR_LEU] = CC_BE, [IR_GTU] = CC_A,
     };
     const IrInsn *insn = cg_insn(c);
@@ -503,8 +505,13 @@ static void select_movcond(Cg *c)
 
 Stub *cg_add_stub(Cg *c, void (*emit)(Cg *c, const Stub *s), uint32_t from)
 {
-    Stub s = {.emit = emit, .from = from, .back = asm_pos(&c->a), .page_rel = c->page_rel,
-              .insn = cg_insn(c), .dst = NO_REG, .group = -1};
+    Stub s = {.emit = emit,
+              .from = from,
+              .back = asm_pos(&c->a),
+              .page_rel = c->page_rel,
+              .insn = cg_insn(c),
+              .dst = NO_REG,
+              .group = -1};
 
     g_array_append_val(c->stubs, s);
     return &g_array_index(c->stubs, Stub, c->stubs->len - 1);
@@ -560,7 +567,9 @@ void cg_select(Cg *c)
     const IrInsn *insn = cg_insn(c);
 
     switch ((IrOp)insn->op) {
-    case IR_CONST: case IR_TRUNC: case IR_PUSH_RET: break; /* no code of their own */
+    case IR_CONST:
+    case IR_TRUNC:
+    case IR_PUSH_RET: break; /* no code of their own */
     case IR_GET: cg_get(c); break;
     case IR_PUT: cg_put(c); break;
     case IR_LDENV: select_ldenv(c); break;

@@ -11,11 +11,16 @@
 #include "tcg/interp.h"
 
 enum {
-    NX = 24, NW = 4, NF = 14, NGLOBALS = NX + NW + NF,
-    RAM_BASE = 0x10000, RAM_SIZE = 0x8000,
+    NX = 24,
+    NW = 4,
+    NF = 14,
+    NGLOBALS = NX + NW + NF,
+    RAM_BASE = 0x10000,
+    RAM_SIZE = 0x8000,
     CODE_SIZE = 1 << 20,
     DEVICE_VA = 0x90000000,
-    PC_PAGE = 0x40003000, PC_OFF = 0x100,
+    PC_PAGE = 0x40003000,
+    PC_OFF = 0x100,
 };
 
 typedef struct TestEnv {
@@ -198,8 +203,8 @@ static const void *rt_lookup(TcgEnv *env, uint64_t pc)
 }
 
 static void *const runtime[RT_NFN] = {
-    [RT_LOAD] = rt_load, [RT_STORE] = rt_store, [RT_ATOMIC] = rt_atomic, [RT_CAS] = rt_cas,
-    [RT_LOOKUP] = (void *)rt_lookup,
+    [RT_LOAD] = rt_load, [RT_STORE] = rt_store,           [RT_ATOMIC] = rt_atomic,
+    [RT_CAS] = rt_cas,   [RT_LOOKUP] = (void *)rt_lookup,
 };
 
 /* --- Code memory --- */
@@ -248,11 +253,32 @@ static uint32_t below(uint32_t n)
 
 static int64_t interesting(void)
 {
-    static const uint64_t v[] = {0, 1, 2, 7, 127, 128, 255, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
-                                 0x80000000, 0xffffffff, 0x100000000, INT64_MAX, 1ULL << 63,
-                                 ~0ULL, ~1ULL, 0x3ff0000000000000, 0x7ff0000000000000,
-                                 0x7ff8000000000000, 0x7ff0000000000001, 0xffffffff3f800000,
-                                 0xffffffff7fa00000, 0x8000000000000000, 0x0000000000000001};
+    static const uint64_t v[] = {0,
+                                 1,
+                                 2,
+                                 7,
+                                 127,
+                                 128,
+                                 255,
+                                 0x7fff,
+                                 0x8000,
+                                 0xffff,
+                                 0x7fffffff,
+                                 0x80000000,
+                                 0xffffffff,
+                                 0x100000000,
+                                 INT64_MAX,
+                                 1ULL << 63,
+                                 ~0ULL,
+                                 ~1ULL,
+                                 0x3ff0000000000000,
+                                 0x7ff0000000000000,
+                                 0x7ff8000000000000,
+                                 0x7ff0000000000001,
+                                 0xffffffff3f800000,
+                                 0xffffffff7fa00000,
+                                 0x8000000000000000,
+                                 0x0000000000000001};
 
     if (below(3)) {
         return (int64_t)v[below(ARRAY_SIZE(v))];
@@ -274,13 +300,15 @@ static IrVal some(Ir *ir, IrType type)
     }
     switch (type) {
     case IR_I64: return below(3) ? ir_get(ir, below(NX)) : ir_imm(ir, interesting());
-    case IR_I32: return below(3) ? ir_un(ir, IR_TRUNC, some(ir, IR_I64))
-                        : below(2) ? ir_get(ir, NX + below(NW))
-                                   : ir_imm32(ir, (int32_t)interesting());
+    case IR_I32:
+        return below(3)   ? ir_un(ir, IR_TRUNC, some(ir, IR_I64))
+               : below(2) ? ir_get(ir, NX + below(NW))
+                          : ir_imm32(ir, (int32_t)interesting());
     case IR_F32: return ir_funbox(ir, some(ir, IR_F64));
-    default: return below(4) ? ir_get(ir, NX + NW + below(NF))
-                             : ir_emit(ir, IR_CONST, IR_F64, IR_NONE, IR_NONE, IR_NONE, IR_NONE,
-                                       interesting());
+    default:
+        return below(4) ? ir_get(ir, NX + NW + below(NF))
+                        : ir_emit(ir, IR_CONST, IR_F64, IR_NONE, IR_NONE, IR_NONE, IR_NONE,
+                                  interesting());
     }
 }
 
@@ -299,21 +327,27 @@ static IrVal some_address(Ir *ir)
             return ir->insns[i].arg[0];
         }
     }
-    a = below(40) ? ir_bin(ir, IR_AND, some(ir, IR_I64), ir_imm(ir, below(3) ? RAM_SIZE / 2 - 8 : 0x2ff8))
-                        : some(ir, IR_I64);
+    a = below(40)
+            ? ir_bin(ir, IR_AND, some(ir, IR_I64), ir_imm(ir, below(3) ? RAM_SIZE / 2 - 8 : 0x2ff8))
+            : some(ir, IR_I64);
 
     return below(20) ? ir_add(ir, a, ir_imm(ir, RAM_BASE)) : a;
 }
 
 static int64_t some_disp(void)
 {
-    return below(3) ? below(8) * 8 : below(8) ? below(512) : below(4) ? (int)below(4096) : interesting();
+    return below(3)   ? below(8) * 8
+           : below(8) ? below(512)
+           : below(4) ? (int)below(4096)
+                      : interesting();
 }
 
 static IrMem some_mem(IrType type)
 {
-    IrMem m = type == IR_F32 ? IR_MEM_32 : type == IR_F64 ? IR_MEM_64
-              : type == IR_I32 ? below(3) : below(4);
+    IrMem m = type == IR_F32   ? IR_MEM_32
+              : type == IR_F64 ? IR_MEM_64
+              : type == IR_I32 ? below(3)
+                               : below(4);
 
     if (type == IR_I32 || type == IR_I64) {
         m |= below(2) ? IR_MEM_SIGNED : 0;
@@ -328,12 +362,12 @@ static IrRound some_round(void)
 
 static void random_int_op(Ir *ir)
 {
-    static const uint8_t binary[] = {IR_ADD, IR_SUB, IR_AND, IR_OR, IR_XOR, IR_SHL, IR_SHR, IR_SAR,
-                                     IR_MUL, IR_DIVU, IR_DIVS, IR_REMU, IR_REMS, IR_ANDN, IR_ROTL,
-                                     IR_ROTR};
+    static const uint8_t binary[] = {IR_ADD,  IR_SUB,  IR_AND,  IR_OR,   IR_XOR,  IR_SHL,
+                                     IR_SHR,  IR_SAR,  IR_MUL,  IR_DIVU, IR_DIVS, IR_REMU,
+                                     IR_REMS, IR_ANDN, IR_ROTL, IR_ROTR};
     static const uint8_t wide[] = {IR_MULHU, IR_MULHS, IR_CLMUL, IR_CLMULH};
-    static const uint8_t unary[] = {IR_NEG, IR_NOT, IR_CLZ, IR_CTZ, IR_POPCNT, IR_BSWAP, IR_SEXT8,
-                                    IR_SEXT16, IR_ZEXT8, IR_ZEXT16};
+    static const uint8_t unary[] = {IR_NEG,   IR_NOT,   IR_CLZ,    IR_CTZ,   IR_POPCNT,
+                                    IR_BSWAP, IR_SEXT8, IR_SEXT16, IR_ZEXT8, IR_ZEXT16};
     IrType t = int_type(), t2 = int_type();
 
     switch (below(10)) {
@@ -353,7 +387,8 @@ static void random_fp_op(Ir *ir)
 
     switch (below(12)) {
     case 0: ir_fp1(ir, IR_FSQRT, some(ir, t)); break;
-    case 1: case 2: ir_fma(ir, (int)below(4), some(ir, t), some(ir, t), some(ir, t)); break;
+    case 1:
+    case 2: ir_fma(ir, (int)below(4), some(ir, t), some(ir, t), some(ir, t)); break;
     case 3: ir_fcmp(ir, below(5), some(ir, t), some(ir, t)); break;
     case 4: ir_fcvt(ir, IR_FCVT_F, t == IR_F64 ? IR_F32 : IR_F64, some_round(), some(ir, t)); break;
     case 5: ir_fcvt(ir, below(2) ? IR_FCVT_SI : IR_FCVT_UI, ti, some_round(), some(ir, t)); break;
@@ -387,16 +422,17 @@ static void random_mem_op(Ir *ir)
 
     switch (below(8)) {
     case 0:
-        ir_atomic(ir, ti, below(9), (mi & ~IR_MEM_SIZE) | IR_MEM_ALIGN | (ti == IR_I32 ? 2 : 2 + below(2)),
-                  below(4), some_address(ir), some(ir, ti));
+        ir_atomic(ir, ti, below(9),
+                  (mi & ~IR_MEM_SIZE) | IR_MEM_ALIGN | (ti == IR_I32 ? 2 : 2 + below(2)), below(4),
+                  some_address(ir), some(ir, ti));
         break;
     case 1:
-        ir_cas(ir, ti, (mi & ~IR_MEM_SIZE) | IR_MEM_ALIGN | (ti == IR_I32 ? 2 : 2 + below(2)), below(4),
-               some_address(ir), some(ir, ti), some(ir, ti));
+        ir_cas(ir, ti, (mi & ~IR_MEM_SIZE) | IR_MEM_ALIGN | (ti == IR_I32 ? 2 : 2 + below(2)),
+               below(4), some_address(ir), some(ir, ti), some(ir, ti));
         break;
-    case 2: case 3: case 4:
-        ir_store(ir, m, below(4), some_address(ir), some_disp(), some(ir, t));
-        break;
+    case 2:
+    case 3:
+    case 4: ir_store(ir, m, below(4), some_address(ir), some_disp(), some(ir, t)); break;
     default: ir_load(ir, t, m, below(4), some_address(ir), some_disp()); break;
     }
 }
@@ -411,11 +447,15 @@ static void random_put(Ir *ir)
 static void random_call(Ir *ir)
 {
     switch (below(4)) {
-    case 0: ir_call(ir, 0, some(ir, IR_I64), some(ir, IR_I32), some(ir, IR_I64), some(ir, IR_I64)); break;
+    case 0:
+        ir_call(ir, 0, some(ir, IR_I64), some(ir, IR_I32), some(ir, IR_I64), some(ir, IR_I64));
+        break;
     case 1: ir_call(ir, 1, some(ir, IR_I64), some(ir, IR_F64), IR_NONE, IR_NONE); break;
     case 2: ir_call(ir, 2, some(ir, IR_F64), IR_NONE, IR_NONE, IR_NONE); break;
-    default: ir_call(ir, 3, below(3) ? ir_imm(ir, 0) : some(ir, IR_I64), some(ir, IR_I64), IR_NONE,
-                     IR_NONE); break;
+    default:
+        ir_call(ir, 3, below(3) ? ir_imm(ir, 0) : some(ir, IR_I64), some(ir, IR_I64), IR_NONE,
+                IR_NONE);
+        break;
     }
 }
 
@@ -447,13 +487,18 @@ static void random_block(Ir *ir, bool fp)
             random_int_op(ir);
         }
         switch (below(12)) {
-        case 0: case 1: case 2: random_mem_op(ir); break;
+        case 0:
+        case 1:
+        case 2: random_mem_op(ir); break;
         case 3: random_call(ir); break;
         case 4: random_env_op(ir); break;
         case 5: ir_pc(ir, (int)pc); break;
-        case 6: below(4) ? ir_fence(ir, below(16))
-                         : ir_exit_if(ir, below(10), some(ir, t), some(ir, t), some_target()); break;
-        case 7: case 8:
+        case 6:
+            below(4) ? ir_fence(ir, below(16))
+                     : ir_exit_if(ir, below(10), some(ir, t), some(ir, t), some_target());
+            break;
+        case 7:
+        case 8:
             if (fp) {
                 random_fp_op(ir);
                 break;
@@ -563,7 +608,8 @@ static void print_difference(const Run *want, const Run *got, const Ir *ir, cons
     backend_print(code.be, cb, stderr);
     for (unsigned k = 0; k < NX; k++) {
         if (want->env->x[k] != got->env->x[k]) {
-            fprintf(stderr, "x%u: %" PRIx64 " not %" PRIx64 "\n", k, want->env->x[k], got->env->x[k]);
+            fprintf(stderr, "x%u: %" PRIx64 " not %" PRIx64 "\n", k, want->env->x[k],
+                    got->env->x[k]);
         }
     }
     for (unsigned k = 0; k < NW; k++) {
@@ -573,7 +619,8 @@ static void print_difference(const Run *want, const Run *got, const Ir *ir, cons
     }
     for (unsigned k = 0; k < NF; k++) {
         if (want->env->f[k] != got->env->f[k]) {
-            fprintf(stderr, "f%u: %" PRIx64 " not %" PRIx64 "\n", k, want->env->f[k], got->env->f[k]);
+            fprintf(stderr, "f%u: %" PRIx64 " not %" PRIx64 "\n", k, want->env->f[k],
+                    got->env->f[k]);
         }
     }
     for (unsigned k = 0; k < RAM_SIZE; k++) {
@@ -581,7 +628,8 @@ static void print_difference(const Run *want, const Run *got, const Ir *ir, cons
             fprintf(stderr, "ram %x: %x not %x\n", k, want->ram[k], got->ram[k]);
         }
     }
-    fprintf(stderr, "pc %" PRIx64 " %" PRIx64 " fault %" PRIx64 " %" PRIx64 " flags %x %x round %u\n",
+    fprintf(stderr,
+            "pc %" PRIx64 " %" PRIx64 " fault %" PRIx64 " %" PRIx64 " flags %x %x round %u\n",
             want->env->tcg.pc, got->env->tcg.pc, want->fault_pc, got->fault_pc,
             want->env->tcg.fp_flags, got->env->tcg.fp_flags, want->env->tcg.fp_round);
 }
