@@ -62,7 +62,7 @@ static const Option block_options[] = {
     {"hdc", "FILE", PHASE_BACKEND, "the third hard disk", run_hdc},
     {"hdd", "FILE", PHASE_BACKEND, "the fourth hard disk", run_hdd},
     {"cdrom", "FILE", PHASE_BACKEND, "a read-only image in the place of the third", run_cdrom},
-    {NULL},
+    {.names = NULL},
 };
 
 OPTION_GROUP(block_group, .title = "Disks", .order = 30, .options = block_options);

@@ -159,7 +159,7 @@ static const Option char_options[] = {
     {"mon", "[chardev=]ID[,mode=readline|control][,pretty=on]", PHASE_BACKEND,
      "a monitor on the chardev ID", run_mon},
     {"echr", "CODE", PHASE_EARLY, "the console's escape character [1 = Ctrl-A]; 0: none", run_echr},
-    {NULL},
+    {.names = NULL},
 };
 
 OPTION_GROUP(char_group, .title = "Consoles and monitors", .order = 50, .options = char_options);
@@ -226,7 +226,7 @@ static const Option display_options[] = {
      run_nodefaults},
     {"no-user-config", NULL, PHASE_EARLY, "read no configuration files (there are none)",
      run_no_user_config},
-    {NULL},
+    {.names = NULL},
 };
 
 OPTION_GROUP(display_group, .title = "Display and defaults", .order = 40,
@@ -309,7 +309,7 @@ static const Option process_options[] = {
     {"pidfile", "FILE", PHASE_EARLY, "write the process id there; removed at the end", run_pidfile},
     {"daemonize", NULL, PHASE_EARLY,
      "go to the background once everything is set up and sockets listen", run_daemonize},
-    {NULL},
+    {.names = NULL},
 };
 
 OPTION_GROUP(process_group, .title = "Process", .order = 70, .options = process_options);
@@ -368,7 +368,7 @@ static const Option log_options[] = {
     {"D", "FILE", PHASE_EARLY, "log to FILE instead of stderr (%d: the process id)", run_log_file},
     {"trace", "[enable=]PATTERN[,file=FILE]", PHASE_EARLY,
      "log the trace events that match; 'help' lists them", run_trace},
-    {NULL},
+    {.names = NULL},
 };
 
 OPTION_GROUP(log_group, .title = "Debugging", .order = 80, .options = log_options);

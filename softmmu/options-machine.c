@@ -458,7 +458,7 @@ static const Option machine_options[] = {
      "create an object (backends); 'help' lists the types, TYPE,help the properties", run_object},
     {"global", "DRIVER.PROP=VALUE", PHASE_EARLY, "a default for every device of the type",
      run_global},
-    {NULL},
+    {.names = NULL},
 };
 
 OPTION_GROUP(machine_group, .title = "Machine", .order = 10, .options = machine_options);
@@ -473,7 +473,7 @@ static const Option boot_options[] = {
      "a named item for firmware and kernels", run_fw_cfg},
     {"L", "DIR", PHASE_EARLY, "search firmware here first; 'help' lists the directories",
      run_firmware_dir},
-    {NULL},
+    {.names = NULL},
 };
 
 OPTION_GROUP(boot_group, .title = "Boot", .order = 20, .options = boot_options);
@@ -491,7 +491,7 @@ static const Option run_options[] = {
      "with what time the board's clock starts [utc]; it counts guest time", run_rtc},
     {"loadvm", "FILE", PHASE_EARLY, "start from the machine state that savevm wrote to FILE",
      run_loadvm},
-    {NULL},
+    {.names = NULL},
 };
 
 OPTION_GROUP(run_group, .title = "Running", .order = 60, .options = run_options);

@@ -30,7 +30,7 @@ static const Option net_options[] = {
     {"nic", "user|none[,model=MODEL][,mac=ADDR][,...]", PHASE_BACKEND,
      "a network card of the board and its network in one", run_nic},
     {"net", "nic|user|none[,...]", PHASE_BACKEND, "the old spelling of the same", run_net},
-    {NULL},
+    {.names = NULL},
 };
 
 OPTION_GROUP(net_group, .title = "Network", .order = 35, .options = net_options);
