@@ -87,6 +87,8 @@ uint64_t rv_helper_wfi(void *opaque, uint64_t insn, uint64_t b, uint64_t c, uint
     }
     if (!rv_has_work(cpu)) {
         __atomic_store_n(&cpu->halted, true, __ATOMIC_SEQ_CST);
+    } else {
+        g_thread_yield(); /* firmware polls so, with an interrupt that it leaves pending */
     }
     return 0;
 }
