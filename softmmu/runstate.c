@@ -139,6 +139,8 @@ void vm_stop(Machine *m, RunState why)
         return;
     }
     cpus_pause_all(m);
+    /* What is due happens before the VM stands still: a saved state holds no overdue timers. */
+    clock_run_timers(m->clock[CLOCK_VIRTUAL]);
     clock_set_running(m->clock[CLOCK_VIRTUAL], false);
     r->state = why;
     runstate_run_hooks(m, false);
