@@ -54,6 +54,7 @@ $(foreach t,$(TARGETS),$(eval $(call target_link,$(t))))
 # A unit test links its own file and only the objects it names: <test>-objs.
 define unit_link
 $(1): $(1).o $$($(1)-objs)
+	@mkdir -p $$(@D)
 	$$(call quiet,LINK)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach t,$(unit-tests),$(eval $(call unit_link,$(t))))

@@ -64,6 +64,23 @@ static void vcpu_update_wanted(AccelCpu *ac)
     __atomic_store_n(&ac->wanted, ac->stop || ac->quit || ac->work, __ATOMIC_SEQ_CST);
 }
 
+void cpu_nap(CpuState *cpu, int64_t max_ns)
+{
+    AccelCpu *ac = cpu->accel;
+    gint64 end_us = g_get_monotonic_time() + max_ns / NS_PER_US;
+
+    if (!ac) {
+        return; /* no thread: a unit test calls the helper */
+    }
+    g_mutex_lock(&ac->mutex);
+    __atomic_store_n(&ac->sleeping, true, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&cpu->env->exit_request, __ATOMIC_SEQ_CST)) {
+        g_cond_wait_until(&ac->wake, &ac->mutex, end_us);
+    }
+    __atomic_store_n(&ac->sleeping, false, __ATOMIC_RELAXED);
+    g_mutex_unlock(&ac->mutex);
+}
+
 /* Mutex held; released while the work runs. */
 static void vcpu_do_work(AccelCpu *ac)
 {

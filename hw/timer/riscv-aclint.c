@@ -246,6 +246,9 @@ static void swi_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
         log_guest("aclint: msip write for hart %" PRIu64 ", which does not exist", hart);
         return;
     }
+    if (s->msip[hart] && (value & 1)) {
+        irq_set(&s->irq[hart], false); /* sent again: wakes a hart that polls around WFI */
+    }
     s->msip[hart] = value & 1;
     irq_set(&s->irq[hart], s->msip[hart]);
 }

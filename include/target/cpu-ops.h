@@ -123,6 +123,9 @@ void cpu_interrupt_clear(CpuState *cpu, uint32_t bits);
 /* Makes the CPU leave translated code / wake from WFI soon. */
 void cpu_kick(CpuState *cpu);
 
+/* vCPU thread, from a helper: sleeps for at most @max_ns, less when the CPU is kicked. */
+void cpu_nap(CpuState *cpu, int64_t max_ns);
+
 /* vCPU thread, from a STATE helper or tlb_fill: */
 /* env->pc := pc of the guest instruction that runs. */
 void cpu_sync_pc(CpuState *cpu);

@@ -48,6 +48,7 @@ typedef struct RvEnv {
     uint64_t reserve_addr; /* RV_NO_RESERVATION: none */
     uint64_t reserve_value;
 
+    uint64_t wfi_seen;   /* host-side: what was pending when WFI last returned, 0 after a trap */
     uint64_t trap_value; /* xtval for CpuState.exception */
     uint8_t priv;        /* RvPriv */
     uint8_t frm;         /* all 8 values */

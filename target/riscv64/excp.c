@@ -58,6 +58,7 @@ static void trap(CpuState *cpu, unsigned number, bool interrupt, uint64_t tval)
     uint64_t cause = number | (interrupt ? 1ULL << 63 : 0);
     bool to_s = env->priv != RV_PRIV_M && deleg >> number & 1;
 
+    env->wfi_seen = 0;
     if (log_enabled(LOG_INT)) {
         log_printf("int hart %u: %s %u to %c from mode %u pc %016" PRIx64 " tval %016" PRIx64 "\n",
                    cpu->index, interrupt ? "interrupt" : "exception", number, to_s ? 'S' : 'M',

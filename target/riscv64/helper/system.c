@@ -76,20 +76,31 @@ uint64_t rv_helper_sret(void *opaque, uint64_t insn, uint64_t b, uint64_t c, uin
     return env->sepc;
 }
 
+/*
+ * WFI returns at once while an interrupt is pending.  Firmware polls so: OpenSBI's waiting harts leave
+ * their software interrupt pending and look at a state word around WFI, which other harts change in
+ * several steps.  A hart that comes back to WFI with nothing new pending therefore sleeps a while; the
+ * interrupt that is sent to it when all is ready wakes it.
+ */
+enum { WFI_POLL_NS = 100 * 1000 * 1000 };
+
 uint64_t rv_helper_wfi(void *opaque, uint64_t insn, uint64_t b, uint64_t c, uint64_t d)
 {
     RvEnv *env = opaque;
     CpuState *cpu = env->tcg.cpu;
+    uint64_t pending;
 
     /* TW's time limit is none at all; without it the same holds for U-mode (3.3.3). */
     if (env->priv == RV_PRIV_U || (env->priv == RV_PRIV_S && env->mstatus & RV_MSTATUS_TW)) {
         rv_raise_illegal(env, insn);
     }
-    if (!rv_has_work(cpu)) {
+    pending = rv_mip(cpu) & env->mie;
+    if (!pending) {
         __atomic_store_n(&cpu->halted, true, __ATOMIC_SEQ_CST);
-    } else {
-        g_thread_yield(); /* firmware polls so, with an interrupt that it leaves pending */
+    } else if (pending == env->wfi_seen) {
+        cpu_nap(cpu, WFI_POLL_NS);
     }
+    env->wfi_seen = pending;
     return 0;
 }
 

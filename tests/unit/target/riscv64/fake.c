@@ -81,6 +81,10 @@ void cpu_interrupt_clear(CpuState *cpu, uint32_t bits)
     cpu->interrupt_pending &= ~bits;
 }
 
+void cpu_nap(CpuState *cpu, int64_t max_ns)
+{
+}
+
 void cpu_kick(CpuState *cpu)
 {
     fake.kicks++;
