@@ -11,13 +11,13 @@
 enum { WORKERS = 16 };
 
 struct BlockBackend {
-    char *name;          /* drive or node id */
+    char *name; /* drive or node id */
     BlockNode *node;
     BlockInterface iface;
     int index;
-    void *owner;         /* the device that uses it */
+    void *owner; /* the device that uses it */
     char *owner_name;
-    unsigned in_flight;  /* machine lock */
+    unsigned in_flight; /* machine lock */
     uint64_t reads, writes, flushes, errors;
 };
 
@@ -340,12 +340,12 @@ BlockBackend *blk_by_name(const char *id)
 }
 
 static const char *const drive_keys[] = {
-    "file", "if", "index", "unit", "bus", "id", "format", "cache", "read-only", "readonly", "media",
-    "discard", "aio", "node-name", "werror", "rerror", "driver", NULL,
+    "file",     "if",    "index",   "unit", "bus",       "id",     "format", "cache",  "read-only",
+    "readonly", "media", "discard", "aio",  "node-name", "werror", "rerror", "driver", NULL,
 };
 
-static const char *const interface_names[] = {"none", "virtio", "pflash", "ide", "scsi", "floppy",
-                                              NULL};
+static const char *const interface_names[] = {"none", "virtio", "pflash", "ide",
+                                              "scsi", "floppy", NULL};
 
 static int next_index(BlockInterface iface)
 {
@@ -431,9 +431,9 @@ BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error
 
 bool blk_new_blockdev(const char *optarg, Error **errp)
 {
-    static const char *const keys[] = {"driver", "node-name", "filename", "file", "file.driver",
-                                       "file.filename", "read-only", "cache.direct",
-                                       "cache.no-flush", "discard", "aio", NULL};
+    static const char *const keys[] = {
+        "driver",    "node-name",    "filename",       "file",    "file.driver", "file.filename",
+        "read-only", "cache.direct", "cache.no-flush", "discard", "aio",         NULL};
     g_autoptr(Opts) o = opts_parse("-blockdev", optarg, "driver", errp);
     BlockNode *node;
     bool ok;
@@ -489,9 +489,10 @@ void blk_print_info(GString *out)
         if (blk->owner) {
             g_string_append_printf(out, "    Attached to:      %s\n", blk->owner_name);
         }
-        g_string_append_printf(out, "    Requests:         %" PRIu64 " reads, %" PRIu64 " writes, %"
-                               PRIu64 " flushes, %" PRIu64 " errors\n", blk->reads, blk->writes,
-                               blk->flushes, blk->errors);
+        g_string_append_printf(out,
+                               "    Requests:         %" PRIu64 " reads, %" PRIu64
+                               " writes, %" PRIu64 " flushes, %" PRIu64 " errors\n",
+                               blk->reads, blk->writes, blk->flushes, blk->errors);
     }
 }
 

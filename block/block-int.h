@@ -24,15 +24,15 @@ typedef struct BlockDriver {
 
 struct BlockNode {
     const BlockDriver *drv;
-    char *name;       /* node-name */
+    char *name; /* node-name */
     char *filename;
-    uint64_t size;    /* bytes */
+    uint64_t size; /* bytes */
     bool read_only;
-    bool no_flush;    /* cache=unsafe */
+    bool no_flush; /* cache=unsafe */
     bool writethrough;
-    bool unmap;       /* discard=unmap */
+    bool unmap; /* discard=unmap */
     int refs;
-    int fd;           /* file driver */
+    int fd; /* file driver */
 };
 
 /* Opens a host file or block device; locks it. @what begins error messages. */

@@ -174,7 +174,8 @@ static char *file_owner(int fd)
             g_autofree char *comm = NULL;
 
             g_file_get_contents(comm_path, &comm, NULL, NULL);
-            owner = g_strdup_printf("process %s (%s)", entry->d_name, comm ? g_strchomp(comm) : "?");
+            owner =
+                g_strdup_printf("process %s (%s)", entry->d_name, comm ? g_strchomp(comm) : "?");
         }
     }
     if (proc) {
@@ -186,7 +187,9 @@ static char *file_owner(int fd)
 static bool file_lock(const char *what, const char *filename, int fd, bool read_only, Error **errp)
 {
     struct flock lock = {
-        .l_type = read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_START,
+        .l_type = read_only ? F_RDLCK : F_WRLCK,
+        .l_whence = SEEK_SET,
+        .l_start = LOCK_START,
         .l_len = LOCK_LEN,
     };
 

@@ -54,8 +54,8 @@ static bool take_cache(Opts *o, CacheMode *cache, Error **errp)
 {
     /* "none" and "directsync" promise the guest what writeback and writethrough do; the host's page
      * cache is used all the same. */
-    static const char *const modes[] = {"writeback", "none", "writethrough", "directsync", "unsafe",
-                                        NULL};
+    static const char *const modes[] = {"writeback",  "none",   "writethrough",
+                                        "directsync", "unsafe", NULL};
     int mode = 0;
     bool direct = false;
 
@@ -76,8 +76,10 @@ static bool check_raw(const char *what, BlockNode *n, Error **errp)
     struct iovec iov = {head, sizeof(head)};
 
     if (n->size >= sizeof(head) && !n->drv->preadv(n, 0, &iov, 1) && ld32_be(head) == QCOW2_MAGIC) {
-        return error_fail(errp, "%s: '%s' is a qcow2 image, which is not supported (accepted: raw; "
-                          "format=raw uses its bytes as they are)", what, n->filename);
+        return error_fail(errp,
+                          "%s: '%s' is a qcow2 image, which is not supported (accepted: raw; "
+                          "format=raw uses its bytes as they are)",
+                          what, n->filename);
     }
     return true;
 }

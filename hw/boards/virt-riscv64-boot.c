@@ -16,30 +16,29 @@
 #include "rhea/endian.h"
 
 enum {
-    KERNEL_OFFSET = 0x200000,        /* Image headers of 64-bit kernels ask for it */
-    IMAGE_MAGIC_OFFSET = 0x38,       /* "RSC\x05" */
+    KERNEL_OFFSET = 0x200000,  /* Image headers of 64-bit kernels ask for it */
+    IMAGE_MAGIC_OFFSET = 0x38, /* "RSC\x05" */
     IMAGE_TEXT_OFFSET = 0x08,
     IMAGE_SIZE_OFFSET = 0x10,
     IMAGE_HEADER = 0x40,
     BOOT_ALIGN = 0x200000,
     RNG_SEED_BYTES = 32,
-    MROM_DATA = 0x40,                /* where the reset code's constants are */
+    MROM_DATA = 0x40, /* where the reset code's constants are */
 };
-#define IMAGE_MAGIC 0x05435352U
+#define IMAGE_MAGIC      0x05435352U
 #define FW_DYNAMIC_MAGIC 0x4942534fULL /* "OSBI" */
 /* Kernels map only what is below this before they read the tree. */
 #define FDT_LIMIT 0xc0000000ULL
 
-static const char *const default_firmware[] = {
-    "opensbi-riscv64-generic-fw_dynamic.bin", "fw_dynamic.bin", NULL
-};
+static const char *const default_firmware[] = {"opensbi-riscv64-generic-fw_dynamic.bin",
+                                               "fw_dynamic.bin", NULL};
 
 typedef struct Boot {
     VirtMachine *board;
     Machine *m;
-    uint64_t base, end;     /* of RAM */
-    uint64_t start;         /* first instruction after the reset vector */
-    uint64_t kernel_entry;  /* 0: no kernel */
+    uint64_t base, end;    /* of RAM */
+    uint64_t start;        /* first instruction after the reset vector */
+    uint64_t kernel_entry; /* 0: no kernel */
     uint64_t kernel_end;
     uint64_t initrd, initrd_end;
     uint64_t fdt;
@@ -60,8 +59,10 @@ static char *firmware_path(Boot *b, bool *none, Error **errp)
     if (name && strcmp(name, "default")) {
         path = boot_find_firmware(name);
         if (!path) {
-            error_fail(errp, "-bios: cannot find firmware '%s' (searched the directories of -L "
-                       "help)", name);
+            error_fail(errp,
+                       "-bios: cannot find firmware '%s' (searched the directories of -L "
+                       "help)",
+                       name);
         }
         return path;
     }
@@ -69,8 +70,10 @@ static char *firmware_path(Boot *b, bool *none, Error **errp)
         path = boot_find_firmware(*n);
     }
     if (!path) {
-        error_fail(errp, "-bios default: cannot find OpenSBI's '%s' (Debian package opensbi; or "
-                   "-bios none, or name a file)", default_firmware[0]);
+        error_fail(errp,
+                   "-bios default: cannot find OpenSBI's '%s' (Debian package opensbi; or "
+                   "-bios none, or name a file)",
+                   default_firmware[0]);
     }
     return path;
 }
@@ -219,8 +222,10 @@ static bool load_fdt(Boot *b, Error **errp)
     size = g_bytes_get_size(data);
     b->m->fdt = data;
     if (size > top - b->base) {
-        return error_fail(errp, "the device tree of %" PRIu64 " bytes does not fit into the memory "
-                          "(-m)", size);
+        return error_fail(errp,
+                          "the device tree of %" PRIu64 " bytes does not fit into the memory "
+                          "(-m)",
+                          size);
     }
     b->fdt = align_down(top - size, BOOT_ALIGN);
     if (b->fdt < MAX(b->kernel_end, b->initrd_end)) {
@@ -242,9 +247,15 @@ static bool load_reset_vector(Boot *b, Error **errp)
         0x00028067, /* jr    t0 */
     };
     const uint64_t data[] = {
-        b->start, b->fdt,
+        b->start,
+        b->fdt,
         /* fw_dynamic_info: magic, version, next address, next mode (S), options, boot hart */
-        FW_DYNAMIC_MAGIC, 2, b->kernel_entry, 1, 0, 0,
+        FW_DYNAMIC_MAGIC,
+        2,
+        b->kernel_entry,
+        1,
+        0,
+        0,
     };
     uint8_t rom[MROM_DATA + sizeof(data)] = {0};
     g_autoptr(GBytes) bytes = NULL;

@@ -78,8 +78,8 @@ static void add_cpu_map(void *fdt, Machine *m, const Handles *h)
     fdt_build_node(fdt, "/cpus/cpu-map");
     for (unsigned i = 0; i < smp->cpus; i++) {
         g_autofree char *cluster = g_strdup_printf("/cpus/cpu-map/cluster%u", i / per_cluster);
-        g_autofree char *core = g_strdup_printf("%s/core%u", cluster,
-                                                i % per_cluster / MAX(smp->threads, 1));
+        g_autofree char *core =
+            g_strdup_printf("%s/core%u", cluster, i % per_cluster / MAX(smp->threads, 1));
         g_autofree char *leaf = smp->threads > 1
                                     ? g_strdup_printf("%s/thread%u", core, i % smp->threads)
                                     : g_strdup(core);

@@ -18,14 +18,27 @@
 enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR, UART_NREGS };
 
 enum { IER_RDA = 1, IER_THRE = 2, IER_RLS = 4, IER_MS = 8, IER_MASK = 0x0f };
-enum { IIR_NONE = 0x01, IIR_MS = 0x00, IIR_THRE = 0x02, IIR_RDA = 0x04, IIR_RLS = 0x06,
-       IIR_TIMEOUT = 0x0c, IIR_FIFO = 0xc0 };
+enum {
+    IIR_NONE = 0x01,
+    IIR_MS = 0x00,
+    IIR_THRE = 0x02,
+    IIR_RDA = 0x04,
+    IIR_RLS = 0x06,
+    IIR_TIMEOUT = 0x0c,
+    IIR_FIFO = 0xc0
+};
 enum { FCR_ENABLE = 1, FCR_CLEAR_RX = 2, FCR_CLEAR_TX = 4, FCR_TRIGGER_SHIFT = 6 };
 enum { LCR_BREAK = 0x40, LCR_DLAB = 0x80 };
 enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 0x10, MCR_MASK = 0x1f };
 enum { LSR_DR = 1, LSR_OE = 2, LSR_BI = 0x10, LSR_THRE = 0x20, LSR_TEMT = 0x40 };
-enum { MSR_DELTA = 0x0f, MSR_TERI = 0x04, MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40,
-       MSR_DCD = 0x80 };
+enum {
+    MSR_DELTA = 0x0f,
+    MSR_TERI = 0x04,
+    MSR_CTS = 0x10,
+    MSR_DSR = 0x20,
+    MSR_RI = 0x40,
+    MSR_DCD = 0x80
+};
 
 enum { UART_FIFO = 16 };
 
@@ -354,13 +367,17 @@ static void uart_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
         chr_accept_input(&s->chr);
         break;
     case SCR: s->scr = v; break;
-    default: log_guest("uart: write of 0x%02x to read-only register %u", v,
-                       (unsigned)(offset >> s->regshift));
+    default:
+        log_guest("uart: write of 0x%02x to read-only register %u", v,
+                  (unsigned)(offset >> s->regshift));
     }
 }
 
 static const MemOps uart_mem_ops = {
-    .read = uart_read, .write = uart_write, .impl_min = 1, .impl_max = 1,
+    .read = uart_read,
+    .write = uart_write,
+    .impl_min = 1,
+    .impl_max = 1,
 };
 
 /* --- Life --- */
@@ -449,12 +466,10 @@ static void uart_after_load(Device *dev)
 static const PropDesc uart_props[] = {
     PROP_STR("chardev", Uart, chardev, NULL, "character backend"),
     PROP_U8("regshift", Uart, regshift, 0, "log2 of the distance between registers"),
-    PROP_U32("baudbase", Uart, baudbase, 115200, "input clock / 16, in Hz"),
-    PROP_END
-};
+    PROP_U32("baudbase", Uart, baudbase, 115200, "input clock / 16, in Hz"), PROP_END};
 
-static const DeviceOps uart_ops = DEVICE_OPS(uart_snapshot, .realize = uart_realize,
-                                             .unrealize = uart_unrealize, .reset = uart_reset,
-                                             .after_load = uart_after_load, .category = "Input devices");
+static const DeviceOps uart_ops =
+    DEVICE_OPS(uart_snapshot, .realize = uart_realize, .unrealize = uart_unrealize,
+               .reset = uart_reset, .after_load = uart_after_load, .category = "Input devices");
 QOM_TYPE(uart_type, .name = TYPE_SERIAL_MM, .parent = TYPE_MMIO_DEVICE, .size = sizeof(Uart),
          .desc = "16550A UART", .props = uart_props, .dev = &uart_ops);

@@ -108,8 +108,10 @@ static GBytes *gunzip(const char *what, const uint8_t *in, size_t len, uint64_t 
     }
     inflateEnd(&z);
     if (ret != Z_STREAM_END) {
-        error_fail(errp, ret == Z_OK ? "%s: unpacked, it is larger than the guest's memory"
-                                     : "%s: the gzip data is damaged or truncated", what);
+        error_fail(errp,
+                   ret == Z_OK ? "%s: unpacked, it is larger than the guest's memory"
+                               : "%s: the gzip data is damaged or truncated",
+                   what);
         g_free(out);
         return NULL;
     }
@@ -218,15 +220,17 @@ bool boot_add_blob(Machine *m, const char *what, uint64_t addr, GBytes *data, ui
 
     size = MAX(size, g_bytes_get_size(data));
     if (addr + size < addr || !all_memory(m, addr, size)) {
-        return error_fail(errp, "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64
-                          " do not fit into the machine's memory", what, size, addr);
+        return error_fail(
+            errp, "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 " do not fit into the machine's memory",
+            what, size, addr);
     }
     for (guint i = 0; blobs && i < blobs->len; i++) {
         b = g_ptr_array_index(blobs, i);
         if (b->machine == m && addr < b->addr + b->size && b->addr < addr + size) {
-            return error_fail(errp, "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 " overlap %s at 0x%"
-                              PRIx64 "; more memory (-m) may help", what, size, addr, b->what,
-                              b->addr);
+            return error_fail(errp,
+                              "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 " overlap %s at 0x%" PRIx64
+                              "; more memory (-m) may help",
+                              what, size, addr, b->what, b->addr);
         }
     }
     if (!blobs) {
@@ -284,7 +288,8 @@ bool boot_add_elf(Machine *m, const char *what, GBytes *data, uint16_t em_machin
             continue;
         }
         if (ph.p_offset > len || ph.p_filesz > len - ph.p_offset || ph.p_filesz > ph.p_memsz) {
-            return error_fail(errp, "%s: ELF segment %u lies outside the file: truncated?", what, i);
+            return error_fail(errp, "%s: ELF segment %u lies outside the file: truncated?", what,
+                              i);
         }
         part = g_bytes_new_from_bytes(data, ph.p_offset, ph.p_filesz);
         if (!boot_add_blob(m, what, ph.p_paddr, part, ph.p_memsz, errp)) {

@@ -14,8 +14,15 @@
 #include "rhea/opts.h"
 #include "snapshot/snapshot.h"
 
-enum { DATA = 0x00, SELECTOR = 0x08, DMA = 0x10, MAX_FILES = 256, NAME_MAX_LEN = 55,
-       KEYS = FW_CFG_FILE_FIRST + MAX_FILES, DIR_ENTRY = 64 };
+enum {
+    DATA = 0x00,
+    SELECTOR = 0x08,
+    DMA = 0x10,
+    MAX_FILES = 256,
+    NAME_MAX_LEN = 55,
+    KEYS = FW_CFG_FILE_FIRST + MAX_FILES,
+    DIR_ENTRY = 64
+};
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
 enum { ID_TRADITIONAL = 1, ID_DMA = 2, DMA_CHUNK = 65536 };
 #define DMA_SIGNATURE 0x51454d5520434647ULL /* "QEMU CFG" */
@@ -268,7 +275,10 @@ static void fwcfg_write(void *opaque, uint64_t offset, uint64_t value, unsigned 
 }
 
 static const MemOps fwcfg_mem_ops = {
-    .read = fwcfg_read, .write = fwcfg_write, .impl_min = 1, .impl_max = 8,
+    .read = fwcfg_read,
+    .write = fwcfg_write,
+    .impl_min = 1,
+    .impl_max = 8,
 };
 
 /* --- Life --- */
@@ -311,7 +321,7 @@ static void fwcfg_snapshot(Device *dev, Snapshot *sn)
     snap_fields(sn, &s->selected, &s->offset, &s->dma_addr);
 }
 
-static const DeviceOps fwcfg_ops = DEVICE_OPS(fwcfg_snapshot, .realize = fwcfg_realize,
-                                              .reset = fwcfg_reset);
+static const DeviceOps fwcfg_ops =
+    DEVICE_OPS(fwcfg_snapshot, .realize = fwcfg_realize, .reset = fwcfg_reset);
 QOM_TYPE(fwcfg_type, .name = TYPE_FW_CFG_MMIO, .parent = TYPE_MMIO_DEVICE, .size = sizeof(FwCfg),
          .desc = "host-provided items for firmware", .dev = &fwcfg_ops);

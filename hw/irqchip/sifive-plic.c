@@ -175,11 +175,8 @@ static void plic_write_context(Plic *s, Context *c, unsigned reg, uint32_t value
         c->threshold = value & PRIORITY_MASK;
         plic_update(s);
         break;
-    case CONTEXT_CLAIM:
-        plic_complete(s, c, value);
-        break;
-    default:
-        log_guest("plic: write of reserved context offset 0x%x", reg);
+    case CONTEXT_CLAIM: plic_complete(s, c, value); break;
+    default: log_guest("plic: write of reserved context offset 0x%x", reg);
     }
 }
 
@@ -209,8 +206,12 @@ static void plic_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
 }
 
 static const MemOps plic_mem_ops = {
-    .read = plic_read, .write = plic_write, .valid_min = 4, .valid_max = 4,
-    .impl_min = 4, .impl_max = 4,
+    .read = plic_read,
+    .write = plic_write,
+    .valid_min = 4,
+    .valid_max = 4,
+    .impl_min = 4,
+    .impl_max = 4,
 };
 
 /* --- Life --- */
@@ -283,9 +284,7 @@ static void plic_after_load(Device *dev)
 
 static const PropDesc plic_props[] = {
     PROP_U32("num-sources", Plic, num_sources, 0, "highest interrupt source number"),
-    PROP_U32("num-contexts", Plic, num_contexts, 0, "number of targets"),
-    PROP_END
-};
+    PROP_U32("num-contexts", Plic, num_contexts, 0, "number of targets"), PROP_END};
 
 static const DeviceOps plic_ops = DEVICE_OPS(plic_snapshot, .realize = plic_realize,
                                              .reset = plic_reset, .after_load = plic_after_load);

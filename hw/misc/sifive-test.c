@@ -11,7 +11,12 @@
 #include "hw/mmio-device.h"
 #include "rhea/log.h"
 
-enum { FINISHER_FAIL = 0x3333, FINISHER_PASS = 0x5555, FINISHER_RESET = 0x7777, TEST_SPAN = 0x1000 };
+enum {
+    FINISHER_FAIL = 0x3333,
+    FINISHER_PASS = 0x5555,
+    FINISHER_RESET = 0x7777,
+    TEST_SPAN = 0x1000
+};
 
 typedef struct SifiveTest {
     MmioDevice parent;
@@ -36,20 +41,19 @@ static void test_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
     case FINISHER_FAIL:
         machine_request_shutdown(m, SHUTDOWN_GUEST_PANIC, value >> 16 & 0xffff);
         break;
-    case FINISHER_PASS:
-        machine_request_shutdown(m, SHUTDOWN_GUEST_SHUTDOWN, 0);
-        break;
-    case FINISHER_RESET:
-        machine_request_reset(m, SHUTDOWN_GUEST_RESET);
-        break;
-    default:
-        log_guest("sifive-test: unknown command 0x%04x", (unsigned)value & 0xffff);
+    case FINISHER_PASS: machine_request_shutdown(m, SHUTDOWN_GUEST_SHUTDOWN, 0); break;
+    case FINISHER_RESET: machine_request_reset(m, SHUTDOWN_GUEST_RESET); break;
+    default: log_guest("sifive-test: unknown command 0x%04x", (unsigned)value & 0xffff);
     }
 }
 
 static const MemOps test_mem_ops = {
-    .read = test_read, .write = test_write, .valid_min = 2, .valid_max = 4,
-    .impl_min = 2, .impl_max = 4,
+    .read = test_read,
+    .write = test_write,
+    .valid_min = 2,
+    .valid_max = 4,
+    .impl_min = 2,
+    .impl_max = 4,
 };
 
 static bool test_realize(Device *dev, Error **errp)

@@ -39,7 +39,11 @@ static void ecam_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
 }
 
 static const MemOps ecam_ops = {
-    .read = ecam_read, .write = ecam_write, .valid_min = 1, .valid_max = 4, .impl_min = 1,
+    .read = ecam_read,
+    .write = ecam_write,
+    .valid_min = 1,
+    .valid_max = 4,
+    .impl_min = 1,
     .impl_max = 4,
 };
 

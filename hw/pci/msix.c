@@ -13,9 +13,19 @@
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
 
-enum { CAP_SIZE = 12, CAP_CONTROL = 2, CAP_TABLE = 4, CAP_PENDING = 8, ENTRY = 16, ENTRY_DATA = 8,
-       ENTRY_CONTROL = 12, ENTRY_MASKED = 1, BAR_SIZE = 4096, PENDING_OFFSET = 2048,
-       MAX_VECTORS = PENDING_OFFSET / ENTRY };
+enum {
+    CAP_SIZE = 12,
+    CAP_CONTROL = 2,
+    CAP_TABLE = 4,
+    CAP_PENDING = 8,
+    ENTRY = 16,
+    ENTRY_DATA = 8,
+    ENTRY_CONTROL = 12,
+    ENTRY_MASKED = 1,
+    BAR_SIZE = 4096,
+    PENDING_OFFSET = 2048,
+    MAX_VECTORS = PENDING_OFFSET / ENTRY
+};
 enum { CONTROL_ENABLE = 0x8000, CONTROL_MASK_ALL = 0x4000 };
 
 static uint16_t control_of(const PciDevice *pci)
@@ -111,11 +121,19 @@ static void pending_write(void *opaque, uint64_t offset, uint64_t value, unsigne
 }
 
 static const MemOps table_ops = {
-    .read = table_read, .write = table_write, .valid_min = 4, .valid_max = 8, .impl_min = 4,
+    .read = table_read,
+    .write = table_write,
+    .valid_min = 4,
+    .valid_max = 8,
+    .impl_min = 4,
     .impl_max = 8,
 };
 static const MemOps pending_ops = {
-    .read = pending_read, .write = pending_write, .valid_min = 4, .valid_max = 8, .impl_min = 4,
+    .read = pending_read,
+    .write = pending_write,
+    .valid_min = 4,
+    .valid_max = 8,
+    .impl_min = 4,
     .impl_max = 8,
 };
 

@@ -38,8 +38,7 @@ static uint64_t bar_address(const PciDevice *pci, unsigned n)
     }
     addr = align_down(addr, bar->size);
     /* Address 0 and the top (a size probe in progress) are where nothing is ever meant to be. */
-    return addr && addr + bar->size - 1 > addr && addr < UINT64_MAX - bar->size ? addr
-                                                                                : UINT64_MAX;
+    return addr && addr + bar->size - 1 > addr && addr < UINT64_MAX - bar->size ? addr : UINT64_MAX;
 }
 
 static void update_bars(PciDevice *pci)
@@ -207,8 +206,8 @@ static void init_config(PciDevice *pci)
     st16_le(c + PCI_SUBSYSTEM_ID, ops->subsystem);
     c[PCI_HEADER_TYPE] = pci->devfn & 7 ? 0x80 : 0;
     c[PCI_INTERRUPT_PIN] = ops->intx ? 1 : 0;
-    st16_le(pci->writable + PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
-            PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+    st16_le(pci->writable + PCI_COMMAND,
+            PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
     pci->writable[PCI_CACHE_LINE] = 0xff;
     pci->writable[PCI_INTERRUPT_LINE] = 0xff;
     st16_le(pci->w1c + PCI_STATUS, 0xf900); /* error bits */
@@ -314,9 +313,10 @@ static bool pci_set_addr(Object *obj, const char *value, Error **errp)
         slot = 32;
     }
     if (slot > 31 || function > 7) {
-        return error_fail(errp, "%s: property 'addr' does not take '%s' (accepted: SLOT or "
-                          "SLOT.FUNCTION in hexadecimal, 0 to 1f and 0 to 7)", obj->type->name,
-                          value);
+        return error_fail(errp,
+                          "%s: property 'addr' does not take '%s' (accepted: SLOT or "
+                          "SLOT.FUNCTION in hexadecimal, 0 to 1f and 0 to 7)",
+                          obj->type->name, value);
     }
     ((PciDevice *)obj)->addr = slot << 3 | function;
     return true;
@@ -336,13 +336,11 @@ static void pci_init(Object *obj)
 
 static const PropDesc pci_props[] = {
     PROP_CUSTOM("addr", pci_get_addr, pci_set_addr, "slot, or slot.function (hexadecimal)"),
-    PROP_END
-};
+    PROP_END};
 
-static const DeviceOps pci_dev_ops = DEVICE_OPS(pci_snapshot, .realize = pci_realize,
-                                                .unrealize = pci_unrealize, .reset = pci_reset,
-                                                .after_load = pci_after_load,
-                                                .bus = TYPE_PCI_BUS);
+static const DeviceOps pci_dev_ops =
+    DEVICE_OPS(pci_snapshot, .realize = pci_realize, .unrealize = pci_unrealize, .reset = pci_reset,
+               .after_load = pci_after_load, .bus = TYPE_PCI_BUS);
 QOM_TYPE(pci_type, .name = TYPE_PCI_DEVICE, .parent = TYPE_DEVICE, .size = sizeof(PciDevice),
          .abstract = true, .props = pci_props, .init = pci_init, .dev = &pci_dev_ops);
 QOM_TYPE(pci_bus_type, .name = TYPE_PCI_BUS, .parent = TYPE_BUS, .size = sizeof(PciBus),
@@ -358,10 +356,10 @@ void pci_print_info(PciBus *bus, GString *out)
         if (!pci) {
             continue;
         }
-        g_string_append_printf(out, "  Bus  0, device %3u, function %u:\n    %04x: %04x:%04x (%s)\n",
-                               i >> 3, i & 7, ld16_le(pci->config + PCI_CLASS_DEVICE),
-                               ld16_le(pci->config + PCI_VENDOR_ID),
-                               ld16_le(pci->config + PCI_DEVICE_ID), pci->dev.obj.type->name);
+        g_string_append_printf(
+            out, "  Bus  0, device %3u, function %u:\n    %04x: %04x:%04x (%s)\n", i >> 3, i & 7,
+            ld16_le(pci->config + PCI_CLASS_DEVICE), ld16_le(pci->config + PCI_VENDOR_ID),
+            ld16_le(pci->config + PCI_DEVICE_ID), pci->dev.obj.type->name);
         for (unsigned n = 0; n < PCI_NUM_BARS; n++) {
             if (pci->bars[n].mapped) {
                 g_string_append_printf(out, "      BAR%u: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", n,

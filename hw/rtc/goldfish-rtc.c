@@ -15,8 +15,17 @@
 #include "rhea/bits.h"
 #include "snapshot/snapshot.h"
 
-enum { TIME_LOW = 0x00, TIME_HIGH = 0x04, ALARM_LOW = 0x08, ALARM_HIGH = 0x0c, IRQ_ENABLED = 0x10,
-       CLEAR_ALARM = 0x14, ALARM_STATUS = 0x18, CLEAR_INTERRUPT = 0x1c, RTC_SPAN = 0x24 };
+enum {
+    TIME_LOW = 0x00,
+    TIME_HIGH = 0x04,
+    ALARM_LOW = 0x08,
+    ALARM_HIGH = 0x0c,
+    IRQ_ENABLED = 0x10,
+    CLEAR_ALARM = 0x14,
+    ALARM_STATUS = 0x18,
+    CLEAR_INTERRUPT = 0x1c,
+    RTC_SPAN = 0x24
+};
 
 typedef struct GoldfishRtc {
     MmioDevice parent;
@@ -138,8 +147,7 @@ static const RegDesc rtc_regs[] = {
     REG_FN(CLEAR_ALARM, 4, .read = rtc_read_zero, .write = rtc_clear_alarm),
     REG_RO(ALARM_STATUS, GoldfishRtc, alarm_running),
     REG_FN(CLEAR_INTERRUPT, 4, .read = rtc_read_zero, .write = rtc_clear_interrupt),
-    REG_END
-};
+    REG_END};
 
 /* --- Life --- */
 

@@ -20,9 +20,20 @@
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
 
-enum { CMD_PROGRAM_ALT = 0x10, CMD_ERASE = 0x20, CMD_PROGRAM = 0x40, CMD_CLEAR = 0x50,
-       CMD_LOCK = 0x60, CMD_STATUS = 0x70, CMD_ID = 0x90, CMD_QUERY = 0x98, CMD_CONFIRM = 0xd0,
-       CMD_BUFFER = 0xe8, CMD_ARRAY = 0xff, CMD_LOCK_SET = 0x01 };
+enum {
+    CMD_PROGRAM_ALT = 0x10,
+    CMD_ERASE = 0x20,
+    CMD_PROGRAM = 0x40,
+    CMD_CLEAR = 0x50,
+    CMD_LOCK = 0x60,
+    CMD_STATUS = 0x70,
+    CMD_ID = 0x90,
+    CMD_QUERY = 0x98,
+    CMD_CONFIRM = 0xd0,
+    CMD_BUFFER = 0xe8,
+    CMD_ARRAY = 0xff,
+    CMD_LOCK_SET = 0x01
+};
 enum { STATUS_READY = 0x80, STATUS_ERASE_ERROR = 0x20, STATUS_PROGRAM_ERROR = 0x10 };
 enum { MODE_ARRAY, MODE_STATUS, MODE_ID, MODE_QUERY, MODE_MAX = MODE_QUERY };
 enum { ID_MANUFACTURER = 0x89, ID_DEVICE = 0x18, BUFFER_MAX = 2048, QUERY_SIZE = 0x40 };
@@ -38,8 +49,8 @@ typedef struct Pflash {
     uint64_t sector_len;
     uint8_t width, device_width;
     /* guest-visible: all of it is in pflash_snapshot; the array is RAM of its own */
-    uint8_t mode;         /* what reads see */
-    uint8_t command;      /* a command that waits for its second cycle; 0: none */
+    uint8_t mode;    /* what reads see */
+    uint8_t command; /* a command that waits for its second cycle; 0: none */
     uint8_t status;
     uint32_t buffer_left; /* bytes still to come of a buffered program; UINT32_MAX: count comes */
     uint64_t buffer_start;
@@ -156,9 +167,7 @@ static void pflash_first_cycle(Pflash *s, uint8_t cmd)
     case 0xf0: /* AMD's reset, sent by drivers that probe */
     case CMD_ARRAY: pflash_set_mode(s, MODE_ARRAY); break;
     case CMD_CONFIRM: break; /* resume, with nothing suspended */
-    default:
-        log_guest("pflash: unknown command 0x%02x", cmd);
-        pflash_set_mode(s, MODE_ARRAY);
+    default: log_guest("pflash: unknown command 0x%02x", cmd); pflash_set_mode(s, MODE_ARRAY);
     }
 }
 
@@ -244,7 +253,10 @@ static void pflash_write(void *opaque, uint64_t offset, uint64_t value, unsigned
 }
 
 static const MemOps pflash_mem_ops = {
-    .read = pflash_read, .write = pflash_write, .impl_min = 1, .impl_max = 8,
+    .read = pflash_read,
+    .write = pflash_write,
+    .impl_min = 1,
+    .impl_max = 8,
 };
 
 /* --- Life --- */
@@ -257,20 +269,20 @@ static void pflash_build_query(Pflash *s)
     uint8_t *q = s->query;
 
     memcpy(q + 0x10, "QRY", 3);
-    st16_le(q + 0x13, 0x0001);           /* Intel command set */
-    st16_le(q + 0x15, 0x0031);           /* its extended table */
-    q[0x1b] = 0x45;                      /* Vcc 4.5 to 5.5 V */
+    st16_le(q + 0x13, 0x0001); /* Intel command set */
+    st16_le(q + 0x15, 0x0031); /* its extended table */
+    q[0x1b] = 0x45;            /* Vcc 4.5 to 5.5 V */
     q[0x1c] = 0x55;
-    q[0x1f] = q[0x20] = 7;               /* typical program times: 2^7 us */
-    q[0x21] = 10;                        /* typical erase time: 2^10 ms */
-    q[0x23] = q[0x24] = q[0x25] = 4;     /* maxima: 2^4 times that */
+    q[0x1f] = q[0x20] = 7;           /* typical program times: 2^7 us */
+    q[0x21] = 10;                    /* typical erase time: 2^10 ms */
+    q[0x23] = q[0x24] = q[0x25] = 4; /* maxima: 2^4 times that */
     q[0x27] = __builtin_ctzll(chip_size);
     st16_le(q + 0x28, s->device_width == 1 ? 0 : 2); /* x8, x8/x16 */
     st16_le(q + 0x2a, __builtin_ctzll(BUFFER_MAX / chips));
-    q[0x2c] = 1;                         /* one region of equal blocks */
+    q[0x2c] = 1; /* one region of equal blocks */
     st16_le(q + 0x2d, s->num_blocks - 1);
     st16_le(q + 0x2f, chip_sector / 256);
-    memcpy(q + 0x31, "PRI10", 5);        /* extended table 1.0 with no optional feature */
+    memcpy(q + 0x31, "PRI10", 5); /* extended table 1.0 with no optional feature */
 }
 
 static bool pflash_check_props(Pflash *s, Error **errp)
@@ -278,12 +290,13 @@ static bool pflash_check_props(Pflash *s, Error **errp)
     if (!is_power_of_2(s->width) || s->width > 8 || !is_power_of_2(s->device_width) ||
         s->device_width > s->width) {
         return error_fail(errp, TYPE_PFLASH_CFI01 ": properties 'width' and 'device-width' must be "
-                          "1, 2, 4 or 8, the second not above the first");
+                                                  "1, 2, 4 or 8, the second not above the first");
     }
     if (!is_power_of_2(s->sector_len) || s->sector_len < 4096 || s->sector_len > 16 * MiB ||
         !is_power_of_2(s->num_blocks) || s->num_blocks > 65536) {
-        return error_fail(errp, TYPE_PFLASH_CFI01 ": properties 'sector-length' (4 KiB to 16 MiB) "
-                          "and 'num-blocks' (1 to 65536) must be powers of two");
+        return error_fail(errp,
+                          TYPE_PFLASH_CFI01 ": properties 'sector-length' (4 KiB to 16 MiB) "
+                                            "and 'num-blocks' (1 to 65536) must be powers of two");
     }
     return true;
 }
@@ -305,13 +318,15 @@ static bool pflash_load(Pflash *s, uint64_t size, Error **errp)
         return false;
     }
     if (blk_size(s->blk) != size) {
-        return error_fail(errp, TYPE_PFLASH_CFI01 ": drive '%s' has %" PRIu64 " bytes, the flash has "
-                          "%" PRIu64 " (truncate -s %" PRIu64 "M FILE makes it fit)", s->drive,
-                          blk_size(s->blk), size, size / (uint64_t)MiB);
+        return error_fail(errp,
+                          TYPE_PFLASH_CFI01 ": drive '%s' has %" PRIu64 " bytes, the flash has "
+                                            "%" PRIu64 " (truncate -s %" PRIu64
+                                            "M FILE makes it fit)",
+                          s->drive, blk_size(s->blk), size, size / (uint64_t)MiB);
     }
     ret = blk_pread(s->blk, 0, array_of(s), size);
-    return !ret || error_fail_errno(errp, -ret, TYPE_PFLASH_CFI01 ": cannot read drive '%s'",
-                                    s->drive);
+    return !ret ||
+           error_fail_errno(errp, -ret, TYPE_PFLASH_CFI01 ": cannot read drive '%s'", s->drive);
 }
 
 static bool pflash_realize(Device *dev, Error **errp)
@@ -378,14 +393,10 @@ static const PropDesc pflash_props[] = {
     PROP_SIZE("sector-length", Pflash, sector_len, 256 * KiB, "bytes in an erase block"),
     PROP_U8("width", Pflash, width, 4, "bytes across the bank"),
     PROP_U8("device-width", Pflash, device_width, 2, "bytes across one chip"),
-    PROP_END
-};
+    PROP_END};
 
-static const DeviceOps pflash_ops = DEVICE_OPS(pflash_snapshot, .realize = pflash_realize,
-                                               .unrealize = pflash_unrealize,
-                                               .reset = pflash_reset,
-                                               .after_load = pflash_after_load,
-                                               .category = "Storage devices");
-QOM_TYPE(pflash_type, .name = TYPE_PFLASH_CFI01, .parent = TYPE_MMIO_DEVICE,
-         .size = sizeof(Pflash), .desc = "NOR flash, Intel command set", .props = pflash_props,
-         .dev = &pflash_ops);
+static const DeviceOps pflash_ops = DEVICE_OPS(
+    pflash_snapshot, .realize = pflash_realize, .unrealize = pflash_unrealize,
+    .reset = pflash_reset, .after_load = pflash_after_load, .category = "Storage devices");
+QOM_TYPE(pflash_type, .name = TYPE_PFLASH_CFI01, .parent = TYPE_MMIO_DEVICE, .size = sizeof(Pflash),
+         .desc = "NOR flash, Intel command set", .props = pflash_props, .dev = &pflash_ops);

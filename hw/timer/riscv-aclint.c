@@ -145,8 +145,12 @@ static void mtimer_write(void *opaque, uint64_t offset, uint64_t value, unsigned
 }
 
 static const MemOps mtimer_mem_ops = {
-    .read = mtimer_read, .write = mtimer_write, .valid_min = 4, .valid_max = 8,
-    .impl_min = 4, .impl_max = 8,
+    .read = mtimer_read,
+    .write = mtimer_write,
+    .valid_min = 4,
+    .valid_max = 8,
+    .impl_min = 4,
+    .impl_max = 8,
 };
 
 static void mtimer_reset(Device *dev)
@@ -163,8 +167,7 @@ static void mtimer_reset(Device *dev)
 static bool check_harts(const char *type, uint32_t n, Error **errp)
 {
     if (!n || n > ACLINT_MAX_HARTS) {
-        return error_fail(errp, "%s: property 'num-harts' must be 1 to %d", type,
-                          ACLINT_MAX_HARTS);
+        return error_fail(errp, "%s: property 'num-harts' must be 1 to %d", type, ACLINT_MAX_HARTS);
     }
     return true;
 }
@@ -183,8 +186,7 @@ static bool mtimer_realize(Device *dev, Error **errp)
         irq_line_init(&s->harts[i].irq, dev, "mti");
         clock_timer_init(&s->harts[i].timer, s->clock, comparator_expire, &s->harts[i]);
     }
-    mem_init_io(&s->regs, &dev->obj, &mtimer_mem_ops, s, "riscv.aclint.mtimer",
-                ACLINT_MTIMER_SIZE);
+    mem_init_io(&s->regs, &dev->obj, &mtimer_mem_ops, s, "riscv.aclint.mtimer", ACLINT_MTIMER_SIZE);
     mmio_device_add_region(&s->parent, &s->regs);
     return true;
 }
@@ -206,13 +208,11 @@ static void mtimer_after_load(Device *dev)
 }
 
 static const PropDesc mtimer_props[] = {
-    PROP_U32("num-harts", Mtimer, num_harts, 1, "number of harts served"),
-    PROP_END
-};
+    PROP_U32("num-harts", Mtimer, num_harts, 1, "number of harts served"), PROP_END};
 
-static const DeviceOps mtimer_ops = DEVICE_OPS(mtimer_snapshot, .realize = mtimer_realize,
-                                               .reset = mtimer_reset,
-                                               .after_load = mtimer_after_load);
+static const DeviceOps mtimer_ops =
+    DEVICE_OPS(mtimer_snapshot, .realize = mtimer_realize, .reset = mtimer_reset,
+               .after_load = mtimer_after_load);
 QOM_TYPE(mtimer_type, .name = TYPE_RISCV_ACLINT_MTIMER, .parent = TYPE_MMIO_DEVICE,
          .size = sizeof(Mtimer), .desc = "RISC-V ACLINT machine timer", .props = mtimer_props,
          .dev = &mtimer_ops);
@@ -254,8 +254,12 @@ static void swi_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
 }
 
 static const MemOps swi_mem_ops = {
-    .read = swi_read, .write = swi_write, .valid_min = 4, .valid_max = 4,
-    .impl_min = 4, .impl_max = 4,
+    .read = swi_read,
+    .write = swi_write,
+    .valid_min = 4,
+    .valid_max = 4,
+    .impl_min = 4,
+    .impl_max = 4,
 };
 
 static void swi_update_all(Device *dev)
@@ -301,9 +305,7 @@ static void swi_snapshot(Device *dev, Snapshot *sn)
 }
 
 static const PropDesc swi_props[] = {
-    PROP_U32("num-harts", Swi, num_harts, 1, "number of harts served"),
-    PROP_END
-};
+    PROP_U32("num-harts", Swi, num_harts, 1, "number of harts served"), PROP_END};
 
 static const DeviceOps swi_ops = DEVICE_OPS(swi_snapshot, .realize = swi_realize,
                                             .reset = swi_reset, .after_load = swi_update_all);

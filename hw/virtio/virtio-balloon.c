@@ -33,8 +33,7 @@ static void drop_pages(VirtioBalloon *s, GuestPA pa, uint64_t len)
 {
     MemSection sec;
 
-    if (!mem_lookup(s->parent.as, pa, &sec) || !sec.writable || sec.len < len ||
-        sec.ram->fd < 0) {
+    if (!mem_lookup(s->parent.as, pa, &sec) || !sec.writable || sec.len < len || sec.ram->fd < 0) {
         return;
     }
     if (fallocate(sec.ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, sec.ram_offset, len)) {
@@ -52,8 +51,7 @@ static void balloon_inflate(VirtioDevice *vdev, VirtQueue *vq)
             uint8_t raw[4];
 
             iov_to_buf(e->out, e->out_num, at, raw, sizeof(raw));
-            drop_pages((VirtioBalloon *)vdev, (GuestPA)ld32_le(raw) << PAGE_SHIFT,
-                       1 << PAGE_SHIFT);
+            drop_pages((VirtioBalloon *)vdev, (GuestPA)ld32_le(raw) << PAGE_SHIFT, 1 << PAGE_SHIFT);
         }
         vq_push(vq, e, 0);
         vq_notify(vq);
@@ -166,12 +164,11 @@ static const PropDesc balloon_props[] = {
               "let the guest take pages back when it runs out"),
     PROP_BOOL("free-page-reporting", VirtioBalloon, free_page_reporting, false,
               "let the guest report free pages"),
-    PROP_END
-};
+    PROP_END};
 
-static const DeviceOps balloon_ops = DEVICE_OPS(balloon_snapshot, .realize = balloon_realize,
-                                                .reset = balloon_reset, .category = "Misc devices",
-                                                .user_creatable = true);
+static const DeviceOps balloon_ops =
+    DEVICE_OPS(balloon_snapshot, .realize = balloon_realize, .reset = balloon_reset,
+               .category = "Misc devices", .user_creatable = true);
 QOM_TYPE(balloon_type, .name = TYPE_VIRTIO_BALLOON, .parent = TYPE_VIRTIO_DEVICE,
          .size = sizeof(VirtioBalloon), .desc = "virtio memory balloon", .props = balloon_props,
          .dev = &balloon_ops, .ops = &balloon_virtio_ops);

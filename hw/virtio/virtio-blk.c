@@ -14,17 +14,44 @@
 #include "rhea/endian.h"
 #include "snapshot/snapshot.h"
 
-enum { F_SEG_MAX = 2, F_GEOMETRY = 4, F_RO = 5, F_BLK_SIZE = 6, F_FLUSH = 9, F_TOPOLOGY = 10,
-       F_CONFIG_WCE = 11, F_MQ = 12, F_DISCARD = 13, F_WRITE_ZEROES = 14 };
+enum {
+    F_SEG_MAX = 2,
+    F_GEOMETRY = 4,
+    F_RO = 5,
+    F_BLK_SIZE = 6,
+    F_FLUSH = 9,
+    F_TOPOLOGY = 10,
+    F_CONFIG_WCE = 11,
+    F_MQ = 12,
+    F_DISCARD = 13,
+    F_WRITE_ZEROES = 14
+};
 enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2 };
-enum { HEADER_SIZE = 16, ID_BYTES = 20, SECTOR = 512, CONFIG_SIZE = 60, RANGE_SIZE = 16,
-       MAX_RANGE_SECTORS = 1 << 22, WZ_FLAG_UNMAP = 1 };
+enum {
+    HEADER_SIZE = 16,
+    ID_BYTES = 20,
+    SECTOR = 512,
+    CONFIG_SIZE = 60,
+    RANGE_SIZE = 16,
+    MAX_RANGE_SECTORS = 1 << 22,
+    WZ_FLAG_UNMAP = 1
+};
 
 /* Configuration space offsets (5.2.4). */
-enum { C_CAPACITY = 0, C_SEG_MAX = 12, C_BLK_SIZE = 20, C_WCE = 32, C_NUM_QUEUES = 34,
-       C_MAX_DISCARD = 36, C_MAX_DISCARD_SEG = 40, C_DISCARD_ALIGN = 44, C_MAX_WZ = 48,
-       C_MAX_WZ_SEG = 52, C_WZ_MAY_UNMAP = 56 };
+enum {
+    C_CAPACITY = 0,
+    C_SEG_MAX = 12,
+    C_BLK_SIZE = 20,
+    C_WCE = 32,
+    C_NUM_QUEUES = 34,
+    C_MAX_DISCARD = 36,
+    C_MAX_DISCARD_SEG = 40,
+    C_DISCARD_ALIGN = 44,
+    C_MAX_WZ = 48,
+    C_MAX_WZ_SEG = 52,
+    C_WZ_MAY_UNMAP = 56
+};
 
 typedef struct VirtioBlk {
     VirtioDevice parent;
@@ -162,8 +189,8 @@ static void request_start(VirtioBlk *s, VirtQueue *vq, VirtqElement *e)
     }
     iov_to_buf(e->out, e->out_num, 0, header, sizeof(header));
     r = g_new0(BlkRequest, 1);
-    *r = (BlkRequest){.dev = s, .vq = vq, .e = e, .type = ld32_le(header),
-                      .sector = ld64_le(header + 8)};
+    *r = (BlkRequest){
+        .dev = s, .vq = vq, .e = e, .type = ld32_le(header), .sector = ld64_le(header + 8)};
     switch (r->type) {
     case T_IN:
     case T_OUT: start_transfer(r); break;
@@ -246,13 +273,15 @@ static bool blk_check_props(VirtioBlk *s, Error **errp)
                           VIRTIO_MAX_QUEUES);
     }
     if (!is_power_of_2(s->queue_size) || s->queue_size < 4 || s->queue_size > VIRTQ_MAX_SIZE) {
-        return error_fail(errp, "virtio-blk: property 'queue-size' must be a power of two from 4 to "
-                          "%d", VIRTQ_MAX_SIZE);
+        return error_fail(errp,
+                          "virtio-blk: property 'queue-size' must be a power of two from 4 to "
+                          "%d",
+                          VIRTQ_MAX_SIZE);
     }
     if (!is_power_of_2(s->logical_block_size) || s->logical_block_size < SECTOR ||
         s->logical_block_size > 32768) {
         return error_fail(errp, "virtio-blk: property 'logical_block_size' must be a power of two "
-                          "from 512 to 32768");
+                                "from 512 to 32768");
     }
     return true;
 }
@@ -315,12 +344,11 @@ static const PropDesc blk_props[] = {
     PROP_BOOL("discard", VirtioBlk, discard, true, "offer discard"),
     PROP_BOOL("write-zeroes", VirtioBlk, write_zeroes, true, "offer write-zeroes"),
     PROP_BOOL("config-wce", VirtioBlk, config_wce, true, "let the driver switch the write cache"),
-    PROP_END
-};
+    PROP_END};
 
-static const DeviceOps blk_ops = DEVICE_OPS(blk_snapshot, .realize = blk_realize,
-                                            .unrealize = blk_unrealize, .reset = blk_reset_device,
-                                            .category = "Storage devices", .user_creatable = true);
+static const DeviceOps blk_ops =
+    DEVICE_OPS(blk_snapshot, .realize = blk_realize, .unrealize = blk_unrealize,
+               .reset = blk_reset_device, .category = "Storage devices", .user_creatable = true);
 QOM_TYPE(blk_type, .name = "virtio-blk-device", .parent = TYPE_VIRTIO_DEVICE,
          .size = sizeof(VirtioBlk), .desc = "virtio block device", .props = blk_props,
          .dev = &blk_ops, .ops = &blk_virtio_ops);

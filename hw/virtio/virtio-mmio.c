@@ -14,16 +14,38 @@
 #include "snapshot/snapshot.h"
 
 enum {
-    MAGIC = 0x000, VERSION = 0x004, DEVICE_ID = 0x008, VENDOR_ID = 0x00c,
-    DEVICE_FEATURES = 0x010, DEVICE_FEATURES_SEL = 0x014, DRIVER_FEATURES = 0x020,
-    DRIVER_FEATURES_SEL = 0x024, QUEUE_SEL = 0x030, QUEUE_NUM_MAX = 0x034, QUEUE_NUM = 0x038,
-    QUEUE_READY = 0x044, QUEUE_NOTIFY = 0x050, INTERRUPT_STATUS = 0x060, INTERRUPT_ACK = 0x064,
-    STATUS = 0x070, QUEUE_DESC_LOW = 0x080, QUEUE_DESC_HIGH = 0x084, QUEUE_DRIVER_LOW = 0x090,
-    QUEUE_DRIVER_HIGH = 0x094, QUEUE_DEVICE_LOW = 0x0a0, QUEUE_DEVICE_HIGH = 0x0a4,
-    SHM_LEN_LOW = 0x0b0, SHM_BASE_HIGH = 0x0bc, QUEUE_RESET = 0x0c0, CONFIG_GENERATION = 0x0fc,
+    MAGIC = 0x000,
+    VERSION = 0x004,
+    DEVICE_ID = 0x008,
+    VENDOR_ID = 0x00c,
+    DEVICE_FEATURES = 0x010,
+    DEVICE_FEATURES_SEL = 0x014,
+    DRIVER_FEATURES = 0x020,
+    DRIVER_FEATURES_SEL = 0x024,
+    QUEUE_SEL = 0x030,
+    QUEUE_NUM_MAX = 0x034,
+    QUEUE_NUM = 0x038,
+    QUEUE_READY = 0x044,
+    QUEUE_NOTIFY = 0x050,
+    INTERRUPT_STATUS = 0x060,
+    INTERRUPT_ACK = 0x064,
+    STATUS = 0x070,
+    QUEUE_DESC_LOW = 0x080,
+    QUEUE_DESC_HIGH = 0x084,
+    QUEUE_DRIVER_LOW = 0x090,
+    QUEUE_DRIVER_HIGH = 0x094,
+    QUEUE_DEVICE_LOW = 0x0a0,
+    QUEUE_DEVICE_HIGH = 0x0a4,
+    SHM_LEN_LOW = 0x0b0,
+    SHM_BASE_HIGH = 0x0bc,
+    QUEUE_RESET = 0x0c0,
+    CONFIG_GENERATION = 0x0fc,
     CONFIG = 0x100,
 };
-enum { MAGIC_VALUE = 0x74726976, VENDOR_VALUE = 0x554d4551 }; /* "virt", "QEMU" as drivers print it */
+enum {
+    MAGIC_VALUE = 0x74726976,
+    VENDOR_VALUE = 0x554d4551
+}; /* "virt", "QEMU" as drivers print it */
 
 typedef struct VirtioMmio {
     MmioDevice parent;
@@ -77,7 +99,8 @@ static uint32_t mmio_read_register(VirtioMmio *s, VirtioDevice *vdev, uint64_t o
     }
     switch (offset) {
     case DEVICE_FEATURES:
-        return s->device_features_sel < 2 ? vdev->host_features >> (32 * s->device_features_sel) : 0;
+        return s->device_features_sel < 2 ? vdev->host_features >> (32 * s->device_features_sel)
+                                          : 0;
     case QUEUE_NUM_MAX:
     case QUEUE_READY: return mmio_read_queue(s, vdev, offset);
     case INTERRUPT_STATUS: return vdev->isr;
@@ -193,7 +216,11 @@ static void mmio_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
 }
 
 static const MemOps mmio_mem_ops = {
-    .read = mmio_read, .write = mmio_write, .valid_min = 1, .valid_max = 4, .impl_min = 1,
+    .read = mmio_read,
+    .write = mmio_write,
+    .valid_min = 1,
+    .valid_max = 4,
+    .impl_min = 1,
     .impl_max = 4,
 };
 
@@ -236,8 +263,7 @@ static void mmio_after_load(Device *dev)
 
 static const PropDesc mmio_props[] = {
     PROP_STR("bus-name", VirtioMmio, bus_name, "virtio-mmio-bus", "name of the bus it offers"),
-    PROP_END
-};
+    PROP_END};
 
 static const DeviceOps mmio_ops = DEVICE_OPS(mmio_snapshot, .realize = mmio_realize,
                                              .reset = mmio_reset, .after_load = mmio_after_load);

@@ -16,22 +16,50 @@
 #include "rhea/endian.h"
 #include "snapshot/snapshot.h"
 
-enum { F_CSUM = 0, F_GUEST_CSUM = 1, F_MAC = 5, F_HOST_TSO4 = 11, F_HOST_TSO6 = 12, F_HOST_ECN = 13,
-       F_MRG_RXBUF = 15, F_STATUS = 16, F_CTRL_VQ = 17, F_CTRL_RX = 18, F_CTRL_RX_EXTRA = 20,
-       F_CTRL_MAC_ADDR = 23 };
+enum {
+    F_CSUM = 0,
+    F_GUEST_CSUM = 1,
+    F_MAC = 5,
+    F_HOST_TSO4 = 11,
+    F_HOST_TSO6 = 12,
+    F_HOST_ECN = 13,
+    F_MRG_RXBUF = 15,
+    F_STATUS = 16,
+    F_CTRL_VQ = 17,
+    F_CTRL_RX = 18,
+    F_CTRL_RX_EXTRA = 20,
+    F_CTRL_MAC_ADDR = 23
+};
 
 /* struct virtio_net_hdr (5.1.6): offsets and bits. */
-enum { H_FLAGS = 0, H_GSO_TYPE = 1, H_CSUM_START = 6, H_CSUM_OFFSET = 8, H_NUM_BUFFERS = 10,
-       HEADER_SIZE = 12 };
+enum {
+    H_FLAGS = 0,
+    H_GSO_TYPE = 1,
+    H_CSUM_START = 6,
+    H_CSUM_OFFSET = 8,
+    H_NUM_BUFFERS = 10,
+    HEADER_SIZE = 12
+};
 enum { HDR_F_NEEDS_CSUM = 1, HDR_F_DATA_VALID = 2 };
 
 enum { RX_QUEUE, TX_QUEUE, CTRL_QUEUE };
-enum { CTRL_RX = 0, CTRL_MAC = 1, CTRL_MAC_TABLE_SET = 0, CTRL_MAC_ADDR_SET = 1, CTRL_OK = 0,
-       CTRL_ERR = 1 };
+enum {
+    CTRL_RX = 0,
+    CTRL_MAC = 1,
+    CTRL_MAC_TABLE_SET = 0,
+    CTRL_MAC_ADDR_SET = 1,
+    CTRL_OK = 0,
+    CTRL_ERR = 1
+};
 enum { RX_PROMISC, RX_ALLMULTI, RX_ALLUNI, RX_NOMULTI, RX_NOUNI, RX_NOBCAST, RX_MODES };
 
 enum { CONFIG_SIZE = 12, C_MAC = 0, C_STATUS = 6, C_MAX_PAIRS = 8, STATUS_LINK_UP = 1 };
-enum { FRAME_MAX = 65550, MAC_TABLE_MAX = 64, ETH_ALEN = 6, CTRL_MAX = 8 + 2 * MAC_TABLE_MAX * ETH_ALEN };
+enum {
+    FRAME_MAX = 65550,
+    MAC_TABLE_MAX = 64,
+    ETH_ALEN = 6,
+    CTRL_MAX = 8 + 2 * MAC_TABLE_MAX * ETH_ALEN
+};
 
 typedef struct VirtioNet {
     VirtioDevice parent;
@@ -97,7 +125,8 @@ static bool net_fill(VirtioNet *s, const uint8_t *frame, size_t len)
     }
     while (room < total) {
         VirtqElement *e = n < (virtio_has(&s->parent, F_MRG_RXBUF) ? ARRAY_SIZE(chains) : 1)
-                              ? vq_pop(s->rx) : NULL;
+                              ? vq_pop(s->rx)
+                              : NULL;
 
         if (!e) {
             bool too_small = n && !virtio_has(&s->parent, F_MRG_RXBUF);
@@ -128,8 +157,7 @@ static bool net_receive(void *opaque, const uint8_t *frame, size_t len)
 {
     VirtioNet *s = opaque;
 
-    if (!virtio_driver_ok(&s->parent) || len < 2 * ETH_ALEN ||
-        !net_wants(s, frame)) {
+    if (!virtio_driver_ok(&s->parent) || len < 2 * ETH_ALEN || !net_wants(s, frame)) {
         return true; /* nobody listens: the frame is gone, as on a wire */
     }
     if (!net_fill(s, frame, len)) {
@@ -432,13 +460,11 @@ static const PropDesc net_props[] = {
     PROP_BOOL("host_tso4", VirtioNet, host_tso4, true, "take large TCP segments over IPv4"),
     PROP_BOOL("host_tso6", VirtioNet, host_tso6, true, "take large TCP segments over IPv6"),
     PROP_BOOL("mrg_rxbuf", VirtioNet, mrg_rxbuf, true, "offer mergeable receive buffers"),
-    PROP_END
-};
+    PROP_END};
 
-static const DeviceOps net_ops = DEVICE_OPS(net_snapshot, .realize = net_realize,
-                                            .unrealize = net_unrealize, .reset = net_reset,
-                                            .after_load = net_after_load,
-                                            .category = "Network devices", .user_creatable = true);
+static const DeviceOps net_ops =
+    DEVICE_OPS(net_snapshot, .realize = net_realize, .unrealize = net_unrealize, .reset = net_reset,
+               .after_load = net_after_load, .category = "Network devices", .user_creatable = true);
 QOM_TYPE(net_type, .name = "virtio-net-device", .parent = TYPE_VIRTIO_DEVICE,
          .size = sizeof(VirtioNet), .desc = "virtio network card", .props = net_props,
          .dev = &net_ops, .ops = &net_virtio_ops);

@@ -19,29 +19,51 @@
 #define TYPE_VIRTIO_PCI_BUS "virtio-pci-bus"
 
 enum { VENDOR = 0x1af4, DEVICE_BASE = 0x1040, REVISION = 1, SUBSYSTEM = 0x1100 };
-enum { MSIX_BAR = 1, MODERN_BAR = 4, BAR_SIZE = 0x4000, COMMON = 0x0000, ISR = 0x1000,
-       DEVICE_CFG = 0x2000, NOTIFY = 0x3000, PART = 0x1000, NOTIFY_MULTIPLIER = 4 };
+enum {
+    MSIX_BAR = 1,
+    MODERN_BAR = 4,
+    BAR_SIZE = 0x4000,
+    COMMON = 0x0000,
+    ISR = 0x1000,
+    DEVICE_CFG = 0x2000,
+    NOTIFY = 0x3000,
+    PART = 0x1000,
+    NOTIFY_MULTIPLIER = 4
+};
 /* Capability types and layout (4.1.4). */
 enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_PCI = 5 };
 enum { CAP_LEN = 2, CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_EXTRA = 16 };
 /* Common configuration structure (4.1.4.3). */
 enum {
-    C_DEVICE_FEATURE_SELECT = 0x00, C_DEVICE_FEATURE = 0x04, C_DRIVER_FEATURE_SELECT = 0x08,
-    C_DRIVER_FEATURE = 0x0c, C_CONFIG_VECTOR = 0x10, C_NUM_QUEUES = 0x12, C_STATUS = 0x14,
-    C_GENERATION = 0x15, C_QUEUE_SELECT = 0x16, C_QUEUE_SIZE = 0x18, C_QUEUE_VECTOR = 0x1a,
-    C_QUEUE_ENABLE = 0x1c, C_QUEUE_NOTIFY_OFF = 0x1e, C_QUEUE_DESC = 0x20, C_QUEUE_DRIVER = 0x28,
-    C_QUEUE_DEVICE = 0x30, C_QUEUE_NOTIFY_DATA = 0x38, C_QUEUE_RESET = 0x3a,
+    C_DEVICE_FEATURE_SELECT = 0x00,
+    C_DEVICE_FEATURE = 0x04,
+    C_DRIVER_FEATURE_SELECT = 0x08,
+    C_DRIVER_FEATURE = 0x0c,
+    C_CONFIG_VECTOR = 0x10,
+    C_NUM_QUEUES = 0x12,
+    C_STATUS = 0x14,
+    C_GENERATION = 0x15,
+    C_QUEUE_SELECT = 0x16,
+    C_QUEUE_SIZE = 0x18,
+    C_QUEUE_VECTOR = 0x1a,
+    C_QUEUE_ENABLE = 0x1c,
+    C_QUEUE_NOTIFY_OFF = 0x1e,
+    C_QUEUE_DESC = 0x20,
+    C_QUEUE_DRIVER = 0x28,
+    C_QUEUE_DEVICE = 0x30,
+    C_QUEUE_NOTIFY_DATA = 0x38,
+    C_QUEUE_RESET = 0x3a,
 };
 
 typedef struct VirtioPci {
     PciDevice pci;
     /* wiring */
-    Object *inner;      /* the virtio device */
+    Object *inner; /* the virtio device */
     Bus *bus;
     MemRegion bar, common_mr, isr_mr, device_mr, notify_mr;
-    uint8_t pci_cap;    /* offset of the PCI access capability */
+    uint8_t pci_cap; /* offset of the PCI access capability */
     /* properties: fixed once realized */
-    uint32_t vectors;   /* UINT32_MAX: one a queue and one for configuration */
+    uint32_t vectors; /* UINT32_MAX: one a queue and one for configuration */
     /* guest-visible: all of it is in vpci_snapshot */
     uint32_t device_feature_select, driver_feature_select;
     uint64_t driver_features;
@@ -108,11 +130,13 @@ static uint64_t common_read_field(VirtioPci *s, uint64_t offset)
     case C_DEVICE_FEATURE_SELECT: return s->device_feature_select;
     case C_DEVICE_FEATURE:
         return s->device_feature_select < 2
-                   ? (uint32_t)(vdev->host_features >> (32 * s->device_feature_select)) : 0;
+                   ? (uint32_t)(vdev->host_features >> (32 * s->device_feature_select))
+                   : 0;
     case C_DRIVER_FEATURE_SELECT: return s->driver_feature_select;
     case C_DRIVER_FEATURE:
         return s->driver_feature_select < 2
-                   ? (uint32_t)(s->driver_features >> (32 * s->driver_feature_select)) : 0;
+                   ? (uint32_t)(s->driver_features >> (32 * s->driver_feature_select))
+                   : 0;
     case C_CONFIG_VECTOR: return s->config_vector;
     case C_NUM_QUEUES: return vdev->nqueues;
     case C_STATUS: return vdev->status;
@@ -133,8 +157,9 @@ static uint64_t common_read(void *opaque, uint64_t offset, unsigned size)
 
 static void common_write_address(VirtQueue *vq, uint64_t offset, uint64_t v, unsigned size)
 {
-    uint64_t *field = offset < C_QUEUE_DRIVER ? &vq->desc
-                      : offset < C_QUEUE_DEVICE ? &vq->avail : &vq->used;
+    uint64_t *field = offset < C_QUEUE_DRIVER   ? &vq->desc
+                      : offset < C_QUEUE_DEVICE ? &vq->avail
+                                                : &vq->used;
 
     *field = size == 8 ? v : deposit64(*field, (offset & 4) * 8, 32, v);
 }
@@ -184,7 +209,8 @@ static void common_write(void *opaque, uint64_t offset, uint64_t v, unsigned siz
     case C_DRIVER_FEATURE_SELECT: s->driver_feature_select = v; break;
     case C_DRIVER_FEATURE:
         if (s->driver_feature_select < 2) {
-            s->driver_features = deposit64(s->driver_features, 32 * s->driver_feature_select, 32, v);
+            s->driver_features =
+                deposit64(s->driver_features, 32 * s->driver_feature_select, 32, v);
             virtio_set_features(vdev_of(s), s->driver_features);
         }
         break;
@@ -196,7 +222,11 @@ static void common_write(void *opaque, uint64_t offset, uint64_t v, unsigned siz
 }
 
 static const MemOps common_ops = {
-    .read = common_read, .write = common_write, .valid_min = 1, .valid_max = 8, .impl_min = 1,
+    .read = common_read,
+    .write = common_write,
+    .valid_min = 1,
+    .valid_max = 8,
+    .impl_min = 1,
     .impl_max = 8,
 };
 
@@ -221,7 +251,11 @@ static void ignore_write(void *opaque, uint64_t offset, uint64_t value, unsigned
 }
 
 static const MemOps isr_ops = {
-    .read = isr_read, .write = ignore_write, .valid_min = 1, .valid_max = 4, .impl_min = 1,
+    .read = isr_read,
+    .write = ignore_write,
+    .valid_min = 1,
+    .valid_max = 4,
+    .impl_min = 1,
     .impl_max = 4,
 };
 
@@ -236,7 +270,11 @@ static void device_write(void *opaque, uint64_t offset, uint64_t value, unsigned
 }
 
 static const MemOps device_ops = {
-    .read = device_read, .write = device_write, .valid_min = 1, .valid_max = 8, .impl_min = 1,
+    .read = device_read,
+    .write = device_write,
+    .valid_min = 1,
+    .valid_max = 8,
+    .impl_min = 1,
     .impl_max = 4,
 };
 
@@ -251,7 +289,11 @@ static void notify_write(void *opaque, uint64_t offset, uint64_t value, unsigned
 }
 
 static const MemOps notify_ops = {
-    .read = notify_read, .write = notify_write, .valid_min = 1, .valid_max = 4, .impl_min = 1,
+    .read = notify_read,
+    .write = notify_write,
+    .valid_min = 1,
+    .valid_max = 4,
+    .impl_min = 1,
     .impl_max = 4,
 };
 
@@ -283,8 +325,7 @@ static void vpci_config_read(PciDevice *pci, uint32_t offset, unsigned size)
     unsigned len;
 
     if (window_target(s, offset, &at, &len)) {
-        st32_le(pci->config + s->pci_cap + CAP_EXTRA,
-                window_part(at)->read(s, at % PART, len));
+        st32_le(pci->config + s->pci_cap + CAP_EXTRA, window_part(at)->read(s, at % PART, len));
     }
 }
 
@@ -398,14 +439,12 @@ static void vpci_snapshot(Device *dev, Snapshot *sn)
                 &s->config_vector, &s->queue_select);
 }
 
-static const PropDesc vpci_props[] = {
-    PROP_U32("vectors", VirtioPci, vectors, UINT32_MAX,
-             "MSI-X vectors (default: one a queue and one)"),
-    PROP_END
-};
+static const PropDesc vpci_props[] = {PROP_U32("vectors", VirtioPci, vectors, UINT32_MAX,
+                                               "MSI-X vectors (default: one a queue and one)"),
+                                      PROP_END};
 
-static const DeviceOps vpci_ops = DEVICE_OPS(vpci_snapshot, .realize = vpci_realize,
-                                             .reset = vpci_reset);
+static const DeviceOps vpci_ops =
+    DEVICE_OPS(vpci_snapshot, .realize = vpci_realize, .reset = vpci_reset);
 QOM_TYPE(vpci_type, .name = TYPE_VIRTIO_PCI, .parent = TYPE_PCI_DEVICE, .size = sizeof(VirtioPci),
          .abstract = true, .props = vpci_props, .dev = &vpci_ops);
 QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
@@ -413,19 +452,24 @@ QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
 
 /* --- The wrappers --- */
 
-#define VIRTIO_PCI_DEVICE(ident, NAME, ID, CLASS, CATEGORY, DESC)                              \
-    static const VirtioPciType ident##_ops = {                                                 \
-        .pci = {.vendor = VENDOR, .device = DEVICE_BASE + (ID), .class_id = (CLASS),           \
-                .subsystem_vendor = VENDOR, .subsystem = SUBSYSTEM, .revision = REVISION,      \
-                .intx = true, .config_read = vpci_config_read,                                 \
-                .config_written = vpci_config_written},                                        \
-        .inner = "virtio-" NAME "-device",                                                     \
-    };                                                                                         \
-    static const DeviceOps ident##_dev = DEVICE_OPS(device_no_state, .category = (CATEGORY),   \
-                                                    .user_creatable = true);                   \
-    QOM_TYPE(ident##_type, .name = "virtio-" NAME "-pci", .parent = TYPE_VIRTIO_PCI,           \
-             .size = sizeof(VirtioPci), .desc = (DESC), .dev = &ident##_dev,                   \
-             .ops = &ident##_ops, .init = vpci_init, .delegate = "virtio-" NAME "-device",     \
+#define VIRTIO_PCI_DEVICE(ident, NAME, ID, CLASS, CATEGORY, DESC)                                  \
+    static const VirtioPciType ident##_ops = {                                                     \
+        .pci = {.vendor = VENDOR,                                                                  \
+                .device = DEVICE_BASE + (ID),                                                      \
+                .class_id = (CLASS),                                                               \
+                .subsystem_vendor = VENDOR,                                                        \
+                .subsystem = SUBSYSTEM,                                                            \
+                .revision = REVISION,                                                              \
+                .intx = true,                                                                      \
+                .config_read = vpci_config_read,                                                   \
+                .config_written = vpci_config_written},                                            \
+        .inner = "virtio-" NAME "-device",                                                         \
+    };                                                                                             \
+    static const DeviceOps ident##_dev =                                                           \
+        DEVICE_OPS(device_no_state, .category = (CATEGORY), .user_creatable = true);               \
+    QOM_TYPE(ident##_type, .name = "virtio-" NAME "-pci", .parent = TYPE_VIRTIO_PCI,               \
+             .size = sizeof(VirtioPci), .desc = (DESC), .dev = &ident##_dev, .ops = &ident##_ops,  \
+             .init = vpci_init, .delegate = "virtio-" NAME "-device",                              \
              .delegate_offset = offsetof(VirtioPci, inner))
 
 VIRTIO_PCI_DEVICE(blk_pci, "blk", VIRTIO_ID_BLOCK, 0x0100, "Storage devices",

@@ -63,8 +63,7 @@ static void rng_handle(VirtioDevice *vdev, VirtQueue *vq)
         }
     }
     if (!s->quota && !clock_timer_armed(&s->refill)) {
-        clock_timer_arm(&s->refill,
-                        clock_now_ns(s->refill.clock) + s->period_ms * NS_PER_MS);
+        clock_timer_arm(&s->refill, clock_now_ns(s->refill.clock) + s->period_ms * NS_PER_MS);
     }
 }
 
@@ -121,12 +120,11 @@ static const PropDesc rng_props[] = {
     PROP_U64("max-bytes", VirtioRng, max_bytes, INT64_MAX, "bytes the guest may have per period"),
     PROP_U32("period", VirtioRng, period_ms, 65536, "length of a period in ms"),
     PROP_LINK("rng", VirtioRng, rng, rng_backend_types, "source of entropy (default: the host's)"),
-    PROP_END
-};
+    PROP_END};
 
-static const DeviceOps rng_ops = DEVICE_OPS(rng_snapshot, .realize = rng_realize,
-                                            .unrealize = rng_unrealize, .reset = rng_reset,
-                                            .category = "Misc devices", .user_creatable = true);
+static const DeviceOps rng_ops =
+    DEVICE_OPS(rng_snapshot, .realize = rng_realize, .unrealize = rng_unrealize, .reset = rng_reset,
+               .category = "Misc devices", .user_creatable = true);
 QOM_TYPE(rng_type, .name = "virtio-rng-device", .parent = TYPE_VIRTIO_DEVICE,
          .size = sizeof(VirtioRng), .desc = "virtio entropy source", .props = rng_props,
          .dev = &rng_ops, .ops = &rng_virtio_ops);
@@ -146,19 +144,19 @@ static bool rng_random_complete(Object *obj, Error **errp)
     RngBackend *s = (RngBackend *)obj;
 
     if (strcmp(s->filename, "/dev/urandom") && strcmp(s->filename, "/dev/random")) {
-        return error_fail(errp, "rng-random: property 'filename': '%s' is not supported (accepted: "
-                          "/dev/urandom, /dev/random)", s->filename);
+        return error_fail(errp,
+                          "rng-random: property 'filename': '%s' is not supported (accepted: "
+                          "/dev/urandom, /dev/random)",
+                          s->filename);
     }
     return true;
 }
 
 static const PropDesc rng_random_props[] = {
-    PROP_STR("filename", RngBackend, filename, "/dev/urandom", "entropy device"),
-    PROP_END
-};
-QOM_TYPE(rng_random_type, .name = "rng-random", .parent = "rng-backend",
-         .size = sizeof(RngBackend), .desc = "entropy from a host device", .user_creatable = true,
-         .props = rng_random_props, .complete = rng_random_complete);
+    PROP_STR("filename", RngBackend, filename, "/dev/urandom", "entropy device"), PROP_END};
+QOM_TYPE(rng_random_type, .name = "rng-random", .parent = "rng-backend", .size = sizeof(RngBackend),
+         .desc = "entropy from a host device", .user_creatable = true, .props = rng_random_props,
+         .complete = rng_random_complete);
 QOM_TYPE(rng_builtin_type, .name = "rng-builtin", .parent = "rng-backend",
          .size = sizeof(RngBackend), .desc = "entropy from the host's getrandom()",
          .user_creatable = true);

@@ -20,10 +20,26 @@
 #define TYPE_SERIAL_PORT "virtio-serial-port"
 
 enum { F_MULTIPORT = 1, CONFIG_SIZE = 12, C_MAX_PORTS = 4 };
-enum { CTRL_DEVICE_READY, CTRL_PORT_ADD, CTRL_PORT_REMOVE, CTRL_PORT_READY, CTRL_CONSOLE_PORT,
-       CTRL_RESIZE, CTRL_PORT_OPEN, CTRL_PORT_NAME, CTRL_SIZE = 8 };
-enum { CONTROL_RX = 2, CONTROL_TX = 3, MAX_PORTS = 31, QUEUE_SIZE = 128, CHUNK = 4096,
-       NAME_MAX_LEN = 128, CONTROL_BACKLOG = 256 };
+enum {
+    CTRL_DEVICE_READY,
+    CTRL_PORT_ADD,
+    CTRL_PORT_REMOVE,
+    CTRL_PORT_READY,
+    CTRL_CONSOLE_PORT,
+    CTRL_RESIZE,
+    CTRL_PORT_OPEN,
+    CTRL_PORT_NAME,
+    CTRL_SIZE = 8
+};
+enum {
+    CONTROL_RX = 2,
+    CONTROL_TX = 3,
+    MAX_PORTS = 31,
+    QUEUE_SIZE = 128,
+    CHUNK = 4096,
+    NAME_MAX_LEN = 128,
+    CONTROL_BACKLOG = 256
+};
 
 typedef struct VirtioSerial VirtioSerial;
 
@@ -35,10 +51,10 @@ typedef struct SerialPort {
     CharFront chr;
     /* properties: fixed once realized */
     char *chardev, *name;
-    uint32_t nr;           /* UINT32_MAX: the first free one */
+    uint32_t nr; /* UINT32_MAX: the first free one */
     /* guest-visible: all of it is in port_snapshot */
     bool guest_open, host_open;
-    uint32_t pending_len;  /* from the backend, for want of guest buffers */
+    uint32_t pending_len; /* from the backend, for want of guest buffers */
     uint8_t pending[CHUNK];
     /* host-side: a chain that the backend took in part */
     VirtqElement *tx_chain;
@@ -52,7 +68,7 @@ struct VirtioSerial {
     SerialPort *ports[MAX_PORTS];
     uint32_t max_ports;
     /* host-side: control messages for want of guest buffers */
-    GQueue backlog;        /* GBytes */
+    GQueue backlog; /* GBytes */
 };
 
 /* What tells the two kinds of port apart. */
@@ -338,8 +354,8 @@ static void serial_reset(Device *dev)
 static bool serial_realize(Device *dev, Error **errp)
 {
     VirtioSerial *s = (VirtioSerial *)dev;
-    g_autofree char *bus = dev->id ? g_strdup_printf("%s.0", dev->id)
-                                   : g_strdup("virtio-serial-bus.0");
+    g_autofree char *bus =
+        dev->id ? g_strdup_printf("%s.0", dev->id) : g_strdup("virtio-serial-bus.0");
 
     if (!s->max_ports || s->max_ports > MAX_PORTS) {
         return error_fail(errp, "virtio-serial: property 'max_ports' must be 1 to %d", MAX_PORTS);
@@ -376,13 +392,11 @@ static const VirtioDeviceOps serial_virtio_ops = {
 
 static const PropDesc serial_props[] = {
     PROP_U32("max_ports", VirtioSerial, max_ports, MAX_PORTS, "number of ports, 1 to 31"),
-    PROP_END
-};
+    PROP_END};
 
-static const DeviceOps serial_ops = DEVICE_OPS(serial_snapshot, .realize = serial_realize,
-                                               .unrealize = serial_unrealize,
-                                               .reset = serial_reset, .category = "Input devices",
-                                               .user_creatable = true);
+static const DeviceOps serial_ops =
+    DEVICE_OPS(serial_snapshot, .realize = serial_realize, .unrealize = serial_unrealize,
+               .reset = serial_reset, .category = "Input devices", .user_creatable = true);
 QOM_TYPE(serial_type, .name = "virtio-serial-device", .parent = TYPE_VIRTIO_DEVICE,
          .size = sizeof(VirtioSerial), .desc = "virtio console and serial ports",
          .props = serial_props, .dev = &serial_ops, .ops = &serial_virtio_ops);
@@ -470,12 +484,11 @@ static const PropDesc port_props[] = {
     PROP_STR("chardev", SerialPort, chardev, NULL, "character backend"),
     PROP_STR("name", SerialPort, name, NULL, "name that the guest sees"),
     PROP_U32("nr", SerialPort, nr, UINT32_MAX, "port number (default: the first free one)"),
-    PROP_END
-};
+    PROP_END};
 
-static const DeviceOps port_ops = DEVICE_OPS(port_snapshot, .realize = port_realize,
-                                             .unrealize = port_unrealize, .bus = TYPE_SERIAL_BUS,
-                                             .category = "Input devices", .user_creatable = true);
+static const DeviceOps port_ops =
+    DEVICE_OPS(port_snapshot, .realize = port_realize, .unrealize = port_unrealize,
+               .bus = TYPE_SERIAL_BUS, .category = "Input devices", .user_creatable = true);
 QOM_TYPE(port_type, .name = TYPE_SERIAL_PORT, .parent = TYPE_DEVICE, .size = sizeof(SerialPort),
          .abstract = true, .props = port_props, .dev = &port_ops);
 

@@ -276,12 +276,11 @@ static void virtio_snapshot(Device *dev, Snapshot *sn)
 const PropDesc virtio_common_props[] = {
     PROP_BOOL("event_idx", VirtioDevice, event_idx, true, "offer VIRTIO_F_EVENT_IDX"),
     PROP_BOOL("indirect_desc", VirtioDevice, indirect_desc, true, "offer VIRTIO_F_INDIRECT_DESC"),
-    PROP_END
-};
+    PROP_END};
 
-static const DeviceOps virtio_dev_ops = DEVICE_OPS(virtio_snapshot, .realize = virtio_realize,
-                                                   .unrealize = virtio_unrealize,
-                                                   .reset = virtio_reset, .bus = TYPE_VIRTIO_BUS);
+static const DeviceOps virtio_dev_ops =
+    DEVICE_OPS(virtio_snapshot, .realize = virtio_realize, .unrealize = virtio_unrealize,
+               .reset = virtio_reset, .bus = TYPE_VIRTIO_BUS);
 QOM_TYPE(virtio_device_type, .name = TYPE_VIRTIO_DEVICE, .parent = TYPE_DEVICE,
          .size = sizeof(VirtioDevice), .abstract = true, .props = virtio_common_props,
          .dev = &virtio_dev_ops);

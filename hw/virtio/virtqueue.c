@@ -175,7 +175,8 @@ static bool chain_walk(ChainBuilder *b, uint16_t head)
         if (d.flags & DESC_F_INDIRECT) {
             if (indirect || !virtio_has(vq->vdev, VIRTIO_F_INDIRECT_DESC) || !d.len ||
                 d.len % DESC_SIZE || d.len / DESC_SIZE > VIRTQ_MAX_SIZE) {
-                virtio_error(vq->vdev, "queue %u: bad indirect table of %u bytes", vq->index, d.len);
+                virtio_error(vq->vdev, "queue %u: bad indirect table of %u bytes", vq->index,
+                             d.len);
                 return false;
             }
             indirect = true;

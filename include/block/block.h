@@ -35,7 +35,8 @@ void blk_preadv(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int
 void blk_pwritev(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int niov, bool fua,
                  BlockComplete done, void *opaque);
 void blk_flush(BlockBackend *blk, BlockComplete done, void *opaque);
-void blk_discard(BlockBackend *blk, uint64_t offset, uint64_t len, BlockComplete done, void *opaque);
+void blk_discard(BlockBackend *blk, uint64_t offset, uint64_t len, BlockComplete done,
+                 void *opaque);
 void blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len, bool may_unmap,
                       BlockComplete done, void *opaque);
 /* Waits (main thread) until nothing is in flight; completions have run. */
@@ -50,7 +51,12 @@ int blk_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, size_t len);
 /* "-drive ..." (and -hda..., -cdrom as sugar): creates the backend; if=none|virtio|pflash|... is kept for the
  * board to pick up with blk_by_interface(). */
 typedef enum BlockInterface {
-    BLK_IF_NONE, BLK_IF_VIRTIO, BLK_IF_PFLASH, BLK_IF_IDE, BLK_IF_SCSI, BLK_IF_FLOPPY,
+    BLK_IF_NONE,
+    BLK_IF_VIRTIO,
+    BLK_IF_PFLASH,
+    BLK_IF_IDE,
+    BLK_IF_SCSI,
+    BLK_IF_FLOPPY,
 } BlockInterface;
 BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error **errp);
 /* "-blockdev" node in key=value or JSON. */

@@ -27,35 +27,35 @@ typedef struct Machine {
     Object obj;
     /* set by the command line before board_init */
     char *kernel, *initrd, *append, *dtb, *firmware /* -bios */, *dumpdtb;
-    char *cpu_model;             /* "rv64,zba=off" */
+    char *cpu_model; /* "rv64,zba=off" */
     uint64_t ram_size;
     SmpConfig smp;
-    char *memory_backend;        /* id of a memory-backend-* */
+    char *memory_backend; /* id of a memory-backend-* */
     char *mem_path;
     bool mem_prealloc;
     bool graphics, nodefaults;
     char *name, *uuid;
-    int64_t rtc_offset_ns;       /* what a clock of the board shows minus the host's (-rtc base=) */
+    int64_t rtc_offset_ns; /* what a clock of the board shows minus the host's (-rtc base=) */
     char *serial[MACHINE_SERIAL_PORTS]; /* chardev ids of -serial, NULL: nothing plugged in */
     /* fabric */
-    MemRegion *system_memory;    /* container of 2^64 */
+    MemRegion *system_memory; /* container of 2^64 */
     AddressSpace *memory;
     MemRegion *ram;
     Clock *clock[CLOCK_KINDS];
-    GBytes *fdt;                 /* what the board hands to the guest (dumpdtb=), or NULL */
-    GPtrArray *cpus;             /* struct CpuState *, by index */
+    GBytes *fdt;     /* what the board hands to the guest (dumpdtb=), or NULL */
+    GPtrArray *cpus; /* struct CpuState *, by index */
     Object *peripheral, *peripheral_anon, *unattached;
-    GArray *reset_hooks;         /* machine_on_reset() */
-    struct Runstate *run;        /* softmmu/runstate.h */
+    GArray *reset_hooks;  /* machine_on_reset() */
+    struct Runstate *run; /* softmmu/runstate.h */
 } Machine;
 
 typedef struct MachineOps {
     /* Builds the whole board. On failure the process ends: partial boards are freed with it. */
     bool (*init)(Machine *m, Error **errp);
-    const char *const *aliases;  /* NULL-terminated */
-    const char *arch;            /* "riscv64" */
+    const char *const *aliases; /* NULL-terminated */
+    const char *arch;           /* "riscv64" */
     const char *default_cpu;
-    const char *default_ram_id;  /* "riscv_virt_board.ram" */
+    const char *default_ram_id; /* "riscv_virt_board.ram" */
     uint64_t default_ram_size;
     unsigned max_cpus;
     bool is_default;
@@ -112,8 +112,13 @@ void machine_reset(Machine *m);
 
 /* From a device or CPU, any thread: what the guest asked for. Carried out by the main loop. */
 typedef enum ShutdownCause {
-    SHUTDOWN_NONE, SHUTDOWN_HOST_QMP_QUIT, SHUTDOWN_HOST_SIGNAL, SHUTDOWN_HOST_UI,
-    SHUTDOWN_GUEST_SHUTDOWN, SHUTDOWN_GUEST_RESET, SHUTDOWN_GUEST_PANIC,
+    SHUTDOWN_NONE,
+    SHUTDOWN_HOST_QMP_QUIT,
+    SHUTDOWN_HOST_SIGNAL,
+    SHUTDOWN_HOST_UI,
+    SHUTDOWN_GUEST_SHUTDOWN,
+    SHUTDOWN_GUEST_RESET,
+    SHUTDOWN_GUEST_PANIC,
     SHUTDOWN_HOST_QMP_SYSTEM_RESET,
 } ShutdownCause;
 void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status);

@@ -23,7 +23,7 @@ typedef struct NetCard {
     NetBackend *peer; /* NULL: unplugged cable */
     const NetCardOps *ops;
     void *opaque;
-    char *name;       /* device id or model.N, for info network */
+    char *name; /* device id or model.N, for info network */
     uint8_t mac[6];
     bool link_down;
 } NetCard;
@@ -43,7 +43,10 @@ char *net_format_mac(const uint8_t mac[6]);
 
 /* -netdev, -net, -nic.  For -nic/-net nic the board asks net_next_nic() for the cards to make. */
 bool net_new_netdev(const char *optarg, Error **errp) MUST_CHECK;
-typedef struct NicConfig { char *model, *netdev, *mac; bool used; } NicConfig;
+typedef struct NicConfig {
+    char *model, *netdev, *mac;
+    bool used;
+} NicConfig;
 bool net_add_nic_option(const char *optarg, bool legacy_net, Error **errp) MUST_CHECK;
 NicConfig *net_next_nic(void); /* NULL: no more; marks it used */
 bool net_remove(const char *id, Error **errp) MUST_CHECK;

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BIT(n)       (1U << (n))
-#define BIT_ULL(n)   (1ULL << (n))
-#define MASK_ULL(n)  ((n) >= 64 ? ~0ULL : (1ULL << (n)) - 1)
+#define BIT(n)      (1U << (n))
+#define BIT_ULL(n)  (1ULL << (n))
+#define MASK_ULL(n) ((n) >= 64 ? ~0ULL : (1ULL << (n)) - 1)
 
 /* The field of @len bits (1..64) of @value that starts at bit @start. */
 static inline uint64_t extract64(uint64_t value, unsigned start, unsigned len)

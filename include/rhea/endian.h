@@ -7,18 +7,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#define RHEA_DEFINE_LDST(bits, suffix, to_host, from_host)               \
-    static inline uint##bits##_t ld##bits##_##suffix(const void *p)      \
-    {                                                                    \
-        uint##bits##_t v;                                                \
-                                                                         \
-        memcpy(&v, p, sizeof(v));                                        \
-        return to_host(v);                                               \
-    }                                                                    \
-    static inline void st##bits##_##suffix(void *p, uint##bits##_t v)    \
-    {                                                                    \
-        v = from_host(v);                                                \
-        memcpy(p, &v, sizeof(v));                                        \
+#define RHEA_DEFINE_LDST(bits, suffix, to_host, from_host)                                         \
+    static inline uint##bits##_t ld##bits##_##suffix(const void *p)                                \
+    {                                                                                              \
+        uint##bits##_t v;                                                                          \
+                                                                                                   \
+        memcpy(&v, p, sizeof(v));                                                                  \
+        return to_host(v);                                                                         \
+    }                                                                                              \
+    static inline void st##bits##_##suffix(void *p, uint##bits##_t v)                              \
+    {                                                                                              \
+        v = from_host(v);                                                                          \
+        memcpy(p, &v, sizeof(v));                                                                  \
     }
 
 RHEA_DEFINE_LDST(16, le, le16toh, htole16)

@@ -13,18 +13,18 @@
 
 typedef enum LogMask {
     LOG_GUEST_ERROR = 1 << 0, /* the guest did something wrong; "guest_errors" */
-    LOG_UNIMP       = 1 << 1, /* the guest wants what is not modelled; "unimp" */
-    LOG_IN_ASM      = 1 << 2, /* guest code of each block translated */
-    LOG_IR          = 1 << 3, /* "op": IR before optimisation */
-    LOG_IR_OPT      = 1 << 4, /* "op_opt": IR after optimisation */
-    LOG_OUT_ASM     = 1 << 5, /* host code */
-    LOG_INT         = 1 << 6, /* interrupts and exceptions */
-    LOG_MMU         = 1 << 7, /* TLB fills, faults and flushes */
-    LOG_EXEC        = 1 << 8, /* each block entered from the loop */
-    LOG_CPU         = 1 << 9, /* registers at each of those */
-    LOG_IRQ         = 1 << 10, /* interrupt lines */
-    LOG_RESET       = 1 << 11, /* "cpu_reset" */
-    LOG_TRACE       = 1 << 12, /* any trace event is on */
+    LOG_UNIMP = 1 << 1,       /* the guest wants what is not modelled; "unimp" */
+    LOG_IN_ASM = 1 << 2,      /* guest code of each block translated */
+    LOG_IR = 1 << 3,          /* "op": IR before optimisation */
+    LOG_IR_OPT = 1 << 4,      /* "op_opt": IR after optimisation */
+    LOG_OUT_ASM = 1 << 5,     /* host code */
+    LOG_INT = 1 << 6,         /* interrupts and exceptions */
+    LOG_MMU = 1 << 7,         /* TLB fills, faults and flushes */
+    LOG_EXEC = 1 << 8,        /* each block entered from the loop */
+    LOG_CPU = 1 << 9,         /* registers at each of those */
+    LOG_IRQ = 1 << 10,        /* interrupt lines */
+    LOG_RESET = 1 << 11,      /* "cpu_reset" */
+    LOG_TRACE = 1 << 12,      /* any trace event is on */
 } LogMask;
 
 extern uint32_t log_mask; /* read without a lock; see log_enabled() */
@@ -67,14 +67,14 @@ void trace_emit(const TraceEvent *ev, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool trace_enable(const char *pattern, Error **errp) MUST_CHECK;
 void trace_print_help(FILE *out);
 
-#define TRACE(event, ...)                                                                  \
-    do {                                                                                   \
-        static TraceEvent trace_ev_ = {#event, false};                                     \
-        static TraceEvent *const trace_ref_                                                \
-            __attribute__((section("rhea_trace"), used)) = &trace_ev_;                     \
-        if (unlikely(trace_ref_->enabled)) {                                               \
-            trace_emit(&trace_ev_, __VA_ARGS__);                                           \
-        }                                                                                  \
+#define TRACE(event, ...)                                                                          \
+    do {                                                                                           \
+        static TraceEvent trace_ev_ = {#event, false};                                             \
+        static TraceEvent *const trace_ref_ __attribute__((section("rhea_trace"), used)) =         \
+            &trace_ev_;                                                                            \
+        if (unlikely(trace_ref_->enabled)) {                                                       \
+            trace_emit(&trace_ev_, __VA_ARGS__);                                                   \
+        }                                                                                          \
     } while (0)
 
 #endif

@@ -21,12 +21,13 @@ typedef enum MemAccess { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC } MemAccess;
 
 /* What a page walk yields. */
 typedef struct TlbFill {
-    GuestPA pa;          /* of va */
-    uint64_t page_size;  /* naturally aligned power of two >= 4096, over which pa - va and prot hold;
+    GuestPA pa;         /* of va */
+    uint64_t page_size; /* naturally aligned power of two >= 4096, over which pa - va and prot hold;
                           * 1: good for this access only (PMP or watchpoint inside the page) */
-    uint8_t prot;        /* 1 read, 2 write, 4 exec: what may go into the TLB (no write while D is clear) */
-    bool global;         /* survives address-space switches */
-    bool untranslated;   /* no translation is on: page flushes do not concern the mapping */
+    uint8_t
+        prot;    /* 1 read, 2 write, 4 exec: what may go into the TLB (no write while D is clear) */
+    bool global; /* survives address-space switches */
+    bool untranslated; /* no translation is on: page flushes do not concern the mapping */
 } TlbFill;
 
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
@@ -41,21 +42,24 @@ typedef uint64_t CpuKey;
 typedef struct Translate {
     Ir *ir;
     CpuKey key;
-    const void *model;       /* CpuState.model: the CPU's fixed features; nothing else of it may be read */
-    uint32_t page_off;       /* of the first instruction in its page */
-    unsigned max_insns;      /* >= 1 */
-    const uint8_t *page;     /* the 4096 bytes of the page */
-    const uint8_t *next_page; /* of the virtually next page, or NULL when it cannot be fetched from */
+    const void
+        *model; /* CpuState.model: the CPU's fixed features; nothing else of it may be read */
+    uint32_t page_off;   /* of the first instruction in its page */
+    unsigned max_insns;  /* >= 1 */
+    const uint8_t *page; /* the 4096 bytes of the page */
+    const uint8_t
+        *next_page; /* of the virtually next page, or NULL when it cannot be fetched from */
     /* results */
-    uint32_t size;           /* guest bytes, may run over the page end by one instruction */
+    uint32_t size; /* guest bytes, may run over the page end by one instruction */
     unsigned ninsns;
-    bool needs_next;         /* an instruction straddles into next_page, and that was NULL: the block ends before it;
+    bool
+        needs_next; /* an instruction straddles into next_page, and that was NULL: the block ends before it;
                               * if it is the first, size is 0 and the loop raises the fetch fault */
 } Translate;
 
 typedef struct CpuOps {
     const IrTarget *ir;
-    size_t env_size;        /* struct that starts with TcgEnv */
+    size_t env_size; /* struct that starts with TcgEnv */
     unsigned min_insn_bytes;
 
     /* Emits IR for guest instructions from tx->page_off until the block ends; always ends the IR with
@@ -84,7 +88,7 @@ typedef struct CpuOps {
 
     void (*reset)(CpuState *cpu);
     void (*set_pc)(CpuState *cpu, GuestVA pc);
-    void (*dump)(CpuState *cpu, GString *out);  /* info registers */
+    void (*dump)(CpuState *cpu, GString *out); /* info registers */
     /* Text of the instruction at @code (len bytes there) into buf; its length, 0 when undecodable. */
     unsigned (*disas)(const void *model, GuestVA pc, const uint8_t *code, size_t len, char *buf,
                       size_t bufsize);
@@ -95,13 +99,13 @@ struct CpuState {
     Device dev;
     const CpuOps *ops;
     TcgEnv *env;
-    const void *model;       /* fixed features, what translate() may see */
+    const void *model; /* fixed features, what translate() may see */
     unsigned index;
     AddressSpace *as;
-    struct AccelCpu *accel;  /* the accelerator's per-vCPU data */
+    struct AccelCpu *accel; /* the accelerator's per-vCPU data */
 
     /* vCPU thread writes, others read atomically */
-    bool halted;             /* WFI: waits for has_work() */
+    bool halted; /* WFI: waits for has_work() */
     /* Exception set by tlb_fill, helpers etc., consumed by deliver(); target numbers; -1: none */
     int32_t exception;
 
@@ -110,9 +114,9 @@ struct CpuState {
 
     /* gdbstub */
     bool singlestep;
-    GArray *breakpoints;     /* GuestVA */
-    GArray *watchpoints;     /* CpuWatch */
-    GuestVA watch_hit;       /* valid when the CPU stopped with CPU_STOP_WATCH */
+    GArray *breakpoints; /* GuestVA */
+    GArray *watchpoints; /* CpuWatch */
+    GuestVA watch_hit;   /* valid when the CPU stopped with CPU_STOP_WATCH */
 };
 
 /* --- Supplied by the accelerator, for CPU models, devices and boards --- */

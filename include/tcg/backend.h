@@ -24,18 +24,18 @@ typedef enum CodeExitKind {
 typedef struct CodeExit {
     uint32_t jump_off; /* opaque to everyone but the backend's link functions */
     uint32_t guard_off;
-    int32_t page_rel;  /* destination */
-    uint8_t kind;      /* CodeExitKind */
-    bool backward;     /* checks exit_request before it goes */
+    int32_t page_rel; /* destination */
+    uint8_t kind;     /* CodeExitKind */
+    bool backward;    /* checks exit_request before it goes */
 } CodeExit;
 
 typedef struct CodeBlock {
-    uint8_t *rw;        /* where the code is written ... */
-    const uint8_t *rx;  /* ... and where it runs (the same memory, mapped twice) */
+    uint8_t *rw;       /* where the code is written ... */
+    const uint8_t *rx; /* ... and where it runs (the same memory, mapped twice) */
     uint32_t size;
     uint32_t hot_size;   /* of it, what lies before the out-of-line parts ... */
     uint32_t hot_ninsns; /* ... and its host instructions */
-    CodePoint *points;  /* owned by the caller's arena, see CodeArena */
+    CodePoint *points;   /* owned by the caller's arena, see CodeArena */
     uint32_t npoints;
     CodeExit *exits;
     uint32_t nexits;

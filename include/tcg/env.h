@@ -96,7 +96,7 @@ typedef struct TcgEnv {
     uint64_t ctx;
     /* Where in translated code the running helper was called; 0 when no translated code is below. */
     uintptr_t host_ra;
-    void *const *runtime;          /* backend: stubs and C entry points, by index */
+    void *const *runtime;           /* backend: stubs and C entry points, by index */
     const struct IrHelper *helpers; /* the target's helper table */
     struct CpuState *cpu;
 } TcgEnv;

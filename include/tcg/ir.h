@@ -42,7 +42,16 @@ enum {
 };
 
 typedef enum IrCond {
-    IR_EQ, IR_NE, IR_LT, IR_GE, IR_LE, IR_GT, IR_LTU, IR_GEU, IR_LEU, IR_GTU,
+    IR_EQ,
+    IR_NE,
+    IR_LT,
+    IR_GE,
+    IR_LE,
+    IR_GT,
+    IR_LTU,
+    IR_GEU,
+    IR_LEU,
+    IR_GTU,
 } IrCond;
 
 typedef enum IrFcmp {
@@ -54,17 +63,24 @@ typedef enum IrFcmp {
 } IrFcmp;
 
 typedef enum IrRound {
-    IR_ROUND_NEAREST,   /* ties to even */
+    IR_ROUND_NEAREST, /* ties to even */
     IR_ROUND_ZERO,
     IR_ROUND_DOWN,
     IR_ROUND_UP,
     IR_ROUND_NEAREST_MAX, /* ties away from zero: never in fp_round while FP ops run; helpers only */
-    IR_ROUND_CURRENT,   /* in an insn: what fp_round says */
+    IR_ROUND_CURRENT,     /* in an insn: what fp_round says */
 } IrRound;
 
 typedef enum IrAtomic {
-    IR_XCHG, IR_ATOMIC_ADD, IR_ATOMIC_AND, IR_ATOMIC_OR, IR_ATOMIC_XOR,
-    IR_ATOMIC_MIN, IR_ATOMIC_MAX, IR_ATOMIC_MINU, IR_ATOMIC_MAXU,
+    IR_XCHG,
+    IR_ATOMIC_ADD,
+    IR_ATOMIC_AND,
+    IR_ATOMIC_OR,
+    IR_ATOMIC_XOR,
+    IR_ATOMIC_MIN,
+    IR_ATOMIC_MAX,
+    IR_ATOMIC_MINU,
+    IR_ATOMIC_MAXU,
 } IrAtomic;
 
 typedef enum IrJumpKind { IR_JUMP, IR_CALL_JUMP, IR_RET } IrJumpKind;
@@ -77,8 +93,11 @@ enum { IR_FENCE_RR = 1, IR_FENCE_RW = 2, IR_FENCE_WR = 4, IR_FENCE_WW = 8, IR_FE
 /* Memory-operation byte: width (log2 of bytes), sign extension, natural alignment demanded. */
 typedef uint8_t IrMem;
 enum {
-    IR_MEM_8 = 0, IR_MEM_16 = 1, IR_MEM_32 = 2, IR_MEM_64 = 3,
-    IR_MEM_SIZE = 3,      /* mask */
+    IR_MEM_8 = 0,
+    IR_MEM_16 = 1,
+    IR_MEM_32 = 2,
+    IR_MEM_64 = 3,
+    IR_MEM_SIZE = 3, /* mask */
     IR_MEM_SIGNED = 1 << 2,
     IR_MEM_ALIGN = 1 << 3, /* a misaligned address faults (tlb_fill gets it) instead of working */
     IR_MEM_ACQUIRE = 1 << 4,
@@ -109,7 +128,7 @@ typedef struct IrGlobal {
 
 /* A helper with neither PURE nor STATE has effects elsewhere, but touches no global and cannot leave. */
 enum {
-    IR_HELPER_PURE = 1 << 0,  /* result depends on arguments only; touches no global; cannot leave */
+    IR_HELPER_PURE = 1 << 0, /* result depends on arguments only; touches no global; cannot leave */
     IR_HELPER_STATE = 1 << 1, /* may read and write globals, may raise (not return) */
     IR_HELPER_FP = 1 << 2,    /* uses fp_round and fp_flags in env */
     IR_HELPER_LAST = 1 << 3,  /* never returns: always raises */
@@ -143,7 +162,7 @@ typedef struct Ir {
     IrInsn *insns; /* cap of them: IR_MAX_INSNS, or n in an ir_dup() */
     unsigned n;
     unsigned cap;
-    bool overflow; /* more than fits was emitted: translate fewer guest insns */
+    bool overflow;             /* more than fits was emitted: translate fewer guest insns */
     struct IrScratch *scratch; /* the passes' own */
 } Ir;
 
@@ -187,11 +206,26 @@ IrType ir_type(const Ir *ir, IrVal v);
 /* Unary and binary operations: the type is that of @a (TRUNC, SEXT32, ZEXT32: the op's own). */
 IrVal ir_un(Ir *ir, IrOp op, IrVal a);
 IrVal ir_bin(Ir *ir, IrOp op, IrVal a, IrVal b);
-static inline IrVal ir_add(Ir *ir, IrVal a, IrVal b) { return ir_bin(ir, IR_ADD, a, b); }
-static inline IrVal ir_sub(Ir *ir, IrVal a, IrVal b) { return ir_bin(ir, IR_SUB, a, b); }
-static inline IrVal ir_and(Ir *ir, IrVal a, IrVal b) { return ir_bin(ir, IR_AND, a, b); }
-static inline IrVal ir_or(Ir *ir, IrVal a, IrVal b) { return ir_bin(ir, IR_OR, a, b); }
-static inline IrVal ir_xor(Ir *ir, IrVal a, IrVal b) { return ir_bin(ir, IR_XOR, a, b); }
+static inline IrVal ir_add(Ir *ir, IrVal a, IrVal b)
+{
+    return ir_bin(ir, IR_ADD, a, b);
+}
+static inline IrVal ir_sub(Ir *ir, IrVal a, IrVal b)
+{
+    return ir_bin(ir, IR_SUB, a, b);
+}
+static inline IrVal ir_and(Ir *ir, IrVal a, IrVal b)
+{
+    return ir_bin(ir, IR_AND, a, b);
+}
+static inline IrVal ir_or(Ir *ir, IrVal a, IrVal b)
+{
+    return ir_bin(ir, IR_OR, a, b);
+}
+static inline IrVal ir_xor(Ir *ir, IrVal a, IrVal b)
+{
+    return ir_bin(ir, IR_XOR, a, b);
+}
 
 IrVal ir_setcond(Ir *ir, IrType type, IrCond cond, IrVal a, IrVal b);
 IrVal ir_movcond(Ir *ir, IrCond cond, IrVal a, IrVal b, IrVal if_true, IrVal if_false);

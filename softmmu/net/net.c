@@ -218,8 +218,9 @@ bool net_parse_mac(const char *text, uint8_t mac[6], Error **errp)
     unsigned b[6];
     int end = 0;
 
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-               &end) != 6 || text[end]) {
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) !=
+            6 ||
+        text[end]) {
         return error_fail(errp, "'%s' is not an Ethernet address (accepted: 52:54:00:12:34:56)",
                           text);
     }

@@ -17,7 +17,7 @@ typedef struct UserNet {
     NetBackend *nb;
     Slirp *slirp;
     GSource *source;
-    GArray *polls;   /* GPollFD *, registered with the source for this turn */
+    GArray *polls; /* GPollFD *, registered with the source for this turn */
     uint32_t timeout_ms;
     bool restricted;
     struct in_addr net, mask;
@@ -111,7 +111,9 @@ static gboolean user_dispatch(GSource *source, GSourceFunc unused, gpointer unus
 }
 
 static GSourceFuncs user_source_funcs = {
-    .prepare = user_prepare, .check = user_check, .dispatch = user_dispatch,
+    .prepare = user_prepare,
+    .check = user_check,
+    .dispatch = user_dispatch,
 };
 
 /* --- What libslirp asks of us --- */
@@ -257,8 +259,10 @@ static bool add_hostfwd(UserNet *s, const char *rule, Error **errp)
 
     if (g_strv_length(host) != 3 || g_strv_length(guest) != 2 ||
         (*host[0] && strcmp(host[0], "tcp") && strcmp(host[0], "udp"))) {
-        return error_fail(errp, "-netdev user: hostfwd '%s' is not understood (accepted: "
-                          "tcp|udp:[hostaddr]:hostport-[guestaddr]:guestport)", rule);
+        return error_fail(errp,
+                          "-netdev user: hostfwd '%s' is not understood (accepted: "
+                          "tcp|udp:[hostaddr]:hostport-[guestaddr]:guestport)",
+                          rule);
     }
     udp = !strcmp(host[0], "udp");
     if (!hostfwd_port(rule, host[2], &host_port, errp) ||
@@ -280,8 +284,9 @@ static bool add_hostfwd(UserNet *s, const char *rule, Error **errp)
 }
 
 static const char *const user_keys[] = {
-    "id", "net", "host", "dhcpstart", "dns", "hostname", "domainname", "dnssearch", "restrict",
-    "hostfwd", "tftp", "bootfile", "tftp-server-name", "ipv4", "ipv6", "model", "mac", NULL,
+    "id",        "net",      "host",    "dhcpstart", "dns",      "hostname",         "domainname",
+    "dnssearch", "restrict", "hostfwd", "tftp",      "bootfile", "tftp-server-name", "ipv4",
+    "ipv6",      "model",    "mac",     NULL,
 };
 
 static bool take_config(UserNet *s, Opts *o, SlirpConfig *cfg, Error **errp)

@@ -19,8 +19,8 @@ uint32_t fdt_build_phandle(void *fdt, const char *path);
 
 void fdt_build_cells_n(void *fdt, const char *path, const char *name, const uint32_t *cells,
                        size_t n);
-#define fdt_build_cells(fdt, path, name, ...)                          \
-    fdt_build_cells_n(fdt, path, name, (const uint32_t[]){__VA_ARGS__}, \
+#define fdt_build_cells(fdt, path, name, ...)                                                      \
+    fdt_build_cells_n(fdt, path, name, (const uint32_t[]){__VA_ARGS__},                            \
                       sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 void fdt_build_string(void *fdt, const char *path, const char *name, const char *value);
 /* @list ends with NULL. */

@@ -17,14 +17,31 @@ enum { PCI_CONFIG_SIZE = 4096, PCI_DEVFN_MAX = 256, PCI_NUM_BARS = 6, PCI_NUM_PI
 
 /* Configuration header offsets (6.1). */
 enum {
-    PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06,
-    PCI_REVISION = 0x08, PCI_CLASS_PROG = 0x09, PCI_CLASS_DEVICE = 0x0a, PCI_CACHE_LINE = 0x0c,
-    PCI_HEADER_TYPE = 0x0e, PCI_BAR0 = 0x10, PCI_SUBSYSTEM_VENDOR = 0x2c, PCI_SUBSYSTEM_ID = 0x2e,
-    PCI_CAPABILITIES = 0x34, PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d,
+    PCI_VENDOR_ID = 0x00,
+    PCI_DEVICE_ID = 0x02,
+    PCI_COMMAND = 0x04,
+    PCI_STATUS = 0x06,
+    PCI_REVISION = 0x08,
+    PCI_CLASS_PROG = 0x09,
+    PCI_CLASS_DEVICE = 0x0a,
+    PCI_CACHE_LINE = 0x0c,
+    PCI_HEADER_TYPE = 0x0e,
+    PCI_BAR0 = 0x10,
+    PCI_SUBSYSTEM_VENDOR = 0x2c,
+    PCI_SUBSYSTEM_ID = 0x2e,
+    PCI_CAPABILITIES = 0x34,
+    PCI_INTERRUPT_LINE = 0x3c,
+    PCI_INTERRUPT_PIN = 0x3d,
     PCI_CAP_START = 0x40,
 };
-enum { PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4,
-       PCI_COMMAND_INTX_DISABLE = 0x400, PCI_STATUS_INTX = 8, PCI_STATUS_CAPS = 0x10 };
+enum {
+    PCI_COMMAND_IO = 1,
+    PCI_COMMAND_MEMORY = 2,
+    PCI_COMMAND_MASTER = 4,
+    PCI_COMMAND_INTX_DISABLE = 0x400,
+    PCI_STATUS_INTX = 8,
+    PCI_STATUS_CAPS = 0x10
+};
 enum { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
 enum { PCI_BAR_IO = 1, PCI_BAR_64 = 4, PCI_BAR_PREFETCH = 8 };
 
@@ -33,7 +50,7 @@ typedef struct PciDevice PciDevice;
 typedef struct PciBar {
     MemRegion *mr;
     uint64_t size;
-    uint8_t flags;   /* PCI_BAR_* */
+    uint8_t flags; /* PCI_BAR_* */
     bool mapped;
 } PciBar;
 
@@ -59,7 +76,7 @@ typedef struct PciDeviceOps {
 struct PciDevice {
     Device dev;
     /* properties */
-    int addr;        /* slot << 3 | function; -1: the first free slot */
+    int addr; /* slot << 3 | function; -1: the first free slot */
     /* wiring */
     struct PciBus *bus;
     PciBar bars[PCI_NUM_BARS];

@@ -21,20 +21,30 @@
 
 /* Section 5. */
 enum {
-    VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4,
+    VIRTIO_ID_NET = 1,
+    VIRTIO_ID_BLOCK = 2,
+    VIRTIO_ID_CONSOLE = 3,
+    VIRTIO_ID_RNG = 4,
     VIRTIO_ID_BALLOON = 5,
 };
 
 /* Section 2.1. */
 enum {
-    VIRTIO_STATUS_ACKNOWLEDGE = 1, VIRTIO_STATUS_DRIVER = 2, VIRTIO_STATUS_DRIVER_OK = 4,
-    VIRTIO_STATUS_FEATURES_OK = 8, VIRTIO_STATUS_NEEDS_RESET = 64, VIRTIO_STATUS_FAILED = 128,
+    VIRTIO_STATUS_ACKNOWLEDGE = 1,
+    VIRTIO_STATUS_DRIVER = 2,
+    VIRTIO_STATUS_DRIVER_OK = 4,
+    VIRTIO_STATUS_FEATURES_OK = 8,
+    VIRTIO_STATUS_NEEDS_RESET = 64,
+    VIRTIO_STATUS_FAILED = 128,
 };
 
 /* Section 6: feature bit numbers. */
 enum {
-    VIRTIO_F_INDIRECT_DESC = 28, VIRTIO_F_EVENT_IDX = 29, VIRTIO_F_VERSION_1 = 32,
-    VIRTIO_F_ACCESS_PLATFORM = 33, VIRTIO_F_RING_RESET = 40,
+    VIRTIO_F_INDIRECT_DESC = 28,
+    VIRTIO_F_EVENT_IDX = 29,
+    VIRTIO_F_VERSION_1 = 32,
+    VIRTIO_F_ACCESS_PLATFORM = 33,
+    VIRTIO_F_RING_RESET = 40,
 };
 #define VIRTIO_FEATURE(bit) (1ULL << (bit))
 
@@ -49,7 +59,7 @@ typedef struct VirtQueue VirtQueue;
 typedef struct VirtqElement {
     uint16_t head;
     unsigned out_num, in_num;
-    size_t out_len, in_len;   /* bytes in all */
+    size_t out_len, in_len; /* bytes in all */
     struct iovec *out, *in;
 } VirtqElement;
 
@@ -63,8 +73,8 @@ struct VirtQueue {
     /* guest-visible: saved by the core */
     uint16_t size;
     bool ready;
-    uint64_t desc, avail, used;   /* guest-physical */
-    uint16_t vector;              /* MSI-X, the transport's */
+    uint64_t desc, avail, used; /* guest-physical */
+    uint16_t vector;            /* MSI-X, the transport's */
     uint16_t last_avail, used_idx, signalled_used;
     bool signalled_valid;
     bool notify_disabled;
@@ -77,11 +87,11 @@ typedef struct VirtioDeviceOps {
     uint16_t config_size;
     /* Device-specific feature bits offered, given the properties. */
     uint64_t (*features)(VirtioDevice *vdev);
-    void (*features_ready)(VirtioDevice *vdev);  /* driver has chosen: vdev->features */
+    void (*features_ready)(VirtioDevice *vdev); /* driver has chosen: vdev->features */
     /* @buf is config_size bytes, little-endian. set_config gets what the driver wrote merged in. */
     void (*get_config)(VirtioDevice *vdev, uint8_t *buf);
     void (*set_config)(VirtioDevice *vdev, const uint8_t *buf);
-    void (*status_changed)(VirtioDevice *vdev);  /* DRIVER_OK set, or VM state: start work */
+    void (*status_changed)(VirtioDevice *vdev); /* DRIVER_OK set, or VM state: start work */
 } VirtioDeviceOps;
 
 /* What a transport supplies. */
@@ -95,14 +105,14 @@ struct VirtioDevice {
     /* wiring */
     const VirtioTransportOps *transport;
     void *transport_opaque;
-    AddressSpace *as;             /* DMA goes through it */
+    AddressSpace *as; /* DMA goes through it */
     VirtQueue *vqs;
     unsigned nqueues;
     /* properties */
     bool event_idx, indirect_desc;
     /* guest-visible: saved by the core */
-    uint64_t host_features;       /* offered */
-    uint64_t features;            /* accepted */
+    uint64_t host_features; /* offered */
+    uint64_t features;      /* accepted */
     uint8_t status;
     uint8_t isr;
     uint32_t config_generation;
@@ -121,8 +131,7 @@ static inline bool virtio_has(const VirtioDevice *vdev, unsigned bit)
 }
 static inline bool virtio_driver_ok(const VirtioDevice *vdev)
 {
-    return (vdev->status & VIRTIO_STATUS_DRIVER_OK) &&
-           !(vdev->status & VIRTIO_STATUS_NEEDS_RESET);
+    return (vdev->status & VIRTIO_STATUS_DRIVER_OK) && !(vdev->status & VIRTIO_STATUS_NEEDS_RESET);
 }
 /* Configuration changed: generation and interrupt. */
 void virtio_config_changed(VirtioDevice *vdev);
@@ -145,7 +154,8 @@ void vq_set_notification(VirtQueue *vq, bool on);
 
 /* Copies between a flat buffer and the iovec from byte @offset; the bytes copied. */
 size_t iov_to_buf(const struct iovec *iov, unsigned n, size_t offset, void *buf, size_t len);
-size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const void *buf, size_t len);
+size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const void *buf,
+                    size_t len);
 
 /* --- For transports --- */
 
