@@ -469,15 +469,21 @@ static void port_snapshot(Device *dev, Snapshot *sn)
 {
     SerialPort *p = (SerialPort *)dev;
 
-    /* A chain in hand goes back: the new machine sends it again from where the ring stands. */
-    if (!snap_loading(sn) && p->tx_chain) {
-        vq_unpop(p->tx, p->tx_chain);
+    /* Saved as not taken (see virtio.c); what this machine had in hand is not the loaded one's. */
+    if (snap_loading(sn) && p->tx_chain) {
+        vq_detach(p->tx, p->tx_chain);
         p->tx_chain = NULL;
     }
     snap_section(sn, "virtio-serial-port", 1);
     snap_bool(sn, &p->guest_open);
     snap_u32_max(sn, &p->pending_len, CHUNK);
     snap_bytes(sn, p->pending, sizeof(p->pending));
+}
+
+/* The driver has kicked for what waits in the ring; it does not do so again. */
+static void port_after_load(Device *dev)
+{
+    port_transmit(dev);
 }
 
 static const PropDesc port_props[] = {
@@ -488,7 +494,8 @@ static const PropDesc port_props[] = {
 
 static const DeviceOps port_ops =
     DEVICE_OPS(port_snapshot, .realize = port_realize, .unrealize = port_unrealize,
-               .bus = TYPE_SERIAL_BUS, .category = "Input devices", .user_creatable = true);
+               .after_load = port_after_load, .bus = TYPE_SERIAL_BUS, .category = "Input devices",
+               .user_creatable = true);
 QOM_TYPE(port_type, .name = TYPE_SERIAL_PORT, .parent = TYPE_DEVICE, .size = sizeof(SerialPort),
          .abstract = true, .props = port_props, .dev = &port_ops);
 

@@ -260,7 +260,14 @@ static void virtio_snapshot(Device *dev, Snapshot *sn)
         VirtQueue *vq = &vdev->vqs[i];
 
         snap_fields(sn, &vq->size, &vq->ready, &vq->desc, &vq->avail, &vq->used, &vq->vector);
-        snap_fields(sn, &vq->last_avail, &vq->used_idx, &vq->signalled_used, &vq->signalled_valid,
+        /* A chain in hand was not answered: the loaded machine takes it from the ring again. */
+        uint16_t unanswered = vq->last_avail - vq->in_flight;
+
+        snap_u16(sn, &unanswered);
+        if (snap_loading(sn)) {
+            vq->last_avail = unanswered;
+        }
+        snap_fields(sn, &vq->used_idx, &vq->signalled_used, &vq->signalled_valid,
                     &vq->notify_disabled);
         if (snap_loading(sn) && vq->size && (!is_power_of_2(vq->size) || vq->size > vq->max_size)) {
             snap_fail(sn, "%s: queue %u has the impossible size %u", dev->obj.type->name, i,
