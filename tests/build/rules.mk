@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# The build itself: configure, other compilers, the installed tree.
+
+fast-checks += tests/build/configure.py
