@@ -44,7 +44,7 @@ def leave(m):
 def to_shell(accel, harts, timeout):
     rhea.need_accel(accel)
     with linux("-accel", accel, "-smp", harts) as m:
-        m.expect(r"Linux version 6\.", timeout)
+        m.expect(r"Linux version \d", timeout)
         m.expect(r"rhea-guest: ready", timeout)
         assert m.run("nproc", timeout) == str(harts)
         assert "processor" in m.run("cat /proc/cpuinfo", timeout)
@@ -203,7 +203,7 @@ def reboot_boots_again():
         m.expect(r"rhea-guest: ready", 180)
         m.send("reboot -f\n")
         m.expect(r"reboot: Restarting system", 30)
-        m.expect(r"Linux version 6\.", 60)
+        m.expect(r"Linux version \d", 60)
         m.expect(r"rhea-guest: ready", 180)
         leave(m)
 

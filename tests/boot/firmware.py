@@ -129,7 +129,7 @@ def u_boot_boots_linux_from_disk():
         with rhea.Machine("-kernel", UBOOT_S, "-drive", f"file={disk},format=raw,if=none,id=d",
                           "-device", "virtio-blk-device,drive=d", memory="1G") as m:
             m.expect(r"extlinux/extlinux.conf", 60)
-            m.expect(r"Linux version 6\.", 120)
+            m.expect(r"Linux version \d", 120)
             m.expect(r"rhea-guest: ready", 120)
             assert "rhea.from=disk" in m.run("cat /proc/cmdline")
             m.send("exit\n")
