@@ -7,8 +7,10 @@
 #include "rhea/osdep.h"
 
 #include "accel/core/engine.h"
+#include "rhea/atomic.h"
 #include "rhea/bits.h"
 #include "rhea/endian.h"
+#include "tcg/tlb.h"
 
 typedef struct Access {
     EngineCpu *ec;
@@ -17,6 +19,18 @@ typedef struct Access {
     unsigned mmu;
     MemAccess kind;
 } Access;
+
+/* An access in one piece or two, each in a page that has been looked up. */
+typedef struct AccessPart {
+    TlbEntry te;
+    GuestVA va;
+    unsigned size;
+} AccessPart;
+
+typedef struct AccessParts {
+    AccessPart part[2];
+    unsigned n;
+} AccessParts;
 
 static NORETURN void access_leave(Access *a)
 {
@@ -114,22 +128,52 @@ static uint64_t access_load_in_page(Access *a, const TlbEntry *te, GuestVA va, u
     return te->host ? host_load(te->host + off, size) : access_load_io(a, va, te->pa + off, size);
 }
 
-static uint64_t rt_load(TcgEnv *env, uint64_t va, uint32_t info)
+static unsigned access_room(GuestVA va)
+{
+    return TCG_PAGE_SIZE - (va & ~TCG_PAGE_MASK);
+}
+
+/* Looks up the page of every byte: nothing faults behind it but a device. */
+static void access_split(Access *a, AccessParts *p)
+{
+    unsigned first = MIN(a->size, access_room(a->va));
+
+    *p = (AccessParts){.n = 1};
+    p->part[0] = (AccessPart){*access_page(a, a->va, first), a->va, first};
+    if (first < a->size) {
+        GuestVA va = a->va + first;
+
+        p->n = 2;
+        p->part[1] = (AccessPart){*access_page(a, va, a->size - first), va, a->size - first};
+    }
+}
+
+static uint64_t access_load_parts(Access *a, const AccessParts *p)
+{
+    uint64_t v = 0;
+
+    for (unsigned i = 0, shift = 0; i < p->n; i++) {
+        const AccessPart *part = &p->part[i];
+
+        v |= access_load_in_page(a, &part->te, part->va, part->size) << shift;
+        shift += 8 * part->size;
+    }
+    return v;
+}
+
+uint64_t access_load(TcgEnv *env, uint64_t va, uint32_t info)
 {
     Access a = access_begin(env, va, info, ACCESS_READ);
-    uint64_t room = TCG_PAGE_SIZE - (va & ~TCG_PAGE_MASK);
-    TlbEntry first, *te;
-    uint64_t low;
+    AccessParts parts;
 
-    if (a.size <= room) {
-        te = access_page(&a, va, a.size);
+    if (a.size <= access_room(va)) {
+        TlbEntry *te = access_page(&a, va, a.size);
+
         tlb_fill_inline(a.ec, va, a.mmu, ACCESS_READ, te);
         return access_load_in_page(&a, te, va, a.size);
     }
-    first = *access_page(&a, va, room);
-    te = access_page(&a, va + room, a.size - room);
-    low = access_load_in_page(&a, &first, va, room);
-    return low | access_load_in_page(&a, te, va + room, a.size - room) << 8 * room;
+    access_split(&a, &parts);
+    return access_load_parts(&a, &parts);
 }
 
 /* --- Stores --- */
@@ -207,50 +251,76 @@ static void access_store_in_page(Access *a, const TlbEntry *te, GuestVA va, uint
     access_after_write(a, te, va, size);
 }
 
-static void rt_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
+/* Before the first byte of a write is written. */
+static void access_before_write_parts(Access *a, const AccessParts *p)
+{
+    for (unsigned i = 0; i < p->n; i++) {
+        const AccessPart *part = &p->part[i];
+
+        if (part->te.host) {
+            access_before_write(a, &part->te, part->va, part->size);
+        }
+    }
+}
+
+static void access_store_parts(Access *a, const AccessParts *p, uint64_t value)
+{
+    for (unsigned i = 0, shift = 0; i < p->n; i++) {
+        const AccessPart *part = &p->part[i];
+
+        access_store_in_page(a, &part->te, part->va, value >> shift & MASK_ULL(8 * part->size),
+                             part->size);
+        shift += 8 * part->size;
+    }
+}
+
+void access_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
 {
     Access a = access_begin(env, va, info, ACCESS_WRITE);
-    uint64_t room = TCG_PAGE_SIZE - (va & ~TCG_PAGE_MASK);
-    TlbEntry first, *te;
+    AccessParts parts;
 
-    if (a.size <= room) {
-        te = access_page(&a, va, a.size);
+    if (a.size <= access_room(va)) {
+        TlbEntry *te = access_page(&a, va, a.size);
+
         if (te->host) {
             access_before_write(&a, te, va, a.size);
         }
         access_store_in_page(&a, te, va, value, a.size);
         return;
     }
-    first = *access_page(&a, va, room);
-    te = access_page(&a, va + room, a.size - room);
-    if (first.host) {
-        access_before_write(&a, &first, va, room);
-    }
-    if (te->host) {
-        access_before_write(&a, te, va + room, a.size - room);
-    }
-    access_store_in_page(&a, &first, va, value & MASK_ULL(8 * room), room);
-    access_store_in_page(&a, te, va + room, value >> 8 * room, a.size - room);
+    access_split(&a, &parts);
+    access_before_write_parts(&a, &parts);
+    access_store_parts(&a, &parts, value);
 }
 
 /* --- Atomics --- */
 
-/* Host address for an atomic access: aligned, in plain RAM. */
-static uint8_t *access_atomic(Access *a, TlbEntry **te)
+/*
+ * Host address for an atomic access, or NULL: it must be done alone (access_alone_begin()).  With
+ * IR_MEM_ALIGN it is aligned, and a fault unless it is in plain RAM.
+ */
+static uint8_t *access_atomic(Access *a, uint32_t info, TlbEntry **te)
 {
-    CpuState *cpu = a->ec->base.cpu;
-
     if (a->va & (a->size - 1)) {
-        cpu_sync_pc(cpu);
-        cpu->ops->misaligned(cpu, a->va, a->kind, a->size);
-        access_leave(a);
+        return NULL;
     }
     *te = access_page(a, a->va, a->size);
     if (!(*te)->host || !(*te)->writable) {
-        access_bus_error(a, a->va, (*te)->pa | (a->va & ~TCG_PAGE_MASK));
+        if (info & IR_MEM_ALIGN) {
+            access_bus_error(a, a->va, (*te)->pa | (a->va & ~TCG_PAGE_MASK));
+        }
+        return NULL;
     }
     access_before_write(a, *te, a->va, a->size);
     return (*te)->host + (a->va & ~TCG_PAGE_MASK);
+}
+
+/* All vCPUs but this one stand still until cpu_exclusive_end(): any place can be read and written. */
+static void access_alone_begin(Access *a, AccessParts *p)
+{
+    access_split(a, p);
+    access_before_write_parts(a, p);
+    cpu_exclusive_begin(a->ec->base.cpu);
 }
 
 /* @cond picks the new value from old o and operand v. */
@@ -288,20 +358,41 @@ ATOMIC_OPS(16)
 ATOMIC_OPS(32)
 ATOMIC_OPS(64)
 
-static uint64_t rt_atomic(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
+static uint64_t atomic_op(uint8_t *p, unsigned size, uint64_t value, IrAtomic op)
+{
+    switch (size) {
+    case 1: return atomic_op8(p, value, op);
+    case 2: return atomic_op16(p, value, op);
+    case 4: return atomic_op32(p, value, op);
+    default: return atomic_op64(p, value, op);
+    }
+}
+
+static uint64_t atomic_alone(Access *a, uint64_t value, IrAtomic op)
+{
+    uint64_t word, old;
+    AccessParts parts;
+
+    access_alone_begin(a, &parts);
+    old = word = access_load_parts(a, &parts);
+    atomic_op((uint8_t *)&word, a->size, value, op);
+    access_store_parts(a, &parts, word);
+    cpu_exclusive_end(a->ec->base.cpu);
+    return old;
+}
+
+uint64_t access_rmw(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
 {
     Access a = access_begin(env, va, info & 0xffff, ACCESS_WRITE);
     IrAtomic op = info >> 16;
     TlbEntry *te;
-    uint8_t *p = access_atomic(&a, &te);
+    uint8_t *p = access_atomic(&a, info, &te);
     uint64_t old;
 
-    switch (a.size) {
-    case 1: old = atomic_op8(p, value, op); break;
-    case 2: old = atomic_op16(p, value, op); break;
-    case 4: old = atomic_op32(p, value, op); break;
-    default: old = atomic_op64(p, value, op); break;
+    if (!p) {
+        return atomic_alone(&a, value, op);
     }
+    old = atomic_op(p, a.size, value, op);
     access_after_write(&a, te, va, a.size);
     return old;
 }
@@ -327,24 +418,171 @@ static bool atomic_cas(uint8_t *p, unsigned size, uint64_t *expect, uint64_t des
     return done;
 }
 
-static uint64_t rt_cas(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t desired, uint32_t info)
+static uint64_t cas_alone(Access *a, uint64_t expect, uint64_t desired)
+{
+    AccessParts parts;
+    uint64_t old;
+
+    access_alone_begin(a, &parts);
+    old = access_load_parts(a, &parts);
+    if (old == expect) {
+        access_store_parts(a, &parts, desired);
+    }
+    cpu_exclusive_end(a->ec->base.cpu);
+    return old;
+}
+
+uint64_t access_cas(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t desired, uint32_t info)
 {
     Access a = access_begin(env, va, info, ACCESS_WRITE);
     TlbEntry *te;
-    uint8_t *p = access_atomic(&a, &te);
+    uint8_t *p = access_atomic(&a, info, &te);
 
     expect &= MASK_ULL(8 * a.size);
+    if (!p) {
+        return cas_alone(&a, expect, desired);
+    }
     if (atomic_cas(p, a.size, &expect, desired)) {
         access_after_write(&a, te, va, a.size);
     }
     return expect;
 }
 
+static bool cas128_in_ram(uint8_t *p, uint64_t expect[2], const uint64_t desired[2])
+{
+    AtomicWide e = atomic_wide(expect[0], expect[1]);
+    AtomicWide old =
+        atomic_wide_cas((AtomicWide *)(void *)p, e, atomic_wide(desired[0], desired[1]));
+
+    expect[0] = atomic_wide_low(old);
+    expect[1] = atomic_wide_high(old);
+    return old == e;
+}
+
+/* Two halves, for any place. */
+static bool cas128_alone(Access *a, uint64_t expect[2], const uint64_t desired[2])
+{
+    Access half[2] = {*a, *a};
+    AccessParts parts[2];
+    uint64_t old[2];
+    bool same;
+
+    for (unsigned i = 0; i < 2; i++) {
+        half[i].va += 8 * i;
+        half[i].size = 8;
+        access_split(&half[i], &parts[i]);
+    }
+    access_before_write_parts(&half[0], &parts[0]);
+    access_before_write_parts(&half[1], &parts[1]);
+    cpu_exclusive_begin(a->ec->base.cpu);
+    for (unsigned i = 0; i < 2; i++) {
+        old[i] = access_load_parts(&half[i], &parts[i]);
+    }
+    same = old[0] == expect[0] && old[1] == expect[1];
+    for (unsigned i = 0; same && i < 2; i++) {
+        access_store_parts(&half[i], &parts[i], desired[i]);
+    }
+    cpu_exclusive_end(a->ec->base.cpu);
+    memcpy(expect, old, sizeof(old));
+    return same;
+}
+
+/* --- For CPU models: see cpu-ops.h --- */
+
+uint64_t cpu_load(CpuState *cpu, GuestVA va, IrMem mem, unsigned mmu)
+{
+    const void *p;
+    uint64_t v;
+
+    tlb_own(engine_cpu(cpu), mmu);
+    p = tcg_tlb_probe(tcg_tables(cpu->env)->tlb_read[mmu], va, mem);
+    v = p ? host_load(p, 1u << (mem & IR_MEM_SIZE)) : access_load(cpu->env, va, mem | mmu << 8);
+    if (mem & IR_MEM_SIGNED) {
+        v = sextract64(v, 0, 8u << (mem & IR_MEM_SIZE));
+    }
+    return v;
+}
+
+void cpu_store(CpuState *cpu, GuestVA va, uint64_t value, IrMem mem, unsigned mmu)
+{
+    void *p;
+
+    tlb_own(engine_cpu(cpu), mmu);
+    p = tcg_tlb_probe(tcg_tables(cpu->env)->tlb_write[mmu], va, mem);
+    if (p) {
+        host_store(p, value, 1u << (mem & IR_MEM_SIZE));
+    } else {
+        access_store(cpu->env, va, value, mem | mmu << 8);
+    }
+}
+
+uint64_t cpu_atomic(CpuState *cpu, GuestVA va, uint64_t value, IrAtomic op, IrMem mem, unsigned mmu)
+{
+    return access_rmw(cpu->env, va, value, mem | mmu << 8 | op << 16);
+}
+
+uint64_t cpu_cas(CpuState *cpu, GuestVA va, uint64_t expect, uint64_t desired, IrMem mem,
+                 unsigned mmu)
+{
+    return access_cas(cpu->env, va, expect, desired, mem | mmu << 8);
+}
+
+bool cpu_cas128(CpuState *cpu, GuestVA va, uint64_t expect[2], const uint64_t desired[2],
+                unsigned mmu)
+{
+    Access a = {engine_cpu(cpu), va, 16, mmu, ACCESS_WRITE};
+    TlbEntry *te;
+    uint8_t *p;
+
+    a.ec->stats.tlb_slow++;
+    p = access_atomic(&a, 0, &te);
+    if (!p || !ATOMIC_WIDE) {
+        return cas128_alone(&a, expect, desired);
+    }
+    if (!cas128_in_ram(p, expect, desired)) {
+        return false;
+    }
+    access_after_write(&a, te, va, a.size);
+    return true;
+}
+
+void cpu_probe(CpuState *cpu, GuestVA va, uint64_t len, MemAccess access, unsigned mmu)
+{
+    Access a = {engine_cpu(cpu), va, 0, mmu, access};
+
+    for (; len; va += a.size, len -= a.size) {
+        TlbEntry *te;
+
+        a.size = MIN(len, access_room(va));
+        te = access_page(&a, va, a.size);
+        if (access == ACCESS_WRITE && te->host) {
+            access_before_write(&a, te, va, a.size);
+        }
+    }
+}
+
+void *cpu_host_ptr(CpuState *cpu, GuestVA va, uint64_t len, MemAccess access, unsigned mmu)
+{
+    Access a = {engine_cpu(cpu), va, len, mmu, access};
+    TlbEntry *te;
+
+    if (!len || len > access_room(va)) {
+        return NULL;
+    }
+    te = access_page(&a, va, len);
+    if (!te->host || te->watched || (access == ACCESS_WRITE && !tlb_write_inline(te))) {
+        return NULL;
+    }
+    return te->host + (va & ~TCG_PAGE_MASK);
+}
+
+/* --- For translated code and the interpreter --- */
+
 void *const *access_runtime(void)
 {
     static void *const functions[RT_NFN] = {
-        [RT_LOAD] = (void *)rt_load,         [RT_STORE] = (void *)rt_store,
-        [RT_ATOMIC] = (void *)rt_atomic,     [RT_CAS] = (void *)rt_cas,
+        [RT_LOAD] = (void *)access_load,     [RT_STORE] = (void *)access_store,
+        [RT_ATOMIC] = (void *)access_rmw,    [RT_CAS] = (void *)access_cas,
         [RT_LOOKUP] = (void *)engine_lookup,
     };
 

@@ -26,9 +26,12 @@ enum { HEAD_SIZE = 16 * 1024, MIN_BLOCK_SIZE = 256, CODE_ALIGN = 16 };
 
 void engine_online(EngineCpu *ec)
 {
-    uint64_t now = __atomic_load_n(&ec->engine->epoch, __ATOMIC_SEQ_CST);
+    uint64_t now;
 
+    exclusive_enter(ec);
+    now = __atomic_load_n(&ec->engine->epoch, __ATOMIC_SEQ_CST);
     if (ec->epoch_seen != now) {
+        ec->left.block = NULL; /* may be reused from here on */
         __atomic_store_n(&ec->epoch_seen, now, __ATOMIC_SEQ_CST);
     }
 }
@@ -36,6 +39,7 @@ void engine_online(EngineCpu *ec)
 void engine_offline(EngineCpu *ec)
 {
     __atomic_store_n(&ec->epoch_seen, UINT64_MAX, __ATOMIC_SEQ_CST);
+    exclusive_leave(ec);
 }
 
 static bool cache_quiesced(Engine *e, uint64_t epoch)

@@ -14,6 +14,8 @@ bool engine_init(Engine *e, const EngineOps *eops, Error **errp)
     e->cpus = g_new0(EngineCpu *, MAX(e->parent.machine->smp.max_cpus, 1));
     e->runtime = access_runtime();
     g_mutex_init(&e->lock);
+    g_mutex_init(&e->exclusive_lock);
+    g_cond_init(&e->exclusive_changed);
     if (!cache_init(e, errp)) {
         return false;
     }
@@ -46,6 +48,8 @@ void engine_accel_fini(Accel *a)
         fclose(e->perf_file);
     }
     g_free(e->cpus);
+    g_cond_clear(&e->exclusive_changed);
+    g_mutex_clear(&e->exclusive_lock);
     g_mutex_clear(&e->lock);
 }
 

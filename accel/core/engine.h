@@ -152,6 +152,12 @@ struct Engine {
     uint64_t epoch;    /* atomic; see block-cache.c */
     uint64_t next_ctx; /* atomic */
     bool debugging;    /* atomic: some vCPU has breakpoints */
+
+    /* exclusive.c; taken before Engine.lock */
+    GMutex exclusive_lock;
+    GCond exclusive_changed;
+    EngineCpu *exclusive_owner; /* exclusive_lock */
+    bool exclusive;             /* atomic: there is an owner */
 };
 
 /* --- vCPUs --- */
@@ -199,6 +205,8 @@ struct EngineCpu {
     TcgEnv *env;
     jmp_buf leave;
     bool in_loop;        /* leave is valid */
+    bool in_guest;       /* atomic: between engine_online() and engine_offline(), see exclusive.c */
+    bool exclusive;      /* between cpu_exclusive_begin() and _end() */
     uint64_t epoch_seen; /* atomic */
     Ir *ir;              /* for translating */
 
@@ -287,9 +295,17 @@ void cache_touch(Engine *e, const Block *b);
 Block *block_new(void);
 void block_free(Block *b);
 
-/* Quiescence: a vCPU is online while it may hold pointers to blocks or run them. */
+/* Quiescence: a vCPU is online while it may hold pointers to blocks or run them.  Called again when it
+ * holds none; waits while another vCPU is in an exclusive section. */
 void engine_online(EngineCpu *ec);
 void engine_offline(EngineCpu *ec);
+
+/* --- exclusive.c --- */
+
+/* vCPU thread, between blocks: waits while another vCPU is alone. */
+void exclusive_enter(EngineCpu *ec);
+/* vCPU thread: tells who waits that it runs no guest code. */
+void exclusive_leave(EngineCpu *ec);
 
 /* --- smc.c --- */
 
@@ -325,6 +341,11 @@ void context_forget_block(Engine *e, const Block *b);
 void tlb_init(EngineCpu *ec);
 /* The entry for an access; NULL: exception set.  Valid until the next call. */
 TlbEntry *tlb_get(EngineCpu *ec, GuestVA va, unsigned size, MemAccess access, unsigned mmu);
+/* The inline entries of @mmu are for the present space from here on: before they are probed for
+ * another MMU index than that of the key. */
+void tlb_own(EngineCpu *ec, unsigned mmu);
+/* Plain RAM whose writes nobody wants to hear of. */
+bool tlb_write_inline(const TlbEntry *te);
 /* Enters a page into the inline tables for @access, if it may be there. */
 void tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, const TlbEntry *te);
 void tlb_switch(EngineCpu *ec); /* after a change of space or key */
@@ -337,6 +358,11 @@ void tlb_protect(EngineCpu *ec, const uint8_t *host_page);
 /* --- access.c --- */
 
 void *const *access_runtime(void); /* RT_NFN functions; RT_LOOKUP is the loop's */
+/* The slow paths; @info as in RuntimeFn.  They fill the inline TLB, and leave on a fault. */
+uint64_t access_load(TcgEnv *env, uint64_t va, uint32_t info);
+void access_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info);
+uint64_t access_rmw(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info);
+uint64_t access_cas(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t desired, uint32_t info);
 const void *engine_lookup(TcgEnv *env, GuestVA pc);
 
 /* --- exec-loop.c --- */

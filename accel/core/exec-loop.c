@@ -47,6 +47,9 @@ void cpu_leave(CpuState *cpu)
 
     g_assert(ec && ec->in_loop);
     cpu_sync_pc(cpu);
+    if (ec->exclusive) {
+        cpu_exclusive_end(cpu);
+    }
     longjmp(ec->leave, 1);
 }
 

@@ -56,8 +56,7 @@ static void l1_flush_nonglobal(EngineCpu *ec, unsigned mmu)
     ec->l1_logged[mmu] = 0;
 }
 
-/* The inline entries of @mmu are for the present space from here on. */
-static void l1_own(EngineCpu *ec, unsigned mmu)
+void tlb_own(EngineCpu *ec, unsigned mmu)
 {
     if (ec->l1_space[mmu] != ec->space_number) {
         l1_flush_nonglobal(ec, mmu);
@@ -70,8 +69,7 @@ static bool tlb_page_has_code(const TlbEntry *te)
     return !ram_test_dirty(te->rb, te->host - te->rb->host, DIRTY_CODE);
 }
 
-/* Plain RAM that nobody wants to hear of. */
-static bool tlb_write_inline(const TlbEntry *te)
+bool tlb_write_inline(const TlbEntry *te)
 {
     return te->writable && !ram_page_watched(te->rb, te->host - te->rb->host) &&
            !tlb_page_has_code(te);
@@ -138,7 +136,7 @@ static uint64_t tlb_space_number(EngineCpu *ec, uint64_t space)
 void tlb_switch(EngineCpu *ec)
 {
     ec->space_number = tlb_space_number(ec, ec->space);
-    l1_own(ec, ec->key & 3);
+    tlb_own(ec, ec->key & 3);
 }
 
 /* --- Second level --- */
@@ -225,7 +223,7 @@ TlbEntry *tlb_get(EngineCpu *ec, GuestVA va, unsigned size, MemAccess access, un
 {
     TlbEntry *te;
 
-    l1_own(ec, mmu);
+    tlb_own(ec, mmu);
     te = tlb_find(ec, va, mmu);
     if (te && te->prot & tlb_access_prot(access)) {
         ec->stats.tlb_l2_hits++;

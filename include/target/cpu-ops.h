@@ -146,6 +146,45 @@ void cpu_context_changed(CpuState *cpu);
 void cpu_tlb_flush(CpuState *cpu, uint64_t space);
 void cpu_tlb_flush_page(CpuState *cpu, GuestVA va, uint64_t space);
 
+/*
+ * Guest memory from STATE helpers, deliver() and take_interrupt(), vCPU thread without the machine
+ * lock: as translated code does it, through the soft TLB, from RAM or devices, across pages.  A fault
+ * sets the exception and leaves (cpu_leave()) before anything is written; so may any access whose page
+ * has a watchpoint, and any write to the running block's own code, and then the instruction is run
+ * again from its start.  So a helper does what cannot be done twice last, or calls cpu_probe() first.
+ * A fault in deliver() or take_interrupt() comes back as the next exception to deliver.  @mem is what
+ * LOAD and STORE take; @mmu is any MMU index, of the present address space.
+ *
+ * A helper may also reach devices directly (mem_read_value() on an address space of the target's own,
+ * port I/O say): the machine lock is taken inside.  Whoever needs the pc then calls cpu_sync_pc().
+ */
+uint64_t cpu_load(CpuState *cpu, GuestVA va, IrMem mem, unsigned mmu);
+void cpu_store(CpuState *cpu, GuestVA va, uint64_t value, IrMem mem, unsigned mmu);
+/* The old value.  With IR_MEM_ALIGN a misaligned address or a place that is not RAM faults. */
+uint64_t cpu_atomic(CpuState *cpu, GuestVA va, uint64_t value, IrAtomic op, IrMem mem,
+                    unsigned mmu);
+uint64_t cpu_cas(CpuState *cpu, GuestVA va, uint64_t expect, uint64_t desired, IrMem mem,
+                 unsigned mmu);
+/* 16 bytes, the low half first, anywhere; @expect becomes what was there.  True: @desired is stored. */
+bool cpu_cas128(CpuState *cpu, GuestVA va, uint64_t expect[2], const uint64_t desired[2],
+                unsigned mmu);
+/* Faults now if an access of @access (read or write) to any of the bytes would.  Device registers may
+ * still answer with a bus error. */
+void cpu_probe(CpuState *cpu, GuestVA va, uint64_t len, MemAccess access, unsigned mmu);
+/*
+ * Where the bytes are in host memory, for copying many at once; faults as cpu_probe() does.  NULL: not
+ * all in one page of RAM that may be accessed behind the engine's back: use cpu_load() and cpu_store()
+ * (after which it may work).  Good until the helper returns or anything leaves.
+ */
+void *cpu_host_ptr(CpuState *cpu, GuestVA va, uint64_t len, MemAccess access, unsigned mmu);
+/*
+ * Between the two no other vCPU runs guest code or changes memory; devices may.  Slow: for what the
+ * host cannot do atomically.  vCPU thread, without the machine lock, no nesting (ATOMIC without
+ * IR_MEM_ALIGN does this itself); cpu_leave() ends it.
+ */
+void cpu_exclusive_begin(CpuState *cpu);
+void cpu_exclusive_end(CpuState *cpu);
+
 /* Debug access through the CPU's present translation (gdb, monitor x): any length, false on a hole. */
 bool cpu_debug_read(CpuState *cpu, GuestVA va, void *buf, size_t len);
 bool cpu_debug_write(CpuState *cpu, GuestVA va, const void *buf, size_t len);

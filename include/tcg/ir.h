@@ -99,7 +99,9 @@ enum {
     IR_MEM_64 = 3,
     IR_MEM_SIZE = 3, /* mask */
     IR_MEM_SIGNED = 1 << 2,
-    IR_MEM_ALIGN = 1 << 3, /* a misaligned address faults (tlb_fill gets it) instead of working */
+    /* A misaligned address faults (CpuOps.misaligned) instead of working; ATOMIC and CAS outside RAM
+     * fault too.  Without it those are done with all other vCPUs stopped: slow, and right. */
+    IR_MEM_ALIGN = 1 << 3,
     IR_MEM_ACQUIRE = 1 << 4,
     IR_MEM_RELEASE = 1 << 5,
 };

@@ -6,3 +6,5 @@ accel-objs := $(filter accel/% tcg/% softmmu/qom/% softmmu/memory/% softmmu/cloc
 
 unit-tests += tests/unit/accel/test-engine
 tests/unit/accel/test-engine-objs := tests/unit/accel/toy.o $(accel-objs)
+unit-tests += tests/unit/accel/test-access
+tests/unit/accel/test-access-objs := tests/unit/accel/toy.o $(accel-objs)

@@ -14,7 +14,7 @@ static ToyCpu *toy_cpu(CpuState *cpu)
 
 /* --- Helpers --- */
 
-enum { H_HALT, H_SPACE, H_FLUSH, H_COUNT };
+enum { H_HALT, H_SPACE, H_FLUSH, H_HOOK, H_COUNT };
 
 static uint64_t toy_halt(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
@@ -38,10 +38,18 @@ static uint64_t toy_flush(void *opaque, uint64_t va, uint64_t space, uint64_t ev
     return 0;
 }
 
+static uint64_t toy_hook(void *opaque, uint64_t a, uint64_t b, uint64_t n, uint64_t d)
+{
+    ToyCpu *toy = toy_cpu(((ToyEnv *)opaque)->tcg.cpu);
+
+    return toy->hooks[n](toy, a, b);
+}
+
 static const IrHelper toy_helpers[H_COUNT] = {
     [H_HALT] = {"halt", toy_halt, IR_HELPER_STATE | IR_HELPER_LAST, IR_VOID, {0}},
     [H_SPACE] = {"space", toy_space_helper, IR_HELPER_STATE, IR_VOID, {IR_I64}},
     [H_FLUSH] = {"flush", toy_flush, IR_HELPER_STATE, IR_VOID, {IR_I64, IR_I64, IR_I64}},
+    [H_HOOK] = {"hook", toy_hook, IR_HELPER_STATE, IR_I64, {IR_I64, IR_I64, IR_I64}},
 };
 
 #define REG(n)                                                                                     \
@@ -80,9 +88,15 @@ static bool toy_translate_insn(Ir *ir, ToyInsn n, int64_t pc)
                  ir_un(ir, IR_TRUNC, ir_get(ir, n.a)));
         return false;
     case TOY_AMO:
-        ir_put(
-            ir, n.a,
-            ir_atomic(ir, IR_I64, IR_ATOMIC_ADD, IR_MEM_64, 0, ir_get(ir, n.b), ir_imm(ir, n.imm)));
+    case TOY_AMO_ANY:
+        ir_put(ir, n.a,
+               ir_atomic(ir, IR_I64, IR_ATOMIC_ADD,
+                         IR_MEM_64 | (n.op == TOY_AMO ? IR_MEM_ALIGN : 0), 0, ir_get(ir, n.b),
+                         ir_imm(ir, n.imm)));
+        return false;
+    case TOY_CALL:
+        ir_put(ir, n.a,
+               ir_call(ir, H_HOOK, ir_get(ir, n.a), ir_get(ir, n.b), ir_imm(ir, n.imm), IR_NONE));
         return false;
     case TOY_BNE:
         ir_exit_if(ir, IR_NE, ir_get(ir, n.a), ir_get(ir, n.b), pc + 4 * n.imm);

@@ -18,10 +18,12 @@ enum {
     TOY_ST32,    /* mem32[b + 4 imm] = a */
     TOY_BNE,     /* if a != b go imm instructions on */
     TOY_JR,      /* go to a */
-    TOY_AMO,     /* a = mem64[b], mem64[b] += imm */
+    TOY_AMO,     /* a = mem64[b], mem64[b] += imm; aligned, in RAM */
+    TOY_AMO_ANY, /* the same, anywhere */
     TOY_SPACE,   /* address space := a */
     TOY_FLUSH,   /* TLB flush of page a in space b; b == 7: in every space */
     TOY_ST_UNAL, /* mem64[b + imm] = a, anywhere */
+    TOY_CALL,    /* a = the CPU's hook number imm(a, b) */
 };
 
 #define TOY(op, a, b, imm)                                                                         \
@@ -44,11 +46,16 @@ typedef struct ToyEnv {
     uint64_t space;
 } ToyEnv;
 
+struct ToyCpu;
+/* What TOY_CALL runs: a STATE helper. */
+typedef uint64_t (*ToyHook)(struct ToyCpu *cpu, uint64_t a, uint64_t b);
+
 typedef struct ToyCpu {
     CpuState cpu;
     ToyEnv *env;
     GArray *maps; /* ToyMap; empty: all is mapped to itself */
     unsigned walks;
+    const ToyHook *hooks;
     int32_t last_exception;
     GuestVA fault_va, fault_pc;
 } ToyCpu;
