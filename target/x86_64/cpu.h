@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The x86_64 CPU: state, translation key, globals and helper numbers.  Private to target/x86_64 (and
+ * accel/kvm); boards use include/target/x86_64.h.
+ *
+ * Specifications: Intel 64 and IA-32 Architectures Software Developer's Manual (SDM), AMD64
+ * Architecture Programmer's Manual (APM).
+ *
+ * Program counter: TcgEnv.pc is linear, CS.base + EIP (truncated to 32 bits outside 64-bit mode).
+ */
+#ifndef TARGET_X86_64_CPU_H
+#define TARGET_X86_64_CPU_H
+
+#include "memory/clock.h"
+#include "rhea/bits.h"
+#include "target/cpu-ops.h"
+#include "target/x86_64.h"
+
+/* --- Features: CPUID bits, as fixed once the CPU is realized --- */
+
+/* Words of feature bits, in the order of X86Model.feat. */
+typedef enum X86FeatWord {
+    X86_FEAT_1_ECX,
+    X86_FEAT_1_EDX,
+    X86_FEAT_7_0_EBX,
+    X86_FEAT_7_0_ECX,
+    X86_FEAT_7_0_EDX,
+    X86_FEAT_7_1_EAX,
+    X86_FEAT_8000_0001_ECX,
+    X86_FEAT_8000_0001_EDX,
+    X86_FEAT_8000_0007_EDX,
+    X86_FEAT_8000_0008_EBX,
+    X86_FEAT_D_1_EAX,
+    X86_FEAT_6_EAX,
+    X86_FEAT_KVM, /* 4000_0001 EAX, hypervisor leaves */
+    X86_NFEAT
+} X86FeatWord;
+
+/* One feature: word * 32 + bit.  features.def names them; X86_F_<ident>. */
+typedef enum X86Feature {
+#define X86_FEATURE(ident, name, word, bit, ...) X86_F_##ident = (word)*32 + (bit),
+#include "features.def"
+#undef X86_FEATURE
+} X86Feature;
+
+/* All that translate() may know of a CPU. */
+typedef struct X86Model {
+    uint32_t feat[X86_NFEAT];
+    char vendor[13];
+    char brand[49];
+    uint32_t signature; /* leaf 1 EAX */
+    uint32_t max_leaf, max_ext_leaf;
+    uint8_t phys_bits;
+} X86Model;
+
+static inline bool x86_has(const X86Model *m, X86Feature f)
+{
+    return m->feat[f / 32] >> (f % 32) & 1;
+}
+
+/* --- State --- */
+
+enum { X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI };
+enum { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NSEGS };
+
+/* A segment register with its hidden part. */
+typedef struct X86Seg {
+    uint64_t base;
+    uint32_t limit; /* in bytes, granularity applied */
+    uint32_t attr;  /* descriptor bits 40..55 as bits 0..15: type, S, DPL, P, AVL, L, D/B, G */
+    uint16_t sel;
+} X86Seg;
+
+enum {
+    X86_ATTR_TYPE = 0xf,
+    X86_ATTR_A = 1 << 0,    /* accessed */
+    X86_ATTR_W = 1 << 1,    /* data: writable; code: readable */
+    X86_ATTR_E = 1 << 2,    /* data: expand down; code: conforming */
+    X86_ATTR_CODE = 1 << 3,
+    X86_ATTR_S = 1 << 4,    /* code or data */
+    X86_ATTR_DPL_SHIFT = 5,
+    X86_ATTR_P = 1 << 7,
+    X86_ATTR_L = 1 << 13,
+    X86_ATTR_DB = 1 << 14,
+    X86_ATTR_G = 1 << 15,
+};
+
+typedef union X86Xmm {
+    uint8_t b[16];
+    uint16_t w[8];
+    uint32_t l[4];
+    uint64_t q[2];
+} X86Xmm;
+
+/* An x87 register: significand and sign with exponent.  MMX registers are the significands. */
+typedef struct X86Fp80 {
+    uint64_t sig;
+    uint16_t se;
+} X86Fp80;
+
+/*
+ * The arithmetic flags are lazy: CC_OP says how CF, PF, AF, ZF, SF, OF follow from CC_DST, CC_SRC and
+ * CC_SRC2 (translate/flags.h); the other bits of EFLAGS are in eflags.
+ */
+typedef struct X86Env {
+    TcgEnv tcg; /* fp_round and fp_flags follow MXCSR; pc is linear */
+    uint64_t regs[16];
+    uint64_t cc_dst, cc_src, cc_src2;
+    uint32_t cc_op; /* X86Cc */
+    uint32_t eflags; /* without the arithmetic flags; bit 1 set */
+    uint64_t seg_base_gs_kernel; /* KERNEL_GS_BASE */
+    X86Seg seg[X86_NSEGS];
+    X86Seg ldt, tr; /* LDTR, TR */
+    struct {
+        uint64_t base;
+        uint16_t limit;
+    } gdt, idt;
+    uint64_t cr0, cr2, cr3, cr4, xcr0;
+    uint64_t efer, star, lstar, cstar, sfmask;
+    uint64_t dr[8];
+    uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+    uint64_t tsc_offset, tsc_aux;
+    uint64_t pat;
+    uint32_t pkru;
+    uint8_t cpl;
+    bool smm, nmi_blocked;
+    bool inhibit_irq;  /* the shadow of STI and MOV SS: holds for the next instruction */
+    bool wait_sipi;
+    uint64_t a20_mask; /* physical addresses are ANDed with it */
+    uint32_t smbase;
+    /* of CpuState.exception */
+    uint32_t error_code;
+    bool exception_is_int; /* software interrupt: INT n, INT3, INTO */
+    uint8_t insn_len;      /* of the software interrupt */
+
+    /* x87 */
+    uint16_t fpu_cw, fpu_sw; /* TOP is in fpu_sw */
+    uint8_t fpu_tags;        /* bit per physical register: 1 is valid (not empty) */
+    uint16_t fpu_op, fpu_cs, fpu_ds;
+    uint64_t fpu_ip, fpu_dp;
+    X86Fp80 st[8]; /* physical */
+
+    /* SSE, AVX: low and high halves apart */
+    uint32_t mxcsr; /* without the flags and rounding that TcgEnv holds while code runs */
+    X86Xmm xmm[16] __attribute__((aligned(16)));
+    X86Xmm ymmh[16];
+    X86Xmm scratch[4]; /* operands of helpers */
+
+    /* MSRs without effect on the model: MTRRs, machine check, ... */
+    uint64_t mtrr_def, mtrr_phys[16], mtrr_fixed[11];
+    uint64_t mcg_status, mcg_ctl, mc_bank[10 * 4];
+    uint64_t misc_enable, feature_control, spec_ctrl;
+} X86Env;
+
+typedef struct X86Cpu {
+    CpuState cpu; /* interrupt_pending: X86_INT_* */
+    X86Env *env;
+    X86Model model;
+    /* properties: fixed once realized */
+    uint32_t apic_id;
+    /* wiring */
+    const X86ApicOps *apic;
+    void *apic_opaque;
+    AddressSpace *io;
+    MemRegion root, system, smm_root, smm_system; /* what the CPU sees, outside and in SMM */
+    MemRegion smm_extra;
+    AddressSpace *as_normal, *as_smm;
+    uint8_t sipi_vector;
+    bool flat_start;
+    uint32_t start_eip, start_ebx, start_esi;
+} X86Cpu;
+
+static inline X86Cpu *x86_cpu(CpuState *cpu)
+{
+    return container_of(cpu, X86Cpu, cpu);
+}
+
+static inline X86Env *x86_env(CpuState *cpu)
+{
+    return (X86Env *)(void *)cpu->env;
+}
+
+/* CpuState.interrupt_pending */
+enum {
+    X86_INT_HARD = 1 << 0, /* level of INTR */
+    X86_INT_NMI = 1 << 1,
+    X86_INT_SMI = 1 << 2,
+    X86_INT_INIT = 1 << 3,
+    X86_INT_SIPI = 1 << 4,
+    X86_INT_A20 = 1 << 5, /* the A20 line changed: env follows */
+};
+
+/* --- Translation key --- */
+
+/* Bits 0..1: MMU index of data accesses. */
+enum { X86_MMU_KERNEL, X86_MMU_USER, X86_MMU_KERNEL_NOSMAP };
+
+#define X86_KEY_CPL_SHIFT 2 /* 2 bits */
+enum {
+    X86_KEY_CS64 = 1 << 4,     /* 64-bit code */
+    X86_KEY_CS32 = 1 << 5,     /* CS.D */
+    X86_KEY_SS32 = 1 << 6,     /* SS.B */
+    X86_KEY_LMA = 1 << 7,      /* long mode is active (64-bit or compatibility) */
+    X86_KEY_PE = 1 << 8,       /* protected mode, not virtual-8086 */
+    X86_KEY_VM86 = 1 << 9,
+    X86_KEY_CSBASE = 1 << 10,  /* CS.base is not 0 */
+    X86_KEY_SEGS = 1 << 11,    /* DS, ES or SS is not flat: base 0, limit 4 GiB, writable */
+    X86_KEY_TF = 1 << 12,      /* single step, or an instruction that ends an interrupt shadow */
+    X86_KEY_SHADOW = 1 << 13,  /* inhibit_irq is set: translate one instruction and clear it */
+    X86_KEY_IOPL = 1 << 14,    /* CPL <= IOPL */
+    X86_KEY_EM = 1 << 15,      /* CR0.EM */
+    X86_KEY_TS = 1 << 16,      /* CR0.TS */
+    X86_KEY_MP = 1 << 17,      /* CR0.MP */
+    X86_KEY_SSE = 1 << 18,     /* CR4.OSFXSR */
+    X86_KEY_AVX = 1 << 19,     /* CR4.OSXSAVE and XCR0 has SSE and AVX state */
+    X86_KEY_FPEXC = 1 << 20,   /* MXCSR unmasks an exception */
+    X86_KEY_SMM = 1 << 21,
+    X86_KEY_UMIP = 1 << 22,
+    X86_KEY_OSXSAVE = 1 << 23,
+    X86_KEY_BP = 1 << 24,      /* DR7 has an I/O or data breakpoint enabled */
+};
+
+static inline unsigned x86_key_mmu(CpuKey key)
+{
+    return key & 3;
+}
+
+static inline unsigned x86_key_cpl(CpuKey key)
+{
+    return key >> X86_KEY_CPL_SHIFT & 3;
+}
+
+/* --- IR globals --- */
+
+enum {
+    X86_G_REG = 0, /* + 0..15 */
+    X86_G_CC_DST = 16,
+    X86_G_CC_SRC,
+    X86_G_CC_SRC2,
+    X86_G_CC_OP, /* I32 */
+    X86_NGLOBALS_INT,
+};
+
+/* --- Helpers --- */
+
+typedef enum X86Helper {
+#define X86_HELPER(id, ...) X86_H_##id,
+#include "helpers-int.def"
+#include "helpers-sys.def"
+#include "helpers-fp.def"
+#undef X86_HELPER
+    X86_NHELPERS
+} X86Helper;
+
+extern const IrTarget x86_ir_target;
+extern const IrHelper x86_helpers[X86_NHELPERS];
+extern const CpuOps x86_cpu_ops;
+
+/* translate/core.c and the generated disassembler: see CpuOps. */
+void x86_translate(Translate *tx);
+unsigned x86_disas(const void *model, GuestVA pc, const uint8_t *code, size_t len, char *buf,
+                   size_t bufsize);
+
+/* --- Exceptions (SDM vol. 3, table 6-1) --- */
+
+enum {
+    X86_EXC_DE = 0,
+    X86_EXC_DB = 1,
+    X86_EXC_NMI = 2,
+    X86_EXC_BP = 3,
+    X86_EXC_OF = 4,
+    X86_EXC_BR = 5,
+    X86_EXC_UD = 6,
+    X86_EXC_NM = 7,
+    X86_EXC_DF = 8,
+    X86_EXC_TS = 10,
+    X86_EXC_NP = 11,
+    X86_EXC_SS = 12,
+    X86_EXC_GP = 13,
+    X86_EXC_PF = 14,
+    X86_EXC_MF = 16,
+    X86_EXC_AC = 17,
+    X86_EXC_MC = 18,
+    X86_EXC_XM = 19,
+};
+
+/* EFLAGS */
+enum {
+    X86_CF = 1 << 0,
+    X86_PF = 1 << 2,
+    X86_AF = 1 << 4,
+    X86_ZF = 1 << 6,
+    X86_SF = 1 << 7,
+    X86_TF = 1 << 8,
+    X86_IF = 1 << 9,
+    X86_DF = 1 << 10,
+    X86_OF = 1 << 11,
+    X86_IOPL = 3 << 12,
+    X86_NT = 1 << 14,
+    X86_RF = 1 << 16,
+    X86_VM = 1 << 17,
+    X86_AC = 1 << 18,
+    X86_VIF = 1 << 19,
+    X86_VIP = 1 << 20,
+    X86_ID = 1 << 21,
+    X86_ARITH_FLAGS = X86_CF | X86_PF | X86_AF | X86_ZF | X86_SF | X86_OF,
+};
+
+/* --- Between the files of the model --- */
+
+/* Raises exception @vector with @error_code (where it has one) at the running instruction. */
+void x86_raise(X86Env *env, unsigned vector, uint32_t error_code) NORETURN;
+
+/* translate/flags.c: EFLAGS as the guest sees them; sets all of them (CC_OP becomes "in CC_SRC"). */
+uint32_t x86_eflags(const X86Env *env);
+void x86_set_eflags(X86Env *env, uint32_t eflags);
+
+/* excp.c, mmu.c, reset.c: CpuOps. */
+void x86_reset(CpuState *cpu);
+CpuKey x86_key(CpuState *cpu);
+uint64_t x86_space(CpuState *cpu);
+void x86_deliver(CpuState *cpu);
+bool x86_take_interrupt(CpuState *cpu);
+bool x86_has_work(CpuState *cpu);
+bool x86_tlb_fill(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, unsigned mmu,
+                  bool probe, TlbFill *out);
+void x86_bus_error(CpuState *cpu, GuestVA va, GuestPA pa, MemAccess access);
+void x86_misaligned(CpuState *cpu, GuestVA va, MemAccess access, unsigned size);
+
+#endif
