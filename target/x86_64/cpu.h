@@ -73,16 +73,23 @@ typedef struct X86Seg {
 
 enum {
     X86_ATTR_TYPE = 0xf,
-    X86_ATTR_A = 1 << 0,    /* accessed */
-    X86_ATTR_W = 1 << 1,    /* data: writable; code: readable */
-    X86_ATTR_E = 1 << 2,    /* data: expand down; code: conforming */
+    X86_ATTR_A = 1 << 0, /* accessed */
+    X86_ATTR_W = 1 << 1, /* data: writable; code: readable */
+    X86_ATTR_E = 1 << 2, /* data: expand down; code: conforming */
     X86_ATTR_CODE = 1 << 3,
-    X86_ATTR_S = 1 << 4,    /* code or data */
+    X86_ATTR_S = 1 << 4, /* code or data */
     X86_ATTR_DPL_SHIFT = 5,
     X86_ATTR_P = 1 << 7,
     X86_ATTR_L = 1 << 13,
     X86_ATTR_DB = 1 << 14,
     X86_ATTR_G = 1 << 15,
+};
+
+/* X86Env.inhibit_irq: what keeps interrupts from being taken before the next instruction. */
+enum {
+    X86_SHADOW_NONE,
+    X86_SHADOW_STI,
+    X86_SHADOW_SS, /* MOV SS, POP SS: debug exceptions wait too */
 };
 
 typedef union X86Xmm {
@@ -106,8 +113,8 @@ typedef struct X86Env {
     TcgEnv tcg; /* fp_round and fp_flags follow MXCSR; pc is linear */
     uint64_t regs[16];
     uint64_t cc_dst, cc_src, cc_src2;
-    uint32_t cc_op; /* X86Cc */
-    uint32_t eflags; /* without the arithmetic flags; bit 1 set */
+    uint32_t cc_op;              /* X86Cc */
+    uint32_t eflags;             /* without the arithmetic flags; bit 1 set */
     uint64_t seg_base_gs_kernel; /* KERNEL_GS_BASE */
     X86Seg seg[X86_NSEGS];
     X86Seg ldt, tr; /* LDTR, TR */
@@ -124,7 +131,7 @@ typedef struct X86Env {
     uint32_t pkru;
     uint8_t cpl;
     bool smm, nmi_blocked;
-    bool inhibit_irq;  /* the shadow of STI and MOV SS: holds for the next instruction */
+    uint8_t inhibit_irq; /* X86_SHADOW_*: holds for the next instruction */
     bool wait_sipi;
     uint64_t a20_mask; /* physical addresses are ANDed with it */
     uint32_t smbase;
@@ -197,27 +204,33 @@ enum { X86_MMU_KERNEL, X86_MMU_USER, X86_MMU_KERNEL_NOSMAP };
 
 #define X86_KEY_CPL_SHIFT 2 /* 2 bits */
 enum {
-    X86_KEY_CS64 = 1 << 4,     /* 64-bit code */
-    X86_KEY_CS32 = 1 << 5,     /* CS.D */
-    X86_KEY_SS32 = 1 << 6,     /* SS.B */
-    X86_KEY_LMA = 1 << 7,      /* long mode is active (64-bit or compatibility) */
-    X86_KEY_PE = 1 << 8,       /* protected mode, not virtual-8086 */
+    X86_KEY_CS64 = 1 << 4, /* 64-bit code */
+    X86_KEY_CS32 = 1 << 5, /* CS.D */
+    X86_KEY_SS32 = 1 << 6, /* SS.B */
+    X86_KEY_LMA = 1 << 7,  /* long mode is active (64-bit or compatibility) */
+    X86_KEY_PE = 1 << 8,   /* protected mode, not virtual-8086 */
     X86_KEY_VM86 = 1 << 9,
-    X86_KEY_CSBASE = 1 << 10,  /* CS.base is not 0 */
-    X86_KEY_SEGS = 1 << 11,    /* DS, ES or SS is not flat: base 0, limit 4 GiB, writable */
-    X86_KEY_TF = 1 << 12,      /* single step, or an instruction that ends an interrupt shadow */
-    X86_KEY_SHADOW = 1 << 13,  /* inhibit_irq is set: translate one instruction and clear it */
-    X86_KEY_IOPL = 1 << 14,    /* CPL <= IOPL */
-    X86_KEY_EM = 1 << 15,      /* CR0.EM */
-    X86_KEY_TS = 1 << 16,      /* CR0.TS */
-    X86_KEY_MP = 1 << 17,      /* CR0.MP */
-    X86_KEY_SSE = 1 << 18,     /* CR4.OSFXSR */
-    X86_KEY_AVX = 1 << 19,     /* CR4.OSXSAVE and XCR0 has SSE and AVX state */
-    X86_KEY_FPEXC = 1 << 20,   /* MXCSR unmasks an exception */
+    X86_KEY_CSBASE = 1 << 10, /* CS.base is not 0 */
+    X86_KEY_SEGS = 1 << 11,   /* DS, ES or SS is not flat: base 0, limit 4 GiB, writable */
+    X86_KEY_TF = 1 << 12,     /* single step */
+    X86_KEY_SHADOW = 1 << 13, /* inhibit_irq is set */
+    X86_KEY_IOPL = 1 << 14,   /* CPL <= IOPL */
+    X86_KEY_EM = 1 << 15,     /* CR0.EM */
+    X86_KEY_TS = 1 << 16,     /* CR0.TS */
+    X86_KEY_MP = 1 << 17,     /* CR0.MP */
+    X86_KEY_SSE = 1 << 18,    /* CR4.OSFXSR */
+    X86_KEY_AVX = 1 << 19,    /* CR4.OSXSAVE and XCR0 has SSE and AVX state */
+    X86_KEY_FPEXC = 1 << 20,  /* MXCSR unmasks an exception */
     X86_KEY_SMM = 1 << 21,
     X86_KEY_UMIP = 1 << 22,
     X86_KEY_OSXSAVE = 1 << 23,
-    X86_KEY_BP = 1 << 24,      /* DR7 has an I/O or data breakpoint enabled */
+    X86_KEY_BP = 1 << 24,       /* DR7 enables a breakpoint, or RF is set */
+    X86_KEY_FSGSBASE = 1 << 25, /* CR4.FSGSBASE */
+    X86_KEY_AC = 1 << 26,       /* data accesses are checked for alignment (IR_MEM_ALIGN): #AC */
+    X86_KEY_PKE = 1 << 27,      /* CR4.PKE */
+    X86_KEY_NE = 1 << 28,       /* CR0.NE */
+    /* One instruction a block, between X86_H_INSN_BEGIN and, for TF and BP, X86_H_INSN_END. */
+    X86_KEY_ALONE = X86_KEY_TF | X86_KEY_SHADOW | X86_KEY_BP,
 };
 
 static inline unsigned x86_key_mmu(CpuKey key)
@@ -260,6 +273,9 @@ extern const CpuOps x86_cpu_ops;
 void x86_translate(Translate *tx);
 unsigned x86_disas(const void *model, GuestVA pc, const uint8_t *code, size_t len, char *buf,
                    size_t bufsize);
+
+/* Kinds of software interrupt. */
+enum { X86_INT_N, X86_INT_INT3, X86_INT_INTO, X86_INT_ICEBP };
 
 /* --- Exceptions (SDM vol. 3, table 6-1) --- */
 
