@@ -569,6 +569,9 @@ void *cpu_host_ptr(CpuState *cpu, GuestVA va, uint64_t len, MemAccess access, un
     if (!len || len > access_room(va)) {
         return NULL;
     }
+    if (access == ACCESS_WRITE) { /* before the look at DIRTY_CODE: see tlb_protect() */
+        __atomic_store_n(&a.ec->wrote_directly, true, __ATOMIC_SEQ_CST);
+    }
     te = access_page(&a, va, len);
     if (!te->host || te->watched || (access == ACCESS_WRITE && !tlb_write_inline(te))) {
         return NULL;

@@ -29,6 +29,9 @@ void engine_online(EngineCpu *ec)
     uint64_t now;
 
     exclusive_enter(ec);
+    if (ec->wrote_directly) {
+        __atomic_store_n(&ec->wrote_directly, false, __ATOMIC_RELEASE);
+    }
     now = __atomic_load_n(&ec->engine->epoch, __ATOMIC_SEQ_CST);
     if (ec->epoch_seen != now) {
         ec->left.block = NULL; /* may be reused from here on */
@@ -50,6 +53,40 @@ static bool cache_quiesced(Engine *e, uint64_t epoch)
         }
     }
     return true;
+}
+
+uint64_t cache_new_epoch(Engine *e)
+{
+    uint64_t epoch = __atomic_add_fetch(&e->epoch, 1, __ATOMIC_SEQ_CST);
+
+    for (unsigned i = 0; i < e->ncpus; i++) {
+        cpu_kick(e->cpus[i]->base.cpu);
+    }
+    return epoch;
+}
+
+void cache_settle(EngineCpu *ec, uint64_t epoch)
+{
+    enum { SPINS = 64 };
+    Engine *e = ec->engine;
+    bool quiesced = false;
+
+    if (ec->settled >= epoch) {
+        return;
+    }
+    engine_offline(ec);
+    for (unsigned turn = 0; !quiesced; turn++) {
+        g_mutex_lock(&e->lock);
+        quiesced = cache_quiesced(e, epoch);
+        g_mutex_unlock(&e->lock);
+        if (!quiesced && turn < SPINS) {
+            g_thread_yield();
+        } else if (!quiesced) {
+            g_usleep(20);
+        }
+    }
+    ec->settled = epoch;
+    engine_online(ec);
 }
 
 /* --- Life --- */
@@ -301,10 +338,7 @@ static void cache_retire(Engine *e, Region *r)
         context_forget_code(e, NULL, (const void *)UINTPTR_MAX);
     }
     r->state = REGION_RETIRED;
-    r->retire_epoch = __atomic_add_fetch(&e->epoch, 1, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < e->ncpus; i++) {
-        cpu_kick(e->cpus[i]->base.cpu);
-    }
+    r->retire_epoch = cache_new_epoch(e);
 }
 
 void cache_flush(Engine *e)

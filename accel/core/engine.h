@@ -60,6 +60,7 @@ struct CodePage {
     uint64_t ram;        /* page address */
     RamBlock *rb;
     uint64_t map;         /* atomic: 64-byte pieces with translated code */
+    uint64_t epoch;       /* Engine.lock: nobody writes to it unseen once this epoch is quiesced */
     uint32_t translating; /* atomic: translations under way */
     uint32_t writes;      /* atomic: writes seen while translating */
     bool killed;          /* atomic: blocks died of writes since the last translation ... */
@@ -208,6 +209,7 @@ struct EngineCpu {
     bool in_guest;       /* atomic: between engine_online() and engine_offline(), see exclusive.c */
     bool exclusive;      /* between cpu_exclusive_begin() and _end() */
     uint64_t epoch_seen; /* atomic */
+    uint64_t settled;    /* every other vCPU has been seen in this epoch */
     Ir *ir;              /* for translating */
 
     /* What runs now (context.c). */
@@ -232,8 +234,9 @@ struct EngineCpu {
     unsigned l2_victim;
     LargeRange large[LARGE_RANGES]; /* where pages larger than 4 KiB are cached */
     unsigned nlarge;
-    bool tlb_stale; /* atomic: the memory map changed */
-    TlbEntry *l2;   /* L2_SETS * L2_WAYS */
+    bool tlb_stale;      /* atomic: the memory map changed */
+    bool wrote_directly; /* atomic: cpu_host_ptr() was given out for writing in this turn */
+    TlbEntry *l2;        /* L2_SETS * L2_WAYS */
 
     /* The loop (exec-loop.c). */
     CodeLeave left;       /* how translated code was last left, for linking */
@@ -295,6 +298,11 @@ void cache_touch(Engine *e, const Block *b);
 Block *block_new(void);
 void block_free(Block *b);
 
+/* Engine.lock: every vCPU is sent to the top of its loop.  The epoch in which it will have been there. */
+uint64_t cache_new_epoch(Engine *e);
+/* vCPU thread, between blocks, no lock: waits until every other has passed the top of its loop in @epoch. */
+void cache_settle(EngineCpu *ec, uint64_t epoch);
+
 /* Quiescence: a vCPU is online while it may hold pointers to blocks or run them.  Called again when it
  * holds none; waits while another vCPU is in an exclusive section. */
 void engine_online(EngineCpu *ec);
@@ -311,8 +319,9 @@ void exclusive_leave(EngineCpu *ec);
 
 CodePage *smc_page_find(Engine *e, uint64_t ram);
 CodePage *smc_page_get(Engine *e, RamBlock *rb, uint64_t ram); /* Engine.lock; made when new */
-/* Around reading guest code: writes from now on are noticed. Returns a cookie for smc_end(). */
-uint32_t smc_begin(CodePage *p);
+/* Engine.lock.  Around reading guest code: writes that begin from now on are noticed; those under way
+ * when p->epoch is quiesced.  Returns a cookie for smc_end(). */
+uint32_t smc_begin(EngineCpu *ec, CodePage *p);
 /* Engine.lock.  False: somebody wrote to the page meanwhile. */
 bool smc_end(CodePage *p, uint32_t cookie);
 void smc_add_block(CodePage *p, Block *b, unsigned half);
@@ -352,8 +361,9 @@ void tlb_switch(EngineCpu *ec); /* after a change of space or key */
 void tlb_flush_all(EngineCpu *ec);
 /* A page of @size bytes around @va is cached in pieces: flushes of one piece must flush them all. */
 void tlb_note_large(EngineCpu *ec, GuestVA va, uint64_t size);
-/* Any thread: @ec must not write to the page without the slow path. */
-void tlb_protect(EngineCpu *ec, const uint8_t *host_page);
+/* Any thread: from now on @ec does not begin to write to the page without the slow path.  True: it may
+ * be doing so now, until it has passed the top of its loop (engine_online()). */
+bool tlb_protect(EngineCpu *ec, const uint8_t *host_page);
 
 /* --- access.c --- */
 

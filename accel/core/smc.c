@@ -9,7 +9,10 @@
  * of its blocks go at once.  A page of code and data that lose nothing to each other stays as it is.
  *
  * Translating and writing at the same time: the translator announces itself (smc_begin) before it
- * reads, the writer looks after it has written; one of the two sees the other.
+ * reads, the writer looks after it has written; one of the two sees the other.  A vCPU whose inline TLB
+ * held the page when it was protected may have passed its check and not have written yet, and will not
+ * look: the translator waits until that vCPU has been at the top of its loop (cache_settle) before it
+ * reads.  Such pages are few: one vCPU has just written what another runs.
  */
 #include "rhea/osdep.h"
 
@@ -86,16 +89,24 @@ static bool smc_overlaps(const Block *b, unsigned half, uint64_t ram, uint64_t l
 
 /* --- Protection; Engine.lock --- */
 
-static void smc_protect(Engine *e, CodePage *p)
+static void smc_protect(EngineCpu *ec, CodePage *p)
 {
+    Engine *e = ec->engine;
     uint64_t off = p->ram - p->rb->ram_addr;
+    bool in_flight = false;
 
-    if (ram_test_dirty(p->rb, off, DIRTY_CODE)) {
-        ram_clear_dirty(p->rb, off, TCG_PAGE_SIZE, DIRTY_CODE);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        for (unsigned i = 0; i < e->ncpus; i++) {
-            tlb_protect(e->cpus[i], p->rb->host + off);
+    if (!ram_test_dirty(p->rb, off, DIRTY_CODE)) {
+        return;
+    }
+    ram_clear_dirty(p->rb, off, TCG_PAGE_SIZE, DIRTY_CODE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < e->ncpus; i++) {
+        if (tlb_protect(e->cpus[i], p->rb->host + off) && e->cpus[i] != ec) {
+            in_flight = true;
         }
+    }
+    if (in_flight) {
+        p->epoch = cache_new_epoch(e);
     }
 }
 
@@ -127,13 +138,13 @@ static void smc_update(CodePage *p)
     smc_unprotect_unused(p);
 }
 
-uint32_t smc_begin(CodePage *p)
+uint32_t smc_begin(EngineCpu *ec, CodePage *p)
 {
     uint32_t cookie;
 
     __atomic_fetch_add(&p->translating, 1, __ATOMIC_SEQ_CST);
     cookie = __atomic_load_n(&p->writes, __ATOMIC_SEQ_CST);
-    smc_protect(smc_engine, p);
+    smc_protect(ec, p);
     return cookie;
 }
 
@@ -228,7 +239,6 @@ bool smc_hits_running(EngineCpu *ec, uint64_t ram, uint64_t len)
 static void smc_hook(uint64_t ram_addr, uint64_t len)
 {
     if (smc_engine && len) {
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
         smc_written(smc_engine, ram_addr, len);
     }
 }

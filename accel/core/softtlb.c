@@ -29,7 +29,8 @@ static TcgTlbEntry *l1_entry(EngineCpu *ec, unsigned mmu, unsigned slot)
 
 static void l1_clear(TcgTlbEntry *te)
 {
-    __atomic_store_n(&te->tag, ~0ULL, __ATOMIC_RELAXED);
+    /* Behind the stores that went through the entry: see tlb_protect(). */
+    __atomic_store_n(&te->tag, ~0ULL, __ATOMIC_RELEASE);
 }
 
 static void l1_flush_all(EngineCpu *ec, unsigned mmu)
@@ -98,8 +99,10 @@ void tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, 
     }
 }
 
-void tlb_protect(EngineCpu *ec, const uint8_t *host_page)
+bool tlb_protect(EngineCpu *ec, const uint8_t *host_page)
 {
+    bool found = __atomic_load_n(&ec->wrote_directly, __ATOMIC_SEQ_CST);
+
     for (unsigned mmu = 0; mmu < TCG_MMU_MODES; mmu++) {
         if (!__atomic_load_n(&ec->l1_used[mmu], __ATOMIC_RELAXED)) {
             continue;
@@ -110,9 +113,11 @@ void tlb_protect(EngineCpu *ec, const uint8_t *host_page)
 
             if (tag != ~0ULL && tag + l1->addend == (uintptr_t)host_page) {
                 l1_clear(l1);
+                found = true;
             }
         }
     }
+    return found;
 }
 
 /* --- Space numbers --- */

@@ -121,18 +121,23 @@ typedef struct PageWatch {
     uint32_t cookie[2];
 } PageWatch;
 
-static void watch_begin(Engine *e, PageWatch *w, const ExecPage *first, const ExecPage *second)
+/* Writes to the pages are noticed when it returns, also those under way on other vCPUs. */
+static void watch_begin(EngineCpu *ec, PageWatch *w, const ExecPage *first, const ExecPage *second)
 {
     const ExecPage *pages[2] = {first, second};
+    Engine *e = ec->engine;
+    uint64_t epoch = 0;
 
     g_mutex_lock(&e->lock);
     for (unsigned i = 0; i < 2; i++) {
         w->page[i] = pages[i] ? smc_page_get(e, pages[i]->rb, pages[i]->ram) : NULL;
         if (w->page[i]) {
-            w->cookie[i] = smc_begin(w->page[i]);
+            w->cookie[i] = smc_begin(ec, w->page[i]);
+            epoch = MAX(epoch, w->page[i]->epoch);
         }
     }
     g_mutex_unlock(&e->lock);
+    cache_settle(ec, epoch);
 }
 
 /* Engine.lock. */
@@ -193,7 +198,7 @@ static Block *translate_make(EngineCpu *ec, const ExecPage *page, const ExecPage
     Block *b = NULL;
 
     tx.next_page = next ? next->host : NULL;
-    watch_begin(e, &w, page, next);
+    watch_begin(ec, &w, page, next);
     translate_decode(ec, &tx, true);
     g_mutex_lock(&e->lock);
     *straddles = !tx.size && tx.needs_next;

@@ -30,8 +30,9 @@ static inline uint64_t atomic_wide_high(AtomicWide v)
 #define ATOMIC_WIDE 1
 
 /* The value that was there: @desired has been stored if it equals @expect. */
-__attribute__((target("cx16"))) static inline AtomicWide
-atomic_wide_cas(AtomicWide *p, AtomicWide expect, AtomicWide desired)
+__attribute__((target("cx16"))) static inline AtomicWide atomic_wide_cas(AtomicWide *p,
+                                                                         AtomicWide expect,
+                                                                         AtomicWide desired)
 {
     return __sync_val_compare_and_swap(p, expect, desired);
 }

@@ -95,6 +95,9 @@ void ram_set_dirty(RamBlock *rb, uint64_t offset, uint64_t len)
 {
     void (*hook)(uint64_t ram_addr, uint64_t len);
 
+    /* The bytes are there before the bits are looked at: whoever clears a bit and then reads has either
+     * the bytes or the bit set again (or, for code, the hook called). */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (int client = 0; client < DIRTY_CLIENTS; client++) {
         if (client != DIRTY_CODE && client_tracked(client)) {
             ram_mark_dirty(rb, offset, len, client);
