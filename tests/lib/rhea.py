@@ -57,9 +57,15 @@ def need_accel(name):
         raise tap.Skip(f"this emulator has no '-accel {name}'")
 
 
+def architecture():
+    """What the emulator under test emulates: the end of its name."""
+    return os.path.basename(emulator()).rsplit("-", 1)[-1]
+
+
 def guest_file(name):
-    """A file that scripts/guest-assets made."""
+    """A file that scripts/guest-assets made for the emulator under test."""
     folder = os.environ.get("RHEA_GUESTS") or os.path.join(os.getcwd(), "build", "guests")
+    folder = os.path.join(folder, architecture())
     path = os.path.join(folder, name)
     if not os.path.exists(path):
         raise tap.Skip(f"{name} is not in {folder} (run scripts/guest-assets)")
