@@ -3,7 +3,9 @@
 obj-y += hw/virtio/virtio-balloon.o
 obj-y += hw/virtio/virtio-blk.o
 obj-y += hw/virtio/virtio-mmio.o
+obj-y += hw/virtio/virtio-net-ctrl.o
 obj-y += hw/virtio/virtio-net.o
+obj-y += hw/virtio/virtio-pci-legacy.o
 obj-y += hw/virtio/virtio-pci.o
 obj-y += hw/virtio/virtio-rng.o
 obj-y += hw/virtio/virtio-serial.o

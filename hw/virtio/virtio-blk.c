@@ -263,6 +263,11 @@ static void blk_reset_device(Device *dev)
     s->write_cache = true;
 }
 
+static void blk_queue_reset(VirtioDevice *vdev, VirtQueue *vq)
+{
+    blk_drain(((VirtioBlk *)vdev)->blk);
+}
+
 static bool blk_check_props(VirtioBlk *s, Error **errp)
 {
     if (!s->drive) {
@@ -333,6 +338,7 @@ static const VirtioDeviceOps blk_virtio_ops = {
     .features_ready = blk_features_ready,
     .get_config = blk_get_config,
     .set_config = blk_set_config,
+    .queue_reset = blk_queue_reset,
 };
 
 static const PropDesc blk_props[] = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtio over MMIO.  Spec: Virtual I/O Device 1.2, section 4.2 (version 2 registers).
- * Not modelled: the legacy interface (4.2.4), shared memory regions (answers "none").
+ * Virtio over MMIO.  Spec: Virtual I/O Device 1.2, section 4.2; with force-legacy=on the version 1
+ * registers of section 4.2.4 instead.
+ * Not modelled: shared memory regions (answers "none"), legacy drivers of big-endian guests.
  * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
@@ -26,6 +27,9 @@ enum {
     QUEUE_NUM_MAX = 0x034,
     QUEUE_NUM = 0x038,
     QUEUE_READY = 0x044,
+    LEGACY_GUEST_PAGE_SIZE = 0x028,
+    LEGACY_QUEUE_ALIGN = 0x03c,
+    LEGACY_QUEUE_PFN = 0x040,
     QUEUE_NOTIFY = 0x050,
     INTERRUPT_STATUS = 0x060,
     INTERRUPT_ACK = 0x064,
@@ -55,9 +59,11 @@ typedef struct VirtioMmio {
     Bus *bus;
     /* properties: fixed once realized */
     char *bus_name;
+    bool legacy;
     /* guest-visible: all of it is in mmio_snapshot */
     uint32_t device_features_sel, driver_features_sel, queue_sel;
     uint64_t driver_features;
+    uint32_t page_size; /* legacy: what queue addresses count in; 0: not told */
 } VirtioMmio;
 
 static void mmio_update_irq(VirtioMmio *s)
@@ -86,16 +92,41 @@ static uint32_t mmio_read_queue(VirtioMmio *s, VirtioDevice *vdev, uint64_t offs
     return offset == QUEUE_NUM_MAX ? vq->max_size : vq->ready;
 }
 
+/* True for registers that version 1 has differently, or has not. */
+static bool mmio_read_legacy(VirtioMmio *s, VirtioDevice *vdev, uint64_t offset, uint32_t *value)
+{
+    VirtQueue *vq = virtio_queue(vdev, s->queue_sel);
+
+    *value = 0;
+    switch (offset) {
+    case DEVICE_FEATURES:
+        *value = s->device_features_sel ? 0 : (uint32_t)vdev->host_features;
+        return true;
+    case LEGACY_QUEUE_PFN:
+        *value = vq && vq->ready && s->page_size ? vq->desc / s->page_size : 0;
+        return true;
+    case QUEUE_READY:
+    case CONFIG_GENERATION:
+    case SHM_LEN_LOW ... SHM_BASE_HIGH: return true;
+    default: return false;
+    }
+}
+
 static uint32_t mmio_read_register(VirtioMmio *s, VirtioDevice *vdev, uint64_t offset)
 {
+    uint32_t value;
+
     switch (offset) {
     case MAGIC: return MAGIC_VALUE;
-    case VERSION: return 2;
+    case VERSION: return s->legacy ? 1 : 2;
     case DEVICE_ID: return vdev ? virtio_ops(vdev)->device_id : 0;
     case VENDOR_ID: return VENDOR_VALUE;
     }
     if (!vdev) {
         return 0; /* an empty slot */
+    }
+    if (s->legacy && mmio_read_legacy(s, vdev, offset, &value)) {
+        return value;
     }
     switch (offset) {
     case DEVICE_FEATURES:
@@ -165,6 +196,53 @@ static void mmio_write_features(VirtioMmio *s, VirtioDevice *vdev, uint32_t v)
     }
 }
 
+static void mmio_write_legacy_queue(VirtioMmio *s, VirtQueue *vq, uint64_t offset, uint32_t v)
+{
+    if (offset == LEGACY_QUEUE_PFN) {
+        if (v && !s->page_size) {
+            log_guest("virtio-mmio: queue %u is placed before the page size is set", vq->index);
+            return;
+        }
+        virtio_legacy_set_queue(vq, (uint64_t)v * s->page_size);
+    } else if (vq->ready) {
+        log_guest("virtio-mmio: queue %u is changed while in use", vq->index);
+    } else if (offset == QUEUE_NUM) {
+        virtio_queue_set_size(vq, v);
+    } else if (is_power_of_2(v)) {
+        vq->align = v;
+    } else {
+        log_guest("virtio-mmio: alignment %u of queue %u is no power of two", v, vq->index);
+    }
+}
+
+/* True for registers that version 1 has differently, or has not. */
+static bool mmio_write_legacy(VirtioMmio *s, VirtioDevice *vdev, uint64_t offset, uint32_t v)
+{
+    VirtQueue *vq = virtio_queue(vdev, s->queue_sel);
+
+    switch (offset) {
+    case DRIVER_FEATURES:
+        if (!s->driver_features_sel) {
+            virtio_legacy_set_features(vdev, v);
+        }
+        return true;
+    case LEGACY_GUEST_PAGE_SIZE: s->page_size = is_power_of_2(v) ? v : 0; return true;
+    case QUEUE_NUM:
+    case LEGACY_QUEUE_ALIGN:
+    case LEGACY_QUEUE_PFN:
+        if (vq) {
+            mmio_write_legacy_queue(s, vq, offset, v);
+        }
+        return true;
+    case QUEUE_READY:
+    case QUEUE_RESET:
+    case QUEUE_DESC_LOW ... QUEUE_DEVICE_HIGH:
+        log_guest("virtio-mmio: register 0x%" PRIx64 " is not in version 1", offset);
+        return true;
+    default: return false;
+    }
+}
+
 static void mmio_write_register(VirtioMmio *s, VirtioDevice *vdev, uint64_t offset, uint32_t v)
 {
     VirtQueue *vq = virtio_queue(vdev, s->queue_sel);
@@ -210,7 +288,7 @@ static void mmio_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
         virtio_config_write(vdev, offset - CONFIG, value, size);
     } else if (size != 4 || (offset & 3)) {
         log_guest("virtio-mmio: register 0x%" PRIx64 " written in %u bytes", offset, size);
-    } else {
+    } else if (!s->legacy || !mmio_write_legacy(s, vdev, offset, value)) {
         mmio_write_register(s, vdev, offset, value);
     }
 }
@@ -232,6 +310,7 @@ static void mmio_reset(Device *dev)
 
     s->device_features_sel = s->driver_features_sel = s->queue_sel = 0;
     s->driver_features = 0;
+    s->page_size = 0;
     mmio_update_irq(s);
 }
 
@@ -243,7 +322,7 @@ static bool mmio_realize(Device *dev, Error **errp)
     mem_init_io(&s->regs, &dev->obj, &mmio_mem_ops, s, "virtio-mmio", VIRTIO_MMIO_SIZE);
     mmio_device_add_region(&s->parent, &s->regs);
     s->bus = bus_new(dev, TYPE_VIRTIO_MMIO_BUS, s->bus_name, 1);
-    virtio_bus_init(dev, s->bus, &mmio_transport_ops, s);
+    virtio_bus_init(s->bus, &mmio_transport_ops, s, s->legacy ? VIRTIO_LEGACY : VIRTIO_MODERN);
     return true;
 }
 
@@ -253,7 +332,7 @@ static void mmio_snapshot(Device *dev, Snapshot *sn)
 
     snap_section(sn, "virtio-mmio", 1);
     snap_fields(sn, &s->device_features_sel, &s->driver_features_sel, &s->queue_sel,
-                &s->driver_features);
+                &s->driver_features, &s->page_size);
 }
 
 static void mmio_after_load(Device *dev)
@@ -263,6 +342,8 @@ static void mmio_after_load(Device *dev)
 
 static const PropDesc mmio_props[] = {
     PROP_STR("bus-name", VirtioMmio, bus_name, "virtio-mmio-bus", "name of the bus it offers"),
+    PROP_BOOL("force-legacy", VirtioMmio, legacy, false,
+              "have the registers of version 1, for drivers older than virtio 1.0"),
     PROP_END};
 
 static const DeviceOps mmio_ops = DEVICE_OPS(mmio_snapshot, .realize = mmio_realize,

@@ -1,35 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Virtio network device.  Spec: Virtual I/O Device 1.2, section 5.1.
- * Models one queue pair, mergeable receive buffers, checksum and TCP segmentation offload from the
- * guest, receive modes and MAC filter through the control queue, link status.
- * Not modelled: several queue pairs, offloaded reception of large segments, VLAN filter, RSS.
+ * Models queue pairs (as many as the backend has, with mq=on), mergeable receive buffers, checksum and
+ * TCP segmentation offload from the guest, the filters of the control queue (virtio-net-ctrl.c), link
+ * status, MTU, announcements.
+ * Not modelled: reception of segments larger than a frame (no backend has them), RSS and hash reports.
  * Frames with offloads are completed here (checksums filled in) before a backend sees them; large TCP
  * segments are passed on whole.  Threading: the machine lock.
  */
 #include "rhea/osdep.h"
 
 #include "hw/machine.h"
-#include "hw/virtio/virtio.h"
-#include "net/net.h"
 #include "rhea/defer.h"
 #include "rhea/endian.h"
 #include "snapshot/snapshot.h"
-
-enum {
-    F_CSUM = 0,
-    F_GUEST_CSUM = 1,
-    F_MAC = 5,
-    F_HOST_TSO4 = 11,
-    F_HOST_TSO6 = 12,
-    F_HOST_ECN = 13,
-    F_MRG_RXBUF = 15,
-    F_STATUS = 16,
-    F_CTRL_VQ = 17,
-    F_CTRL_RX = 18,
-    F_CTRL_RX_EXTRA = 20,
-    F_CTRL_MAC_ADDR = 23
-};
+#include "virtio-net.h"
 
 /* struct virtio_net_hdr (5.1.6): offsets and bits. */
 enum {
@@ -38,117 +23,110 @@ enum {
     H_CSUM_START = 6,
     H_CSUM_OFFSET = 8,
     H_NUM_BUFFERS = 10,
-    HEADER_SIZE = 12
+    LEGACY_HEADER = 10 /* without the number of buffers */
 };
 enum { HDR_F_NEEDS_CSUM = 1, HDR_F_DATA_VALID = 2 };
 
-enum { RX_QUEUE, TX_QUEUE, CTRL_QUEUE };
-enum {
-    CTRL_RX = 0,
-    CTRL_MAC = 1,
-    CTRL_MAC_TABLE_SET = 0,
-    CTRL_MAC_ADDR_SET = 1,
-    CTRL_OK = 0,
-    CTRL_ERR = 1
-};
-enum { RX_PROMISC, RX_ALLMULTI, RX_ALLUNI, RX_NOMULTI, RX_NOUNI, RX_NOBCAST, RX_MODES };
+enum { CONFIG_SIZE = 12, C_MAC = 0, C_STATUS = 6, C_MAX_PAIRS = 8, C_MTU = 10 };
+enum { STATUS_LINK_UP = 1, STATUS_ANNOUNCE = 2 };
+enum { ETH_HEADER = 14, ETH_TYPE_IPV4 = 0x0800, ETH_TYPE_IPV6 = 0x86dd, CTRL_QUEUE_SIZE = 64 };
+enum { MTU_MIN = 68, MTU_MAX = 65535 };
 
-enum { CONFIG_SIZE = 12, C_MAC = 0, C_STATUS = 6, C_MAX_PAIRS = 8, STATUS_LINK_UP = 1 };
-enum {
-    FRAME_MAX = 65550,
-    MAC_TABLE_MAX = 64,
-    ETH_ALEN = 6,
-    CTRL_MAX = 8 + 2 * MAC_TABLE_MAX * ETH_ALEN
-};
+/* Legacy drivers that do not merge buffers have the shorter header (5.1.6.1). */
+static size_t header_size(const VirtioNet *s)
+{
+    bool full =
+        virtio_has(&s->parent, VIRTIO_F_VERSION_1) || virtio_has(&s->parent, NET_F_MRG_RXBUF);
 
-typedef struct VirtioNet {
-    VirtioDevice parent;
-    /* wiring */
-    VirtQueue *rx, *tx;
-    NetCard card;
-    /* properties: fixed once realized */
-    char *netdev, *mac_text;
-    uint32_t rx_queue_size, tx_queue_size;
-    bool csum, guest_csum, host_tso4, host_tso6, mrg_rxbuf;
-    /* guest-visible: all of it is in net_snapshot */
-    uint8_t mac[ETH_ALEN];
-    bool mode[RX_MODES];
-    uint8_t table[MAC_TABLE_MAX * ETH_ALEN];
-    uint32_t table_len; /* addresses */
-    bool table_overflow;
-    /* host-side */
-    uint8_t default_mac[ETH_ALEN];
-    bool tx_deferred;
-    uint8_t frame[FRAME_MAX + HEADER_SIZE];
-} VirtioNet;
+    return full ? NET_HEADER_MAX : LEGACY_HEADER;
+}
+
+/* --- Queues: rx0 tx0 rx1 tx1 ... control (5.1.2) --- */
+
+static VirtQueue *rx_queue(VirtioNet *s, unsigned pair)
+{
+    return virtio_queue(&s->parent, 2 * pair);
+}
+
+/* Where the control queue is depends on what the driver has accepted. */
+static unsigned ctrl_index(const VirtioNet *s)
+{
+    return virtio_has(&s->parent, NET_F_MQ) ? 2 * s->max_pairs : 2;
+}
+
+/* --- Flows: answers come on the pair that was last sent from --- */
+
+/* The same for both directions of a connection; 0 for what is no IP. */
+static unsigned flow_hash(const uint8_t *frame, size_t len)
+{
+    unsigned addresses, addresses_len, ports, type = len < ETH_HEADER ? 0 : ld16_be(frame + 12);
+    uint32_t h = 0;
+
+    if (type == ETH_TYPE_IPV4 && len >= ETH_HEADER + 20) {
+        bool fragment = ld16_be(frame + ETH_HEADER + 6) & 0x3fff;
+
+        addresses = ETH_HEADER + 12;
+        addresses_len = 8;
+        ports = fragment ? 0 : ETH_HEADER + 4 * (frame[ETH_HEADER] & 15);
+    } else if (type == ETH_TYPE_IPV6 && len >= ETH_HEADER + 40) {
+        addresses = ETH_HEADER + 8;
+        addresses_len = 32;
+        ports = ETH_HEADER + 40;
+    } else {
+        return 0;
+    }
+    for (unsigned i = 0; i < addresses_len; i += 4) {
+        h ^= ld32_be(frame + addresses + i);
+    }
+    if (ports && ports + 4 <= len) {
+        h ^= ld16_be(frame + ports) ^ ld16_be(frame + ports + 2);
+    }
+    return (h ^ h >> 8 ^ h >> 16 ^ h >> 24) % NET_FLOWS;
+}
+
+static unsigned flow_pair(VirtioNet *s, const uint8_t *frame, size_t len)
+{
+    return s->pairs > 1 ? s->flow_pair[flow_hash(frame, len)] % s->pairs : 0;
+}
 
 /* --- Receiving --- */
 
-static bool table_has(const VirtioNet *s, const uint8_t *mac)
-{
-    for (uint32_t i = 0; i < s->table_len; i++) {
-        if (!memcmp(s->table + i * ETH_ALEN, mac, ETH_ALEN)) {
-            return true;
-        }
-    }
-    return s->table_overflow;
-}
-
-/* Section 5.1.6.5.1 and .2: whom the driver wants to hear. */
-static bool net_wants(const VirtioNet *s, const uint8_t *dest)
-{
-    static const uint8_t broadcast[ETH_ALEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-
-    if (s->mode[RX_PROMISC]) {
-        return true;
-    }
-    if (!memcmp(dest, broadcast, ETH_ALEN)) {
-        return !s->mode[RX_NOBCAST];
-    }
-    if (dest[0] & 1) {
-        return !s->mode[RX_NOMULTI] && (s->mode[RX_ALLMULTI] || table_has(s, dest));
-    }
-    return !s->mode[RX_NOUNI] &&
-           (s->mode[RX_ALLUNI] || !memcmp(dest, s->mac, ETH_ALEN) || table_has(s, dest));
-}
-
 /* Puts header and frame into one or more chains; false (and nothing taken) when there is no room. */
-static bool net_fill(VirtioNet *s, const uint8_t *frame, size_t len)
+static bool net_fill(VirtioNet *s, VirtQueue *rx, const uint8_t *frame, size_t len)
 {
-    uint8_t header[HEADER_SIZE] = {0};
+    uint8_t header[NET_HEADER_MAX] = {0};
     VirtqElement *chains[VIRTQ_MAX_SIZE];
-    size_t total = len + HEADER_SIZE, room = 0, done = 0;
+    size_t head = header_size(s), total = len + head, room = 0, done = 0;
+    bool merge = virtio_has(&s->parent, NET_F_MRG_RXBUF);
     unsigned n = 0;
 
-    if (len > FRAME_MAX) {
+    if (len > NET_FRAME_MAX) {
         return true; /* no wire carries it */
     }
     while (room < total) {
-        VirtqElement *e = n < (virtio_has(&s->parent, F_MRG_RXBUF) ? ARRAY_SIZE(chains) : 1)
-                              ? vq_pop(s->rx)
-                              : NULL;
+        VirtqElement *e = n < (merge ? ARRAY_SIZE(chains) : 1) ? vq_pop(rx) : NULL;
 
         if (!e) {
-            bool too_small = n && !virtio_has(&s->parent, F_MRG_RXBUF);
+            bool too_small = n && !merge;
 
             while (n) {
-                vq_unpop(s->rx, chains[--n]);
+                vq_unpop(rx, chains[--n]);
             }
             return too_small; /* such a buffer can never hold it: the frame is dropped */
         }
         chains[n++] = e;
         room += e->in_len;
     }
-    header[H_FLAGS] = virtio_has(&s->parent, F_GUEST_CSUM) ? HDR_F_DATA_VALID : 0;
+    header[H_FLAGS] = s->offloads & VIRTIO_FEATURE(NET_F_GUEST_CSUM) ? HDR_F_DATA_VALID : 0;
     st16_le(header + H_NUM_BUFFERS, n);
-    memcpy(s->frame, header, HEADER_SIZE);
-    memcpy(s->frame + HEADER_SIZE, frame, len);
+    memcpy(s->frame, header, head);
+    memcpy(s->frame + head, frame, len);
     for (unsigned i = 0; i < n; i++) {
         size_t part = iov_from_buf(chains[i]->in, chains[i]->in_num, 0, s->frame + done,
                                    MIN(total - done, chains[i]->in_len));
 
         done += part;
-        vq_push(s->rx, chains[i], part);
+        vq_push(rx, chains[i], part);
     }
     return true;
 }
@@ -156,23 +134,20 @@ static bool net_fill(VirtioNet *s, const uint8_t *frame, size_t len)
 static bool net_receive(void *opaque, const uint8_t *frame, size_t len)
 {
     VirtioNet *s = opaque;
+    VirtQueue *rx;
 
-    if (!virtio_driver_ok(&s->parent) || len < 2 * ETH_ALEN || !net_wants(s, frame)) {
+    if (!virtio_driver_ok(&s->parent) || len < 2 * ETH_ALEN || !net_wants(s, frame, len)) {
         return true; /* nobody listens: the frame is gone, as on a wire */
     }
-    if (!net_fill(s, frame, len)) {
-        vq_set_notification(s->rx, true);
-        if (vq_empty(s->rx) || !net_fill(s, frame, len)) {
+    rx = rx_queue(s, flow_pair(s, frame, len));
+    if (!net_fill(s, rx, frame, len)) {
+        vq_set_notification(rx, true);
+        if (vq_empty(rx) || !net_fill(s, rx, frame, len)) {
             return false;
         }
     }
-    vq_notify(s->rx);
+    vq_notify(rx);
     return true;
-}
-
-static void net_handle_rx(VirtioDevice *vdev, VirtQueue *vq)
-{
-    net_card_flush(&((VirtioNet *)vdev)->card);
 }
 
 /* --- Sending --- */
@@ -205,153 +180,144 @@ static void net_complete_checksum(uint8_t *frame, size_t len, const uint8_t *hea
     st16_be(frame + field, sum ? sum : 0xffff);
 }
 
-static void net_send_chain(VirtioNet *s, VirtqElement *e)
+static void net_send_chain(VirtioNet *s, unsigned pair, VirtqElement *e)
 {
-    uint8_t header[HEADER_SIZE];
-    size_t len;
+    uint8_t header[NET_HEADER_MAX];
+    size_t head = header_size(s), len;
 
-    if (e->out_len < HEADER_SIZE || e->out_len > sizeof(s->frame)) {
+    if (e->out_len < head || e->out_len > sizeof(s->frame)) {
         virtio_error(&s->parent, "frame of %zu bytes with its header", e->out_len);
         return;
     }
-    iov_to_buf(e->out, e->out_num, 0, header, HEADER_SIZE);
-    len = iov_to_buf(e->out, e->out_num, HEADER_SIZE, s->frame, FRAME_MAX);
+    iov_to_buf(e->out, e->out_num, 0, header, head);
+    len = iov_to_buf(e->out, e->out_num, head, s->frame, NET_FRAME_MAX);
     net_complete_checksum(s->frame, len, header);
+    if (s->pairs > 1) {
+        s->flow_pair[flow_hash(s->frame, len)] = pair;
+    }
     net_card_send(&s->card, s->frame, len);
 }
 
-static void net_handle_tx(VirtioDevice *vdev, VirtQueue *vq);
+static void net_handle_tx(VirtioNet *s, VirtQueue *vq);
 
 static void net_tx_again(void *opaque)
 {
     VirtioNet *s = opaque;
+    uint64_t again = s->tx_again;
 
-    s->tx_deferred = false;
-    net_handle_tx(&s->parent, s->tx);
+    s->tx_again = 0;
+    for (unsigned pair = 0; pair < s->max_pairs; pair++) {
+        if (again >> pair & 1) {
+            net_handle_tx(s, virtio_queue(&s->parent, 2 * pair + 1));
+        }
+    }
     qom_put(&s->parent.dev.obj);
 }
 
 /* A queue that other vCPUs keep filling must not hold the machine lock for ever. */
-static void net_handle_tx(VirtioDevice *vdev, VirtQueue *vq)
+static void net_handle_tx(VirtioNet *s, VirtQueue *vq)
 {
-    VirtioNet *s = (VirtioNet *)vdev;
+    unsigned pair = vq->index / 2, sent = 0;
     VirtqElement *e;
-    unsigned sent = 0;
 
     while (sent < vq->size && (e = vq_pop(vq))) {
-        net_send_chain(s, e);
+        net_send_chain(s, pair, e);
         vq_push(vq, e, 0);
         sent++;
     }
     if (sent) {
         vq_notify(vq);
     }
-    if (sent && sent == vq->size && !s->tx_deferred) {
-        s->tx_deferred = true;
-        qom_get_ref(&s->parent.dev.obj);
-        main_loop_defer(net_tx_again, s);
-    }
-}
-
-/* --- Control queue (5.1.6.5) --- */
-
-/* One table of the two in MAC_TABLE_SET at @p; the bytes it takes, 0 when it is cut off. */
-static size_t add_table(VirtioNet *s, const uint8_t *p, size_t len)
-{
-    uint32_t n = len < 4 ? 0 : ld32_le(p);
-
-    if (len < 4 || n > (len - 4) / ETH_ALEN) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        if (s->table_len == MAC_TABLE_MAX) {
-            s->table_overflow = true;
-            break;
+    if (sent && sent == vq->size) {
+        if (!s->tx_again) {
+            qom_get_ref(&s->parent.dev.obj);
+            main_loop_defer(net_tx_again, s);
         }
-        memcpy(s->table + s->table_len++ * ETH_ALEN, p + 4 + i * ETH_ALEN, ETH_ALEN);
-    }
-    return 4 + (size_t)n * ETH_ALEN;
-}
-
-static bool ctrl_mac(VirtioNet *s, uint8_t command, const uint8_t *p, size_t len)
-{
-    size_t used;
-
-    if (command == CTRL_MAC_ADDR_SET && len == ETH_ALEN) {
-        memcpy(s->mac, p, ETH_ALEN);
-        memcpy(s->card.mac, p, ETH_ALEN);
-        return true;
-    }
-    if (command != CTRL_MAC_TABLE_SET) {
-        return false;
-    }
-    s->table_len = 0;
-    s->table_overflow = false;
-    used = add_table(s, p, len);
-    return used && add_table(s, p + used, len - used);
-}
-
-static bool ctrl_run(VirtioNet *s, const uint8_t *cmd, size_t len)
-{
-    if (len < 3) {
-        return false;
-    }
-    switch (cmd[0]) {
-    case CTRL_RX:
-        if (cmd[1] >= RX_MODES || len != 3) {
-            return false;
-        }
-        s->mode[cmd[1]] = cmd[2] & 1;
-        return true;
-    case CTRL_MAC: return ctrl_mac(s, cmd[1], cmd + 2, len - 2);
-    default: return false;
+        s->tx_again |= 1ULL << pair;
     }
 }
 
-static void net_handle_ctrl(VirtioDevice *vdev, VirtQueue *vq)
+static void net_handle_queue(VirtioDevice *vdev, VirtQueue *vq)
 {
     VirtioNet *s = (VirtioNet *)vdev;
-    VirtqElement *e;
 
-    while ((e = vq_pop(vq))) {
-        uint8_t cmd[CTRL_MAX], ack = CTRL_ERR;
-        size_t len = iov_to_buf(e->out, e->out_num, 0, cmd, sizeof(cmd));
-
-        if (len == e->out_len && ctrl_run(s, cmd, len)) {
-            ack = CTRL_OK;
+    if (vq->index == ctrl_index(s)) {
+        if (virtio_has(vdev, NET_F_CTRL_VQ)) {
+            net_handle_ctrl(s, vq);
         }
-        vq_push(vq, e, iov_from_buf(e->in, e->in_num, 0, &ack, 1));
-        vq_notify(vq);
+    } else if (vq->index & 1) {
+        net_handle_tx(s, vq);
+    } else {
+        net_card_flush(&s->card);
     }
 }
 
 /* --- Features and configuration --- */
 
+static uint64_t feature_if(bool on, unsigned bit)
+{
+    return on ? VIRTIO_FEATURE(bit) : 0;
+}
+
+static uint64_t net_ctrl_features(const VirtioNet *s)
+{
+    if (!s->ctrl_vq) {
+        return 0;
+    }
+    return VIRTIO_FEATURE(NET_F_CTRL_VQ) | feature_if(s->ctrl_rx, NET_F_CTRL_RX) |
+           feature_if(s->ctrl_rx_extra, NET_F_CTRL_RX_EXTRA) |
+           feature_if(s->ctrl_vlan, NET_F_CTRL_VLAN) |
+           feature_if(s->ctrl_mac_addr, NET_F_CTRL_MAC_ADDR) |
+           feature_if(s->ctrl_guest_offloads, NET_F_CTRL_GUEST_OFFLOADS) |
+           feature_if(s->guest_announce && s->status, NET_F_GUEST_ANNOUNCE) |
+           feature_if(s->max_pairs > 1, NET_F_MQ);
+}
+
 static uint64_t net_features(VirtioDevice *vdev)
 {
     VirtioNet *s = (VirtioNet *)vdev;
-    uint64_t f = VIRTIO_FEATURE(F_MAC) | VIRTIO_FEATURE(F_STATUS) | VIRTIO_FEATURE(F_CTRL_VQ) |
-                 VIRTIO_FEATURE(F_CTRL_RX) | VIRTIO_FEATURE(F_CTRL_RX_EXTRA) |
-                 VIRTIO_FEATURE(F_CTRL_MAC_ADDR);
+    uint64_t f = VIRTIO_FEATURE(NET_F_MAC) | net_ctrl_features(s);
 
-    f |= s->mrg_rxbuf ? VIRTIO_FEATURE(F_MRG_RXBUF) : 0;
-    f |= s->guest_csum ? VIRTIO_FEATURE(F_GUEST_CSUM) : 0;
+    f |= feature_if(s->status, NET_F_STATUS);
+    f |= feature_if(s->host_mtu, NET_F_MTU);
+    f |= feature_if(s->mrg_rxbuf, NET_F_MRG_RXBUF);
+    f |= feature_if(s->guest_csum, NET_F_GUEST_CSUM);
     if (!s->csum) {
         return f;
     }
-    f |= VIRTIO_FEATURE(F_CSUM);
-    f |= s->host_tso4 ? VIRTIO_FEATURE(F_HOST_TSO4) : 0;
-    f |= s->host_tso6 ? VIRTIO_FEATURE(F_HOST_TSO6) : 0;
-    return f | (s->host_tso4 || s->host_tso6 ? VIRTIO_FEATURE(F_HOST_ECN) : 0);
+    f |= VIRTIO_FEATURE(NET_F_CSUM);
+    f |= feature_if(s->host_tso4, NET_F_HOST_TSO4) | feature_if(s->host_tso6, NET_F_HOST_TSO6);
+    return f | feature_if(s->host_ecn && (s->host_tso4 || s->host_tso6), NET_F_HOST_ECN);
+}
+
+/* What was accepted is on until the control queue switches it off (5.1.6.5.6.1). */
+static void net_features_ready(VirtioDevice *vdev)
+{
+    VirtioNet *s = (VirtioNet *)vdev;
+
+    s->offloads = vdev->features & VIRTIO_FEATURE(NET_F_GUEST_CSUM);
 }
 
 static void net_get_config(VirtioDevice *vdev, uint8_t *buf)
 {
     VirtioNet *s = (VirtioNet *)vdev;
+    bool up = s->card.peer && !s->card.link_down;
 
     memcpy(buf + C_MAC, s->mac, ETH_ALEN);
-    st16_le(buf + C_STATUS, s->card.link_down || !s->card.peer ? 0 : STATUS_LINK_UP);
-    st16_le(buf + C_MAX_PAIRS, 1);
+    st16_le(buf + C_STATUS, (up ? STATUS_LINK_UP : 0) | (s->announce ? STATUS_ANNOUNCE : 0));
+    st16_le(buf + C_MAX_PAIRS, s->max_pairs);
+    st16_le(buf + C_MTU, s->host_mtu);
+}
+
+/* Legacy drivers set the address here, others by the control queue (5.1.4.1). */
+static void net_set_config(VirtioDevice *vdev, const uint8_t *buf)
+{
+    VirtioNet *s = (VirtioNet *)vdev;
+
+    if (!virtio_has(vdev, VIRTIO_F_VERSION_1)) {
+        memcpy(s->mac, buf + C_MAC, ETH_ALEN);
+        memcpy(s->card.mac, buf + C_MAC, ETH_ALEN);
+    }
 }
 
 static void net_link_changed(void *opaque, bool up)
@@ -359,7 +325,24 @@ static void net_link_changed(void *opaque, bool up)
     virtio_config_changed(&((VirtioNet *)opaque)->parent);
 }
 
-static const NetCardOps net_card_ops = {.receive = net_receive, .link_changed = net_link_changed};
+static bool net_announce(void *opaque)
+{
+    VirtioNet *s = opaque;
+
+    if (!virtio_driver_ok(&s->parent) || !virtio_has(&s->parent, NET_F_GUEST_ANNOUNCE) ||
+        !virtio_has(&s->parent, NET_F_CTRL_VQ)) {
+        return false;
+    }
+    s->announce = true;
+    virtio_config_changed(&s->parent);
+    return true;
+}
+
+static const NetCardOps net_card_ops = {
+    .receive = net_receive,
+    .link_changed = net_link_changed,
+    .announce = net_announce,
+};
 
 /* --- Life --- */
 
@@ -369,10 +352,11 @@ static void net_reset(Device *dev)
 
     memcpy(s->mac, s->default_mac, ETH_ALEN);
     memcpy(s->card.mac, s->default_mac, ETH_ALEN);
-    memset(s->mode, 0, sizeof(s->mode));
-    s->mode[RX_PROMISC] = true; /* until the driver says otherwise (5.1.5) */
-    s->table_len = 0;
-    s->table_overflow = false;
+    net_reset_filters(s);
+    s->pairs = 1;
+    s->offloads = 0;
+    s->announce = false;
+    memset(s->flow_pair, 0, sizeof(s->flow_pair));
 }
 
 static bool queue_size_ok(const char *prop, uint32_t size, Error **errp)
@@ -384,6 +368,15 @@ static bool queue_size_ok(const char *prop, uint32_t size, Error **errp)
     return true;
 }
 
+static void net_add_queues(VirtioNet *s)
+{
+    for (uint32_t pair = 0; pair < s->max_pairs; pair++) {
+        virtio_add_queue(&s->parent, s->rx_queue_size, net_handle_queue);
+        virtio_add_queue(&s->parent, s->tx_queue_size, net_handle_queue);
+    }
+    virtio_add_queue(&s->parent, CTRL_QUEUE_SIZE, net_handle_queue);
+}
+
 static bool net_realize(Device *dev, Error **errp)
 {
     VirtioNet *s = (VirtioNet *)dev;
@@ -391,6 +384,10 @@ static bool net_realize(Device *dev, Error **errp)
     if (!queue_size_ok("rx_queue_size", s->rx_queue_size, errp) ||
         !queue_size_ok("tx_queue_size", s->tx_queue_size, errp)) {
         return false;
+    }
+    if (s->host_mtu && s->host_mtu < MTU_MIN) {
+        return error_fail(errp, "virtio-net: property 'host_mtu' must be %d to %d, or 0", MTU_MIN,
+                          MTU_MAX);
     }
     if (s->mac_text) {
         if (!net_parse_mac(s->mac_text, s->default_mac, errp)) {
@@ -407,9 +404,8 @@ static bool net_realize(Device *dev, Error **errp)
         error_prepend(errp, "virtio-net: ");
         return false;
     }
-    s->rx = virtio_add_queue(&s->parent, s->rx_queue_size, net_handle_rx);
-    s->tx = virtio_add_queue(&s->parent, s->tx_queue_size, net_handle_tx);
-    virtio_add_queue(&s->parent, 64, net_handle_ctrl);
+    s->max_pairs = s->mq ? MIN(net_card_queues(&s->card), NET_MAX_PAIRS) : 1;
+    net_add_queues(s);
     return true;
 }
 
@@ -430,9 +426,16 @@ static void net_snapshot(Device *dev, Snapshot *sn)
     for (int i = 0; i < RX_MODES; i++) {
         snap_bool(sn, &s->mode[i]);
     }
-    snap_u32_max(sn, &s->table_len, MAC_TABLE_MAX);
+    snap_u32_max(sn, &s->table_len, NET_MAC_TABLE_MAX);
     snap_bytes(sn, s->table, sizeof(s->table));
     snap_bool(sn, &s->table_overflow);
+    snap_u64_array(sn, s->vlans, ARRAY_SIZE(s->vlans));
+    snap_u32_max(sn, &s->pairs, s->max_pairs);
+    snap_fields(sn, &s->offloads, &s->announce);
+    snap_bytes(sn, s->flow_pair, sizeof(s->flow_pair));
+    if (snap_loading(sn) && !s->pairs) {
+        snap_fail(sn, "virtio-net: no queue pair is in use");
+    }
 }
 
 static void net_after_load(Device *dev)
@@ -447,7 +450,9 @@ static const VirtioDeviceOps net_virtio_ops = {
     .device_id = VIRTIO_ID_NET,
     .config_size = CONFIG_SIZE,
     .features = net_features,
+    .features_ready = net_features_ready,
     .get_config = net_get_config,
+    .set_config = net_set_config,
 };
 
 static const PropDesc net_props[] = {
@@ -459,7 +464,20 @@ static const PropDesc net_props[] = {
     PROP_BOOL("guest_csum", VirtioNet, guest_csum, true, "tell the guest that checksums are good"),
     PROP_BOOL("host_tso4", VirtioNet, host_tso4, true, "take large TCP segments over IPv4"),
     PROP_BOOL("host_tso6", VirtioNet, host_tso6, true, "take large TCP segments over IPv6"),
+    PROP_BOOL("host_ecn", VirtioNet, host_ecn, true, "take such segments with ECN too"),
     PROP_BOOL("mrg_rxbuf", VirtioNet, mrg_rxbuf, true, "offer mergeable receive buffers"),
+    PROP_BOOL("status", VirtioNet, status, true, "tell the guest whether the link is up"),
+    PROP_U16("host_mtu", VirtioNet, host_mtu, 0, "tell the guest this MTU (0: none)"),
+    PROP_BOOL("mq", VirtioNet, mq, false, "as many queue pairs as the backend has (queues=)"),
+    PROP_BOOL("ctrl_vq", VirtioNet, ctrl_vq, true, "offer the control queue"),
+    PROP_BOOL("ctrl_rx", VirtioNet, ctrl_rx, true, "offer receive modes and an address filter"),
+    PROP_BOOL("ctrl_rx_extra", VirtioNet, ctrl_rx_extra, true, "offer the further receive modes"),
+    PROP_BOOL("ctrl_vlan", VirtioNet, ctrl_vlan, true, "offer a VLAN filter"),
+    PROP_BOOL("ctrl_mac_addr", VirtioNet, ctrl_mac_addr, true, "let the guest set its address"),
+    PROP_BOOL("ctrl_guest_offloads", VirtioNet, ctrl_guest_offloads, true,
+              "let the guest switch receive offloads while it runs"),
+    PROP_BOOL("guest_announce", VirtioNet, guest_announce, true,
+              "let the guest announce itself when asked (announce_self)"),
     PROP_END};
 
 static const DeviceOps net_ops =

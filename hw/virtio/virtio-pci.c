@@ -1,25 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtio over PCI.  Spec: Virtual I/O Device 1.2, section 4.1 (modern interface).
- * Each "virtio-X-pci" wraps a "virtio-X-device", whose properties it shows.
- * Not modelled: the legacy I/O interface (4.1.4.10), shared memory.
- * BAR 1 holds the MSI-X table, BAR 4 the four structures.  Threading: the machine lock.
+ * Virtio over PCI.  Spec: Virtual I/O Device 1.2, section 4.1 (the legacy interface is in
+ * virtio-pci-legacy.c).  Each "virtio-X-pci" wraps a "virtio-X-device", whose properties it shows.
+ * It is transitional unless disable-legacy=on or disable-modern=on; "virtio-X-pci-transitional" and
+ * "virtio-X-pci-non-transitional" leave no choice.
+ * Not modelled: shared memory.
+ * BAR 0 is the legacy window, BAR 1 holds the MSI-X table, BAR 4 the four structures.
+ * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
 
 #include "hw/machine.h"
-#include "hw/pci/pci.h"
-#include "hw/virtio/virtio.h"
 #include "rhea/bits.h"
 #include "rhea/endian.h"
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
+#include "virtio-pci.h"
 
 #define TYPE_VIRTIO_PCI     "virtio-pci"
 #define TYPE_VIRTIO_PCI_BUS "virtio-pci-bus"
 
 enum { VENDOR = 0x1af4, DEVICE_BASE = 0x1040, REVISION = 1, SUBSYSTEM = 0x1100 };
+/* PCI device ids that legacy drivers know (4.1.2.1). */
 enum {
+    LEGACY_NET = 0x1000,
+    LEGACY_BLOCK = 0x1001,
+    LEGACY_BALLOON = 0x1002,
+    LEGACY_CONSOLE = 0x1003,
+    LEGACY_RNG = 0x1005
+};
+enum {
+    LEGACY_BAR = 0,
     MSIX_BAR = 1,
     MODERN_BAR = 4,
     BAR_SIZE = 0x4000,
@@ -55,30 +66,12 @@ enum {
     C_QUEUE_RESET = 0x3a,
 };
 
-typedef struct VirtioPci {
-    PciDevice pci;
-    /* wiring */
-    Object *inner; /* the virtio device */
-    Bus *bus;
-    MemRegion bar, common_mr, isr_mr, device_mr, notify_mr;
-    uint8_t pci_cap; /* offset of the PCI access capability */
-    /* properties: fixed once realized */
-    uint32_t vectors; /* UINT32_MAX: one a queue and one for configuration */
-    /* guest-visible: all of it is in vpci_snapshot */
-    uint32_t device_feature_select, driver_feature_select;
-    uint64_t driver_features;
-    uint16_t config_vector, queue_select;
-} VirtioPci;
-
 typedef struct VirtioPciType {
     PciDeviceOps pci; /* first: the PCI core sees it */
     const char *inner;
+    uint16_t legacy_device;
+    unsigned modes; /* VIRTIO_MODERN, VIRTIO_LEGACY; 0: as the properties say */
 } VirtioPciType;
-
-static VirtioDevice *vdev_of(VirtioPci *s)
-{
-    return (VirtioDevice *)s->inner;
-}
 
 /* --- Interrupts --- */
 
@@ -89,7 +82,7 @@ static void vpci_notify(void *opaque, VirtQueue *vq)
     if (pci_msix_enabled(&s->pci)) {
         pci_msix_notify(&s->pci, vq ? vq->vector : s->config_vector);
     } else {
-        pci_set_intx(&s->pci, vdev_of(s)->isr != 0);
+        pci_set_intx(&s->pci, vpci_vdev(s)->isr != 0);
     }
 }
 
@@ -97,14 +90,14 @@ static const VirtioTransportOps vpci_transport_ops = {.notify = vpci_notify};
 
 /* --- Common configuration --- */
 
-static uint16_t checked_vector(VirtioPci *s, uint16_t v)
+uint16_t vpci_checked_vector(VirtioPci *s, uint16_t v)
 {
     return v < s->pci.msix.vectors ? v : VIRTIO_NO_VECTOR;
 }
 
 static uint64_t common_read_queue(VirtioPci *s, uint64_t offset)
 {
-    VirtQueue *vq = virtio_queue(vdev_of(s), s->queue_select);
+    VirtQueue *vq = virtio_queue(vpci_vdev(s), s->queue_select);
 
     if (!vq) {
         return offset == C_QUEUE_VECTOR ? VIRTIO_NO_VECTOR : 0;
@@ -124,7 +117,7 @@ static uint64_t common_read_queue(VirtioPci *s, uint64_t offset)
 
 static uint64_t common_read_field(VirtioPci *s, uint64_t offset)
 {
-    VirtioDevice *vdev = vdev_of(s);
+    VirtioDevice *vdev = vpci_vdev(s);
 
     switch (offset) {
     case C_DEVICE_FEATURE_SELECT: return s->device_feature_select;
@@ -166,13 +159,13 @@ static void common_write_address(VirtQueue *vq, uint64_t offset, uint64_t v, uns
 
 static void common_write_queue(VirtioPci *s, uint64_t offset, uint64_t v, unsigned size)
 {
-    VirtQueue *vq = virtio_queue(vdev_of(s), s->queue_select);
+    VirtQueue *vq = virtio_queue(vpci_vdev(s), s->queue_select);
 
     if (!vq) {
         return;
     }
     if (offset == C_QUEUE_VECTOR) {
-        vq->vector = checked_vector(s, v);
+        vq->vector = vpci_checked_vector(s, v);
     } else if (offset == C_QUEUE_RESET) {
         if (v == 1) {
             virtio_queue_reset(vq);
@@ -190,9 +183,9 @@ static void common_write_queue(VirtioPci *s, uint64_t offset, uint64_t v, unsign
     }
 }
 
-static void vpci_write_status(VirtioPci *s, uint8_t status)
+void vpci_write_status(VirtioPci *s, uint8_t status)
 {
-    virtio_set_status(vdev_of(s), status);
+    virtio_set_status(vpci_vdev(s), status);
     if (!status) {
         s->config_vector = VIRTIO_NO_VECTOR;
         s->driver_features = 0;
@@ -211,10 +204,10 @@ static void common_write(void *opaque, uint64_t offset, uint64_t v, unsigned siz
         if (s->driver_feature_select < 2) {
             s->driver_features =
                 deposit64(s->driver_features, 32 * s->driver_feature_select, 32, v);
-            virtio_set_features(vdev_of(s), s->driver_features);
+            virtio_set_features(vpci_vdev(s), s->driver_features);
         }
         break;
-    case C_CONFIG_VECTOR: s->config_vector = checked_vector(s, v); break;
+    case C_CONFIG_VECTOR: s->config_vector = vpci_checked_vector(s, v); break;
     case C_STATUS: vpci_write_status(s, v); break;
     case C_QUEUE_SELECT: s->queue_select = v; break;
     default: common_write_queue(s, offset, v, size);
@@ -232,17 +225,18 @@ static const MemOps common_ops = {
 
 /* --- ISR status, device configuration, notification --- */
 
-static uint64_t isr_read(void *opaque, uint64_t offset, unsigned size)
+uint8_t vpci_take_isr(VirtioPci *s)
 {
-    VirtioPci *s = opaque;
-    uint8_t isr = vdev_of(s)->isr;
+    uint8_t isr = vpci_vdev(s)->isr;
 
-    if (offset) {
-        return 0;
-    }
-    vdev_of(s)->isr = 0; /* reading acknowledges (4.1.4.5) */
+    vpci_vdev(s)->isr = 0; /* reading acknowledges (4.1.4.5) */
     pci_set_intx(&s->pci, false);
     return isr;
+}
+
+static uint64_t isr_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return offset ? 0 : vpci_take_isr(opaque);
 }
 
 static void ignore_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
@@ -261,12 +255,12 @@ static const MemOps isr_ops = {
 
 static uint64_t device_read(void *opaque, uint64_t offset, unsigned size)
 {
-    return virtio_config_read(vdev_of(opaque), offset, size);
+    return virtio_config_read(vpci_vdev(opaque), offset, size);
 }
 
 static void device_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
-    virtio_config_write(vdev_of(opaque), offset, value, size);
+    virtio_config_write(vpci_vdev(opaque), offset, value, size);
 }
 
 static const MemOps device_ops = {
@@ -285,7 +279,7 @@ static uint64_t notify_read(void *opaque, uint64_t offset, unsigned size)
 
 static void notify_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
-    virtio_queue_kick(vdev_of(opaque), offset / NOTIFY_MULTIPLIER);
+    virtio_queue_kick(vpci_vdev(opaque), offset / NOTIFY_MULTIPLIER);
 }
 
 static const MemOps notify_ops = {
@@ -306,7 +300,7 @@ static bool window_target(VirtioPci *s, uint32_t offset, uint64_t *at, unsigned 
 
     *at = ld32_le(cap + CAP_OFFSET);
     *len = ld32_le(cap + CAP_LENGTH);
-    return offset >= s->pci_cap + (uint32_t)CAP_EXTRA &&
+    return s->pci_cap && offset >= s->pci_cap + (uint32_t)CAP_EXTRA &&
            offset < s->pci_cap + (uint32_t)CAP_EXTRA + 4 && cap[CAP_BAR] == MODERN_BAR &&
            (*len == 1 || *len == 2 || *len == 4) && *at % *len == 0 && *at <= BAR_SIZE - *len;
 }
@@ -384,25 +378,64 @@ static void vpci_init_bar(VirtioPci *s)
     memset(s->pci.writable + s->pci_cap + CAP_OFFSET, 0xff, 12);
 }
 
+/* The interfaces it has, 0 with an error when none is left. */
+static unsigned vpci_modes(VirtioPci *s, Error **errp)
+{
+    const VirtioPciType *t = qom_type_ops(s->pci.dev.obj.type);
+    unsigned modes = t->modes;
+
+    if (!modes) {
+        modes = (s->disable_modern ? 0 : VIRTIO_MODERN) |
+                (s->disable_legacy == ON_OFF_AUTO_ON ? 0 : VIRTIO_LEGACY);
+    }
+    if (!modes) {
+        error_fail(errp, "%s: disable-legacy=on and disable-modern=on leave no interface",
+                   s->pci.dev.obj.type->name);
+    }
+    return modes;
+}
+
+/* A device with the legacy interface must look like one (4.1.2.1). */
+static void vpci_init_legacy_bar(VirtioPci *s)
+{
+    const VirtioPciType *t = qom_type_ops(s->pci.dev.obj.type);
+    uint8_t *c = s->pci.config;
+
+    st16_le(c + PCI_DEVICE_ID, t->legacy_device);
+    st16_le(c + PCI_SUBSYSTEM_ID, virtio_ops(vpci_vdev(s))->device_id);
+    c[PCI_REVISION] = 0;
+    vpci_legacy_init(s);
+    pci_register_bar(&s->pci, LEGACY_BAR, PCI_BAR_IO, &s->legacy_mr);
+}
+
 static bool vpci_realize(Device *dev, Error **errp)
 {
     VirtioPci *s = (VirtioPci *)dev;
+    unsigned modes = vpci_modes(s, errp);
     Device *inner = (Device *)s->inner;
     uint32_t vectors;
 
+    if (!modes) {
+        return false;
+    }
     s->bus = bus_new(dev, TYPE_VIRTIO_PCI_BUS, "virtio-bus", 1);
-    virtio_bus_init(dev, s->bus, &vpci_transport_ops, s);
+    virtio_bus_init(s->bus, &vpci_transport_ops, s, modes);
     g_free(inner->id);
     inner->id = g_strdup(dev->id);
     if (!device_realize(inner, dev->machine, s->bus, errp)) {
         return false;
     }
-    vectors = s->vectors == UINT32_MAX ? MIN(vdev_of(s)->nqueues + 1, 64) : s->vectors;
+    vectors = s->vectors == UINT32_MAX ? MIN(vpci_vdev(s)->nqueues + 1, 64) : s->vectors;
     if (vectors > 128) {
         device_unrealize(inner);
         return error_fail(errp, "%s: property 'vectors' must be at most 128", dev->obj.type->name);
     }
-    vpci_init_bar(s);
+    if (modes & VIRTIO_LEGACY) {
+        vpci_init_legacy_bar(s);
+    }
+    if (modes & VIRTIO_MODERN) {
+        vpci_init_bar(s);
+    }
     if (vectors) {
         pci_msix_init(&s->pci, vectors, MSIX_BAR);
     }
@@ -443,6 +476,13 @@ static const PropDesc vpci_props[] = {PROP_U32("vectors", VirtioPci, vectors, UI
                                                "MSI-X vectors (default: one a queue and one)"),
                                       PROP_END};
 
+static const PropDesc vpci_mode_props[] = {
+    PROP_ONOFFAUTO("disable-legacy", VirtioPci, disable_legacy, ON_OFF_AUTO_AUTO,
+                   "leave out the interface for drivers older than virtio 1.0"),
+    PROP_BOOL("disable-modern", VirtioPci, disable_modern, false,
+              "leave out the interface of virtio 1.0 and later"),
+    PROP_END};
+
 static const DeviceOps vpci_ops =
     DEVICE_OPS(vpci_snapshot, .realize = vpci_realize, .reset = vpci_reset);
 QOM_TYPE(vpci_type, .name = TYPE_VIRTIO_PCI, .parent = TYPE_PCI_DEVICE, .size = sizeof(VirtioPci),
@@ -452,7 +492,8 @@ QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
 
 /* --- The wrappers --- */
 
-#define VIRTIO_PCI_DEVICE(ident, NAME, ID, CLASS, CATEGORY, DESC)                                  \
+/* One name of a device: virtio-NAME-pci with @SUFFIX, which may fix the interfaces (@MODES). */
+#define VIRTIO_PCI_NAME(ident, NAME, SUFFIX, MODES, PROPS, ID, LEGACY, CLASS, CATEGORY, DESC)      \
     static const VirtioPciType ident##_ops = {                                                     \
         .pci = {.vendor = VENDOR,                                                                  \
                 .device = DEVICE_BASE + (ID),                                                      \
@@ -464,21 +505,29 @@ QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
                 .config_read = vpci_config_read,                                                   \
                 .config_written = vpci_config_written},                                            \
         .inner = "virtio-" NAME "-device",                                                         \
+        .legacy_device = (LEGACY),                                                                 \
+        .modes = (MODES),                                                                          \
     };                                                                                             \
     static const DeviceOps ident##_dev =                                                           \
         DEVICE_OPS(device_no_state, .category = (CATEGORY), .user_creatable = true);               \
-    QOM_TYPE(ident##_type, .name = "virtio-" NAME "-pci", .parent = TYPE_VIRTIO_PCI,               \
+    QOM_TYPE(ident##_type, .name = "virtio-" NAME "-pci" SUFFIX, .parent = TYPE_VIRTIO_PCI,        \
              .size = sizeof(VirtioPci), .desc = (DESC), .dev = &ident##_dev, .ops = &ident##_ops,  \
-             .init = vpci_init, .delegate = "virtio-" NAME "-device",                              \
+             .props = (PROPS), .init = vpci_init, .delegate = "virtio-" NAME "-device",            \
              .delegate_offset = offsetof(VirtioPci, inner))
 
-VIRTIO_PCI_DEVICE(blk_pci, "blk", VIRTIO_ID_BLOCK, 0x0100, "Storage devices",
+#define VIRTIO_PCI_DEVICE(ident, NAME, ...)                                                        \
+    VIRTIO_PCI_NAME(ident, NAME, "", 0, vpci_mode_props, __VA_ARGS__);                             \
+    VIRTIO_PCI_NAME(ident##_t, NAME, "-transitional", VIRTIO_MODERN | VIRTIO_LEGACY, NULL,         \
+                    __VA_ARGS__);                                                                  \
+    VIRTIO_PCI_NAME(ident##_nt, NAME, "-non-transitional", VIRTIO_MODERN, NULL, __VA_ARGS__)
+
+VIRTIO_PCI_DEVICE(blk_pci, "blk", VIRTIO_ID_BLOCK, LEGACY_BLOCK, 0x0100, "Storage devices",
                   "virtio block device on PCI");
-VIRTIO_PCI_DEVICE(net_pci, "net", VIRTIO_ID_NET, 0x0200, "Network devices",
+VIRTIO_PCI_DEVICE(net_pci, "net", VIRTIO_ID_NET, LEGACY_NET, 0x0200, "Network devices",
                   "virtio network card on PCI");
-VIRTIO_PCI_DEVICE(rng_pci, "rng", VIRTIO_ID_RNG, 0x00ff, "Misc devices",
+VIRTIO_PCI_DEVICE(rng_pci, "rng", VIRTIO_ID_RNG, LEGACY_RNG, 0x00ff, "Misc devices",
                   "virtio entropy source on PCI");
-VIRTIO_PCI_DEVICE(serial_pci, "serial", VIRTIO_ID_CONSOLE, 0x0780, "Input devices",
+VIRTIO_PCI_DEVICE(serial_pci, "serial", VIRTIO_ID_CONSOLE, LEGACY_CONSOLE, 0x0780, "Input devices",
                   "virtio console and serial ports on PCI");
-VIRTIO_PCI_DEVICE(balloon_pci, "balloon", VIRTIO_ID_BALLOON, 0x00ff, "Misc devices",
+VIRTIO_PCI_DEVICE(balloon_pci, "balloon", VIRTIO_ID_BALLOON, LEGACY_BALLOON, 0x00ff, "Misc devices",
                   "virtio memory balloon on PCI");

@@ -331,6 +331,26 @@ static void serial_get_config(VirtioDevice *vdev, uint8_t *buf)
     st32_le(buf + C_MAX_PORTS, ((VirtioSerial *)vdev)->max_ports);
 }
 
+/* Lets go of the chain that the backend took in part. */
+static void port_drop_chain(SerialPort *p)
+{
+    if (p->tx_chain) {
+        vq_detach(p->tx, p->tx_chain);
+        p->tx_chain = NULL;
+    }
+}
+
+static void serial_queue_reset(VirtioDevice *vdev, VirtQueue *vq)
+{
+    VirtioSerial *s = (VirtioSerial *)vdev;
+
+    for (unsigned i = 0; i < s->max_ports; i++) {
+        if (s->ports[i] && s->ports[i]->tx == vq) {
+            port_drop_chain(s->ports[i]);
+        }
+    }
+}
+
 static void serial_reset(Device *dev)
 {
     VirtioSerial *s = (VirtioSerial *)dev;
@@ -339,11 +359,8 @@ static void serial_reset(Device *dev)
     for (unsigned i = 0; i < s->max_ports; i++) {
         SerialPort *p = s->ports[i];
 
-        if (p && p->tx_chain) {
-            vq_detach(p->tx, p->tx_chain);
-            p->tx_chain = NULL;
-        }
         if (p) {
+            port_drop_chain(p);
             p->guest_open = false;
             p->pending_len = 0;
         }
@@ -388,6 +405,7 @@ static const VirtioDeviceOps serial_virtio_ops = {
     .config_size = CONFIG_SIZE,
     .features = serial_features,
     .get_config = serial_get_config,
+    .queue_reset = serial_queue_reset,
 };
 
 static const PropDesc serial_props[] = {
@@ -455,10 +473,7 @@ static void port_unrealize(Device *dev)
     SerialPort *p = (SerialPort *)dev;
 
     chr_detach(&p->chr);
-    if (p->tx_chain) {
-        vq_detach(p->tx, p->tx_chain);
-        p->tx_chain = NULL;
-    }
+    port_drop_chain(p);
     if (p->nr < MAX_PORTS && p->serial->ports[p->nr] == p) {
         p->serial->ports[p->nr] = NULL;
         control_send(p->serial, p->nr, CTRL_PORT_REMOVE, 1, NULL);
@@ -470,9 +485,8 @@ static void port_snapshot(Device *dev, Snapshot *sn)
     SerialPort *p = (SerialPort *)dev;
 
     /* Saved as not taken (see virtio.c); what this machine had in hand is not the loaded one's. */
-    if (snap_loading(sn) && p->tx_chain) {
-        vq_detach(p->tx, p->tx_chain);
-        p->tx_chain = NULL;
+    if (snap_loading(sn)) {
+        port_drop_chain(p);
     }
     snap_section(sn, "virtio-serial-port", 1);
     snap_bool(sn, &p->guest_open);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Virtio devices: status, features, configuration space, queue set-up, state.
- * Spec: Virtual I/O Device 1.2, sections 2.1 to 2.5 and 3.
+ * Spec: Virtual I/O Device 1.2, sections 2.1 to 2.5 and 3, with what they say of legacy drivers.
+ * Not modelled: legacy drivers of big-endian guests, of which there are none.
  * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
@@ -14,12 +15,15 @@
 #include "snapshot/snapshot.h"
 
 enum { CONFIG_MAX = 256 };
+/* Where a legacy queue's parts lie (2.7.2): a descriptor's size, flags, index and event of the ring. */
+enum { LEGACY_ALIGN = 4096, DESC_SIZE = 16, AVAIL_EXTRA = 6 };
 
 /* A virtio bus knows the transport that owns it. */
 typedef struct VirtioBus {
     Bus bus;
     const VirtioTransportOps *ops;
     void *opaque;
+    unsigned modes;
 } VirtioBus;
 
 const VirtioDeviceOps *virtio_ops(VirtioDevice *vdev)
@@ -48,8 +52,12 @@ void virtio_error(VirtioDevice *vdev, const char *fmt, ...)
 static uint64_t virtio_offered(VirtioDevice *vdev)
 {
     const VirtioDeviceOps *ops = virtio_ops(vdev);
-    uint64_t f = VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_F_RING_RESET);
+    uint64_t f = 0;
 
+    if (vdev->modes & VIRTIO_MODERN) {
+        f |= VIRTIO_FEATURE(VIRTIO_F_VERSION_1) | VIRTIO_FEATURE(VIRTIO_F_RING_RESET);
+    }
+    f |= vdev->modes & VIRTIO_LEGACY ? VIRTIO_FEATURE(VIRTIO_F_ANY_LAYOUT) : 0;
     f |= vdev->indirect_desc ? VIRTIO_FEATURE(VIRTIO_F_INDIRECT_DESC) : 0;
     f |= vdev->event_idx ? VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX) : 0;
     return f | (ops->features ? ops->features(vdev) : 0);
@@ -61,6 +69,15 @@ void virtio_set_features(VirtioDevice *vdev, uint64_t features)
         vdev->features = features;
     } else {
         log_guest("%s: features written after FEATURES_OK", vdev->dev.obj.type->name);
+    }
+}
+
+void virtio_legacy_set_features(VirtioDevice *vdev, uint32_t features)
+{
+    vdev->legacy = true;
+    vdev->features = features & vdev->host_features;
+    if (virtio_ops(vdev)->features_ready) {
+        virtio_ops(vdev)->features_ready(vdev);
     }
 }
 
@@ -143,6 +160,16 @@ void virtio_config_changed(VirtioDevice *vdev)
 
 /* --- Queues --- */
 
+static void queue_clear(VirtQueue *vq)
+{
+    vq->size = vq->max_size;
+    vq->ready = vq->signalled_valid = vq->notify_disabled = false;
+    vq->desc = vq->avail = vq->used = 0;
+    vq->align = LEGACY_ALIGN;
+    vq->vector = VIRTIO_NO_VECTOR;
+    vq->last_avail = vq->used_idx = vq->signalled_used = 0;
+}
+
 VirtQueue *virtio_add_queue(VirtioDevice *vdev, unsigned size, VirtqHandler handler)
 {
     VirtQueue *vq;
@@ -153,7 +180,7 @@ VirtQueue *virtio_add_queue(VirtioDevice *vdev, unsigned size, VirtqHandler hand
     }
     vq = &vdev->vqs[vdev->nqueues];
     *vq = (VirtQueue){.vdev = vdev, .index = vdev->nqueues++, .handler = handler, .max_size = size};
-    virtio_queue_reset(vq);
+    queue_clear(vq);
     return vq;
 }
 
@@ -182,11 +209,23 @@ void virtio_queue_enable(VirtQueue *vq)
 
 void virtio_queue_reset(VirtQueue *vq)
 {
-    vq->size = vq->max_size;
-    vq->ready = vq->signalled_valid = vq->notify_disabled = false;
-    vq->desc = vq->avail = vq->used = 0;
-    vq->vector = VIRTIO_NO_VECTOR;
-    vq->last_avail = vq->used_idx = vq->signalled_used = 0;
+    if (virtio_ops(vq->vdev)->queue_reset) {
+        virtio_ops(vq->vdev)->queue_reset(vq->vdev, vq);
+    }
+    queue_clear(vq);
+}
+
+void virtio_legacy_set_queue(VirtQueue *vq, uint64_t addr)
+{
+    if (!addr) {
+        virtio_queue_reset(vq);
+        return;
+    }
+    vq->vdev->legacy = true;
+    vq->desc = addr;
+    vq->avail = addr + (uint64_t)vq->size * DESC_SIZE;
+    vq->used = align_up(vq->avail + AVAIL_EXTRA + 2 * vq->size, vq->align);
+    vq->ready = true;
 }
 
 void virtio_queue_kick(VirtioDevice *vdev, uint32_t n)
@@ -200,12 +239,13 @@ void virtio_queue_kick(VirtioDevice *vdev, uint32_t n)
 
 /* --- Bus --- */
 
-void virtio_bus_init(Device *transport_dev, Bus *bus, const VirtioTransportOps *ops, void *opaque)
+void virtio_bus_init(Bus *bus, const VirtioTransportOps *ops, void *opaque, unsigned modes)
 {
     VirtioBus *vbus = qom_cast(bus, TYPE_VIRTIO_BUS);
 
     vbus->ops = ops;
     vbus->opaque = opaque;
+    vbus->modes = modes;
 }
 
 VirtioDevice *virtio_bus_device(Bus *bus)
@@ -226,6 +266,7 @@ static bool virtio_realize(Device *dev, Error **errp)
     g_assert(virtio_ops(vdev)->config_size <= CONFIG_MAX);
     vdev->transport = vbus->ops;
     vdev->transport_opaque = vbus->opaque;
+    vdev->modes = vbus->modes;
     vdev->as = dev->machine->memory;
     return true;
 }
@@ -243,10 +284,11 @@ static void virtio_reset(Device *dev)
     VirtioDevice *vdev = (VirtioDevice *)dev;
 
     vdev->status = vdev->isr = 0;
+    vdev->legacy = false;
     vdev->features = 0;
     vdev->host_features = virtio_offered(vdev);
     for (unsigned i = 0; i < vdev->nqueues; i++) {
-        virtio_queue_reset(&vdev->vqs[i]);
+        queue_clear(&vdev->vqs[i]);
     }
 }
 
@@ -255,11 +297,13 @@ static void virtio_snapshot(Device *dev, Snapshot *sn)
     VirtioDevice *vdev = (VirtioDevice *)dev;
 
     snap_section(sn, "virtio", 1);
-    snap_fields(sn, &vdev->features, &vdev->status, &vdev->isr, &vdev->config_generation);
+    snap_fields(sn, &vdev->features, &vdev->status, &vdev->isr, &vdev->config_generation,
+                &vdev->legacy);
     for (unsigned i = 0; i < vdev->nqueues; i++) {
         VirtQueue *vq = &vdev->vqs[i];
 
-        snap_fields(sn, &vq->size, &vq->ready, &vq->desc, &vq->avail, &vq->used, &vq->vector);
+        snap_fields(sn, &vq->size, &vq->ready, &vq->desc, &vq->avail, &vq->used, &vq->align,
+                    &vq->vector);
         /* A chain in hand was not answered: the loaded machine takes it from the ring again. */
         uint16_t unanswered = vq->last_avail - vq->in_flight;
 
@@ -269,9 +313,10 @@ static void virtio_snapshot(Device *dev, Snapshot *sn)
         }
         snap_fields(sn, &vq->used_idx, &vq->signalled_used, &vq->signalled_valid,
                     &vq->notify_disabled);
-        if (snap_loading(sn) && vq->size && (!is_power_of_2(vq->size) || vq->size > vq->max_size)) {
-            snap_fail(sn, "%s: queue %u has the impossible size %u", dev->obj.type->name, i,
-                      vq->size);
+        if (snap_loading(sn) && ((vq->size && !is_power_of_2(vq->size)) ||
+                                 vq->size > vq->max_size || !is_power_of_2(vq->align))) {
+            snap_fail(sn, "%s: queue %u has the impossible size %u or alignment %u",
+                      dev->obj.type->name, i, vq->size, vq->align);
         }
     }
     if (snap_loading(sn) && (vdev->features & ~virtio_offered(vdev))) {

@@ -17,6 +17,8 @@ typedef struct NetCardOps {
      * net_card_flush(). */
     bool (*receive)(void *opaque, const uint8_t *frame, size_t len);
     void (*link_changed)(void *opaque, bool up);
+    /* Asks the guest to tell the network where it is; false (or NULL): it cannot. */
+    bool (*announce)(void *opaque);
 } NetCardOps;
 
 typedef struct NetCard {
@@ -33,6 +35,8 @@ bool net_card_attach(NetCard *card, const char *id, Error **errp) MUST_CHECK;
 void net_card_detach(NetCard *card);
 /* A frame from the guest, at most 65550 bytes, checksums filled in; TCP segments may be as large. */
 void net_card_send(NetCard *card, const uint8_t *frame, size_t len);
+/* How many queue pairs the backend serves; 1 without one. */
+unsigned net_card_queues(const NetCard *card);
 /* The card has room again. */
 void net_card_flush(NetCard *card);
 
@@ -50,6 +54,8 @@ typedef struct NicConfig {
 bool net_add_nic_option(const char *optarg, bool legacy_net, Error **errp) MUST_CHECK;
 NicConfig *net_next_nic(void); /* NULL: no more; marks it used */
 bool net_remove(const char *id, Error **errp) MUST_CHECK;
+/* Every card tells the network where it is: itself, or by a frame in its name. */
+void net_announce_self(void);
 void net_print_info(GString *out);
 void net_print_help(FILE *out); /* -netdev help */
 void net_cleanup_all(void);

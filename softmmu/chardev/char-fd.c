@@ -9,6 +9,7 @@
 #include "rhea/osdep.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "softmmu/runstate.h"
@@ -116,14 +117,26 @@ void char_fd_accept_input(Chardev *c)
  * A descriptor that nothing is wanted from leaves the poll set altogether: poll would report its
  * hang-up for ever.
  */
-static void char_fd_watch(CharFd *f, int fd, gpointer *tag, GIOCondition events)
+static void char_fd_watch(CharFd *f, int fd, CharWatch *w, GIOCondition events)
 {
-    if (events && !*tag) {
-        *tag = g_source_add_unix_fd(&f->source, fd, events);
-    } else if (!events && *tag) {
-        g_source_remove_unix_fd(&f->source, *tag);
-        *tag = NULL;
+    if (events == w->events) {
+        return; /* a change wakes the main loop */
     }
+    if (events && !w->tag) {
+        w->tag = g_source_add_unix_fd(&f->source, fd, events);
+    } else if (events) {
+        g_source_modify_unix_fd(&f->source, w->tag, events);
+    } else {
+        g_source_remove_unix_fd(&f->source, w->tag);
+        w->tag = NULL;
+    }
+    w->events = events;
+}
+
+/* A front end without room still hears that the peer has gone, once it has what the peer sent. */
+static GIOCondition char_fd_input_events(const CharFd *f, bool room)
+{
+    return room ? G_IO_IN : f->hangup && f->in >= 0 && !f->peer_gone ? G_IO_HUP : 0;
 }
 
 static gboolean char_fd_prepare(GSource *source, gint *timeout)
@@ -133,8 +146,8 @@ static gboolean char_fd_prepare(GSource *source, gint *timeout)
 
     f->input_blocked = !room;
     *timeout = -1;
-    char_fd_watch(f, f->in, &f->in_tag, room ? G_IO_IN : 0);
-    char_fd_watch(f, f->out, &f->out_tag, f->pending->len ? G_IO_OUT : 0);
+    char_fd_watch(f, f->in, &f->in_watch, char_fd_input_events(f, room));
+    char_fd_watch(f, f->out, &f->out_watch, f->pending->len ? G_IO_OUT : 0);
     return FALSE;
 }
 
@@ -142,8 +155,8 @@ static gboolean char_fd_check(GSource *source)
 {
     CharFd *f = (CharFd *)source;
 
-    return (f->in_tag && g_source_query_unix_fd(source, f->in_tag)) ||
-           (f->out_tag && g_source_query_unix_fd(source, f->out_tag));
+    return (f->in_watch.tag && g_source_query_unix_fd(source, f->in_watch.tag)) ||
+           (f->out_watch.tag && g_source_query_unix_fd(source, f->out_watch.tag));
 }
 
 static void char_fd_read(CharFd *f)
@@ -153,10 +166,17 @@ static void char_fd_read(CharFd *f)
     ssize_t n;
 
     if (!room) {
+        int unread = 0;
+
+        f->peer_gone = g_source_query_unix_fd(&f->source, f->in_watch.tag) & G_IO_HUP;
+        if (f->peer_gone && f->hangup && !ioctl(f->in, FIONREAD, &unread) && !unread) {
+            f->hangup(f);
+        }
         return;
     }
     n = f->read ? f->read(f, buf, room) : read(f->in, buf, room);
     if (n > 0) {
+        f->peer_gone = false;
         if (f->received) {
             f->received(f, buf, (size_t)n);
         } else {
@@ -166,7 +186,7 @@ static void char_fd_read(CharFd *f)
         if (f->hangup) {
             f->hangup(f);
         } else {
-            char_fd_watch(f, f->in, &f->in_tag, 0);
+            char_fd_watch(f, f->in, &f->in_watch, 0);
             f->in = -1;
         }
     }
@@ -176,11 +196,12 @@ static gboolean char_fd_dispatch(GSource *source, GSourceFunc unused, gpointer o
 {
     CharFd *f = (CharFd *)source;
 
-    if (f->out_tag && g_source_query_unix_fd(source, f->out_tag)) {
+    if (f->out_watch.tag && g_source_query_unix_fd(source, f->out_watch.tag)) {
         char_fd_flush(f);
     }
     /* The flush may have ended the connection. */
-    if (!g_source_is_destroyed(source) && f->in_tag && g_source_query_unix_fd(source, f->in_tag)) {
+    if (!g_source_is_destroyed(source) && f->in_watch.tag &&
+        g_source_query_unix_fd(source, f->in_watch.tag)) {
         char_fd_read(f);
     }
     return G_SOURCE_CONTINUE;

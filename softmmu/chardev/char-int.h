@@ -52,6 +52,12 @@ Chardev *chr_create(const char *id, const char *backend, Opts *o, Error **errp);
 
 /* --- File descriptors --- */
 
+/* What the main loop is asked to report of a descriptor. */
+typedef struct CharWatch {
+    gpointer tag; /* NULL: nothing */
+    GIOCondition events;
+} CharWatch;
+
 /*
  * Watches a pair of descriptors: reads when the front end has room, writes what is pending.  Owns
  * the descriptors.
@@ -60,9 +66,10 @@ struct CharFd {
     GSource source; /* GLib's, first */
     Chardev *chr;
     int in, out; /* may be equal; -1: none */
-    gpointer in_tag, out_tag;
+    CharWatch in_watch, out_watch;
     GByteArray *pending;
     bool input_blocked; /* the front end had no room when we last looked */
+    bool peer_gone;     /* and what the peer sent before is not read yet */
     /* Instead of read(2) / chr_deliver(). */
     ssize_t (*read)(CharFd *f, void *buf, size_t len);
     void (*received)(CharFd *f, const uint8_t *buf, size_t len);

@@ -15,6 +15,7 @@ typedef struct NetBackendOps {
     /* A frame from the card. */
     void (*send)(void *state, const uint8_t *frame, size_t len);
     void (*print)(void *state, GString *out);
+    unsigned (*queues)(void *state); /* NULL: 1 */
 } NetBackendOps;
 
 extern const NetBackendOps net_user_ops;

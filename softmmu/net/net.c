@@ -170,6 +170,13 @@ void net_card_send(NetCard *card, const uint8_t *frame, size_t len)
     }
 }
 
+unsigned net_card_queues(const NetCard *card)
+{
+    const NetBackend *nb = card->peer;
+
+    return nb && nb->ops->queues ? nb->ops->queues(nb->state) : 1;
+}
+
 void net_backend_deliver(NetBackend *nb, const uint8_t *frame, size_t len)
 {
     NetCard *card = nb->card;
@@ -200,6 +207,33 @@ void net_card_flush(NetCard *card)
             return;
         }
         g_bytes_unref(g_queue_pop_head(&nb->waiting));
+    }
+}
+
+/* --- Announcements --- */
+
+/* A reverse ARP request from the card's address (RFC 903), which teaches switches where it is. */
+static void net_send_rarp(NetCard *card)
+{
+    static const uint8_t type_and_head[] = {0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3};
+    uint8_t frame[60] = {0};
+
+    memset(frame, 0xff, 6);
+    memcpy(frame + 6, card->mac, 6);
+    memcpy(frame + 12, type_and_head, sizeof(type_and_head));
+    memcpy(frame + 22, card->mac, 6);
+    memcpy(frame + 32, card->mac, 6);
+    net_card_send(card, frame, sizeof(frame));
+}
+
+void net_announce_self(void)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        NetCard *card = ((NetBackend *)g_ptr_array_index(backends, i))->card;
+
+        if (card && !(card->ops->announce && card->ops->announce(card->opaque))) {
+            net_send_rarp(card);
+        }
     }
 }
 

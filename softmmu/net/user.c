@@ -13,6 +13,9 @@
 #include "rhea/defer.h"
 #include "rhea/log.h"
 
+/* Frames of several queue pairs are served in turn: what counts is the guest's side. */
+enum { QUEUES_MAX = 256 };
+
 typedef struct UserNet {
     NetBackend *nb;
     Slirp *slirp;
@@ -20,6 +23,7 @@ typedef struct UserNet {
     GArray *polls; /* GPollFD *, registered with the source for this turn */
     uint32_t timeout_ms;
     bool restricted;
+    uint64_t queues;
     struct in_addr net, mask;
 } UserNet;
 
@@ -286,7 +290,7 @@ static bool add_hostfwd(UserNet *s, const char *rule, Error **errp)
 static const char *const user_keys[] = {
     "id",        "net",      "host",    "dhcpstart", "dns",      "hostname",         "domainname",
     "dnssearch", "restrict", "hostfwd", "tftp",      "bootfile", "tftp-server-name", "ipv4",
-    "ipv6",      "model",    "mac",     NULL,
+    "ipv6",      "model",    "mac",     "queues",    NULL,
 };
 
 static bool take_config(UserNet *s, Opts *o, SlirpConfig *cfg, Error **errp)
@@ -295,11 +299,16 @@ static bool take_config(UserNet *s, Opts *o, SlirpConfig *cfg, Error **errp)
 
     cfg->version = 4;
     cfg->in_enabled = cfg->in6_enabled = true;
+    s->queues = 1;
     if (!parse_net(net ? net : "10.0.2.0/24", s, errp) ||
         !opts_take_bool(o, "restrict", &s->restricted, errp) ||
+        !opts_take_u64(o, "queues", QUEUES_MAX, &s->queues, errp) ||
         !opts_take_bool(o, "ipv4", &cfg->in_enabled, errp) ||
         !opts_take_bool(o, "ipv6", &cfg->in6_enabled, errp)) {
         return false;
+    }
+    if (!s->queues) {
+        return error_fail(errp, "-netdev user: queues=0: at least 1 is needed");
     }
     cfg->restricted = s->restricted;
     cfg->vnetwork = in_net(s, 0);
@@ -387,6 +396,11 @@ static void user_send(void *state, const uint8_t *frame, size_t len)
     main_loop_kick(); /* its descriptors and timeouts may have changed */
 }
 
+static unsigned user_queues(void *state)
+{
+    return ((UserNet *)state)->queues;
+}
+
 static void user_print(void *state, GString *out)
 {
     UserNet *s = state;
@@ -406,4 +420,5 @@ const NetBackendOps net_user_ops = {
     .close = user_close,
     .send = user_send,
     .print = user_print,
+    .queues = user_queues,
 };

@@ -2,6 +2,7 @@
 """A machine without CPUs, driven through -qtest (softmmu/qtest.c has the protocol)."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,13 +15,17 @@ import rhea  # noqa: E402  pylint: disable=wrong-import-position
 class Qtest:
     """Use as a context manager; interrupts of intercepted lines gather in irqs as (number, level)."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, qmp=False):
         self.irqs = []
+        self.folder = tempfile.mkdtemp(prefix="rhea-test-")
+        self.qmp_path = os.path.join(self.folder, "qmp")
         self.errors = tempfile.TemporaryFile()
         argv = [rhea.emulator(), "-M", "virt", "-accel", "qtest", "-qtest", "stdio", "-display", "none",
                 "-monitor", "none", "-bios", "none", "-m", "64M"]
         if "-serial" not in args:
             argv += ["-serial", "null"]
+        if qmp:
+            argv += ["-qmp", f"unix:{self.qmp_path},server=on,wait=off"]
         self.process = subprocess.Popen(argv + list(args), stdin=subprocess.PIPE, text=True,
                                         stdout=subprocess.PIPE, stderr=self.errors)
 
@@ -33,6 +38,7 @@ class Qtest:
         self.process.stdin.close()
         self.process.stdout.close()
         self.errors.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _answer(self):
         while True:
@@ -45,6 +51,9 @@ class Qtest:
             if words[0] != "IRQ":
                 return line.strip()
             self.irqs.append((int(words[2]), words[1] == "raise"))
+
+    def qmp(self):
+        return rhea.Qmp(self.qmp_path)
 
     def raw(self, line):
         """Sends a line and returns the answer, FAIL or OK."""

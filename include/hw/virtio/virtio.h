@@ -40,6 +40,7 @@ enum {
 
 /* Section 6: feature bit numbers. */
 enum {
+    VIRTIO_F_ANY_LAYOUT = 27, /* of legacy drivers */
     VIRTIO_F_INDIRECT_DESC = 28,
     VIRTIO_F_EVENT_IDX = 29,
     VIRTIO_F_VERSION_1 = 32,
@@ -47,6 +48,9 @@ enum {
     VIRTIO_F_RING_RESET = 40,
 };
 #define VIRTIO_FEATURE(bit) (1ULL << (bit))
+
+/* The interfaces that a transport has for drivers; both: a transitional device (2.2.3, 4.1.2.1). */
+enum { VIRTIO_MODERN = 1, VIRTIO_LEGACY = 2 };
 
 enum { VIRTIO_ISR_QUEUE = 1, VIRTIO_ISR_CONFIG = 2 };
 
@@ -74,6 +78,7 @@ struct VirtQueue {
     uint16_t size;
     bool ready;
     uint64_t desc, avail, used; /* guest-physical */
+    uint32_t align;             /* legacy interface: of the used ring */
     uint16_t vector;            /* MSI-X, the transport's */
     uint16_t last_avail, used_idx, signalled_used;
     bool signalled_valid;
@@ -91,6 +96,8 @@ typedef struct VirtioDeviceOps {
     /* @buf is config_size bytes, little-endian. set_config gets what the driver wrote merged in. */
     void (*get_config)(VirtioDevice *vdev, uint8_t *buf);
     void (*set_config)(VirtioDevice *vdev, const uint8_t *buf);
+    /* Before a queue alone is reset: no chain of it may be held afterwards. NULL: none ever is. */
+    void (*queue_reset)(VirtioDevice *vdev, VirtQueue *vq);
     void (*status_changed)(VirtioDevice *vdev); /* DRIVER_OK set, or VM state: start work */
 } VirtioDeviceOps;
 
@@ -105,6 +112,7 @@ struct VirtioDevice {
     /* wiring */
     const VirtioTransportOps *transport;
     void *transport_opaque;
+    unsigned modes;   /* VIRTIO_MODERN, VIRTIO_LEGACY or both */
     AddressSpace *as; /* DMA goes through it */
     VirtQueue *vqs;
     unsigned nqueues;
@@ -115,6 +123,7 @@ struct VirtioDevice {
     uint64_t features;      /* accepted */
     uint8_t status;
     uint8_t isr;
+    bool legacy; /* the driver came through the legacy interface */
     uint32_t config_generation;
 };
 
@@ -129,9 +138,11 @@ static inline bool virtio_has(const VirtioDevice *vdev, unsigned bit)
 {
     return vdev->features >> bit & 1;
 }
+/* Legacy drivers use the device before they say DRIVER_OK (3.1.2). */
 static inline bool virtio_driver_ok(const VirtioDevice *vdev)
 {
-    return (vdev->status & VIRTIO_STATUS_DRIVER_OK) && !(vdev->status & VIRTIO_STATUS_NEEDS_RESET);
+    return ((vdev->status & VIRTIO_STATUS_DRIVER_OK) || vdev->legacy) &&
+           !(vdev->status & VIRTIO_STATUS_NEEDS_RESET);
 }
 /* Configuration changed: generation and interrupt. */
 void virtio_config_changed(VirtioDevice *vdev);
@@ -159,8 +170,8 @@ size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const vo
 
 /* --- For transports --- */
 
-/* Connects the one device on @bus (realized after the transport). */
-void virtio_bus_init(Device *transport_dev, Bus *bus, const VirtioTransportOps *ops, void *opaque);
+/* Connects the one device on @bus (realized after the transport), which drivers reach by @modes. */
+void virtio_bus_init(Bus *bus, const VirtioTransportOps *ops, void *opaque, unsigned modes);
 /* The device on the bus, or NULL. */
 VirtioDevice *virtio_bus_device(Bus *bus);
 
@@ -174,8 +185,14 @@ void virtio_config_write(VirtioDevice *vdev, uint32_t offset, uint32_t value, un
 VirtQueue *virtio_queue(VirtioDevice *vdev, uint32_t n);
 void virtio_queue_set_size(VirtQueue *vq, uint32_t size);
 void virtio_queue_enable(VirtQueue *vq);
+/* The driver resets this queue alone. */
 void virtio_queue_reset(VirtQueue *vq);
 /* The driver kicked. */
 void virtio_queue_kick(VirtioDevice *vdev, uint32_t n);
+
+/* The legacy interface: features are the driver's last word at once, a queue lies in one piece (2.7.2). */
+void virtio_legacy_set_features(VirtioDevice *vdev, uint32_t features);
+/* @addr 0 takes the queue out of use. */
+void virtio_legacy_set_queue(VirtQueue *vq, uint64_t addr);
 
 #endif
