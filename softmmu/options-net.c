@@ -25,8 +25,8 @@ static bool run_net(Setup *s, const char *arg, Error **errp)
 }
 
 static const Option net_options[] = {
-    {"netdev", "user,id=ID[,hostfwd=RULE][,restrict=on|off][,net=ADDR/MASK][,queues=N][,...]", PHASE_BACKEND,
-     "a network for a -device with netdev=ID; 'help' lists the kinds", run_netdev},
+    {"netdev", "user,id=ID[,hostfwd=RULE][,restrict=on|off][,net=ADDR/MASK][,queues=N][,...]",
+     PHASE_BACKEND, "a network for a -device with netdev=ID; 'help' lists the kinds", run_netdev},
     {"nic", "user|none[,model=MODEL][,mac=ADDR][,...]", PHASE_BACKEND,
      "a network card of the board and its network in one", run_nic},
     {"net", "nic|user|none[,...]", PHASE_BACKEND, "the old spelling of the same", run_net},

@@ -100,7 +100,9 @@ static IrVal expand_to_call(Expander *x, const IrInsn *insn)
     call.imm = ir_op_helper(insn->op, insn->type, ir_type(x->ir, insn->arg[0]));
     call.op = IR_CALL;
     call.cond = 0;
-    if (ir_op_text[insn->op].cond) {
+    if (ir_is_vec(insn->op)) {
+        call.arg[nargs] = ir_imm32(x->ir, insn->cond | insn->imm << 8);
+    } else if (ir_op_text[insn->op].cond) {
         call.arg[nargs] = ir_imm32(x->ir, insn->cond);
     }
     return ir_emit(x->ir, IR_CALL, call.type, call.arg[0], call.arg[1], call.arg[2], call.arg[3],

@@ -14,6 +14,7 @@
 
 typedef uint64_t (*RtLoad)(TcgEnv *env, uint64_t va, uint32_t info);
 typedef void (*RtStore)(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info);
+typedef void (*RtVec)(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value);
 typedef uint64_t (*RtAtomic)(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info);
 typedef uint64_t (*RtCas)(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t desired,
                           uint32_t info);
@@ -102,6 +103,41 @@ static inline void do_store(TcgEnv *env, void *const *rt, const IrInsn *insn, ui
     }
 }
 
+static void do_vec_load(TcgEnv *env, void *const *rt, const IrInsn *insn, uint64_t va, IrV128 *r)
+{
+    const void *p;
+
+    *r = (IrV128){0};
+    if ((insn->mem & IR_MEM_SIZE) != IR_MEM_128) {
+        r->u64[0] = do_load(env, rt, insn, va);
+        return;
+    }
+    p = tcg_tlb_probe(tcg_tables(env)->tlb_read[insn->mmu], va, insn->mem);
+    if (likely(p)) {
+        memcpy(r, p, sizeof(*r));
+    } else {
+        ((RtVec)rt[RT_LOAD128])(env, va, mem_info(insn), r);
+    }
+}
+
+static void do_vec_store(TcgEnv *env, void *const *rt, const IrInsn *insn, uint64_t va,
+                         const IrV128 *v)
+{
+    IrV128 copy = *v;
+    void *p;
+
+    if ((insn->mem & IR_MEM_SIZE) != IR_MEM_128) {
+        do_store(env, rt, insn, va, v->u64[0]);
+        return;
+    }
+    p = tcg_tlb_probe(tcg_tables(env)->tlb_write[insn->mmu], va, insn->mem);
+    if (likely(p)) {
+        memcpy(p, v, sizeof(*v));
+    } else {
+        ((RtVec)rt[RT_STORE128])(env, va, mem_info(insn), &copy);
+    }
+}
+
 static uint64_t do_atomic(TcgEnv *env, void *const *rt, const IrInsn *insn, uint64_t va, uint64_t v)
 {
     uint32_t info = mem_info(insn) | insn->cond << 16;
@@ -128,15 +164,41 @@ static void do_fence(int64_t kinds)
 
 /* --- Helpers --- */
 
-static uint64_t do_call(const Ir *ir, TcgEnv *env, const IrInsn *insn, const uint64_t *v)
+static IrHelperVecFn vec_fn(const IrHelper *h)
+{
+    return (IrHelperVecFn)(void (*)(void))h->fn;
+}
+
+/* What an argument travels as: the value, or the address of a vector. */
+static uint64_t helper_arg(const Ir *ir, const uint64_t *v, const IrV128 *w, IrVal arg)
+{
+    return ir->insns[arg].type == IR_V128 ? (uintptr_t)&w[arg] : v[arg];
+}
+
+static uint64_t do_call(const Ir *ir, TcgEnv *env, const IrInsn *insn, const uint64_t *v, IrV128 *w)
 {
     const IrHelper *h = ir_helper(ir->target, insn->imm);
     uint64_t a[4] = {0};
 
     for (unsigned i = 0; i < ARRAY_SIZE(a) && insn->arg[i] != IR_NONE; i++) {
-        a[i] = v[insn->arg[i]];
+        a[i] = helper_arg(ir, v, w, insn->arg[i]);
+    }
+    if (insn->type == IR_V128) {
+        return vec_fn(h)(env, a[0], a[1], a[2], a[3], &w[insn - ir->insns]);
     }
     return ir_narrow(insn->type, h->fn(env, a[0], a[1], a[2], a[3]));
+}
+
+static uint64_t do_vec(const Ir *ir, TcgEnv *env, const IrInsn *insn, const uint64_t *v, IrV128 *w)
+{
+    unsigned nargs = ir_op_info[insn->op].nargs;
+    uint64_t a[4] = {0};
+
+    for (unsigned i = 0; i < nargs; i++) {
+        a[i] = helper_arg(ir, v, w, insn->arg[i]);
+    }
+    a[nargs] = insn->cond | insn->imm << 8;
+    return vec_fn(ir_vec_helper(insn->op))(env, a[0], a[1], a[2], a[3], &w[insn - ir->insns]);
 }
 
 /* An op that is not worth a case of its own: its helper. */
@@ -196,6 +258,7 @@ static inline void put_global(TcgEnv *env, const IrGlobal *g, uint64_t value)
     } while (0)
 #define A       v[insn->arg[0]]
 #define B       v[insn->arg[1]]
+#define W       w[r - v]
 #define COMPARE ir_eval_cond(insn->cond, ir->insns[insn->arg[0]].type, A, B)
 #define UNARY(op)                                                                                  \
     do_##op : *r = ir_eval(IR_##op, insn->type, A, 0);                                             \
@@ -220,24 +283,45 @@ InterpLeave interp_run(const Ir *ir, TcgEnv *env, void *const *rt)
     const IrGlobal *globals = ir->target->globals;
     const IrInsn *insn = ir->insns;
     uint64_t v[IR_MAX_INSNS], *r = v;
+    IrV128 w[IR_MAX_INSNS]; /* vectors, under the same numbers */
 
     env->host_ra = 0;
     goto *labels[insn->op];
 
 do_CONST:
     *r = ir_narrow(insn->type, insn->imm);
+    if (insn->type == IR_V128) {
+        W.u64[0] = W.u64[1] = insn->imm;
+    }
     NEXT;
 do_GET:
+    if (insn->type == IR_V128) {
+        memcpy(&W, (char *)env + globals[insn->imm].offset, sizeof(W));
+        NEXT;
+    }
     *r = get_global(env, &globals[insn->imm]);
     NEXT;
 do_PUT:
+    if (insn->type == IR_V128) {
+        memcpy((char *)env + globals[insn->imm].offset, &w[insn->arg[0]], sizeof(W));
+        NEXT;
+    }
     put_global(env, &globals[insn->imm], A);
     NEXT;
 do_LDENV:
+    if (insn->type == IR_V128) {
+        W = (IrV128){0};
+        memcpy(&W, (char *)env + insn->imm, 1u << (insn->mem & IR_MEM_SIZE));
+        NEXT;
+    }
     *r = host_load((char *)env + insn->imm, insn->mem & IR_MEM_SIZE);
     *r = extend(*r, insn->mem, insn->type);
     NEXT;
 do_STENV:
+    if (insn->type == IR_V128) {
+        memcpy((char *)env + insn->imm, &w[insn->arg[0]], 1u << (insn->mem & IR_MEM_SIZE));
+        NEXT;
+    }
     host_store((char *)env + insn->imm, A, insn->mem & IR_MEM_SIZE);
     NEXT;
 do_PC:
@@ -301,6 +385,12 @@ do_FCVT_UF:
     *r = do_op_helper(ir, env, insn, v);
     NEXT;
 
+#define VEC_OP(name, ...) do_##name:
+#include "tcg/vec-ops.def"
+#undef VEC_OP
+    *r = do_vec(ir, env, insn, v, w);
+    NEXT;
+
 do_SETCOND:
     *r = COMPARE;
     NEXT;
@@ -308,9 +398,17 @@ do_MOVCOND:
     *r = v[insn->arg[COMPARE ? 2 : 3]];
     NEXT;
 do_LOAD:
+    if (insn->type == IR_V128) {
+        do_vec_load(env, rt, insn, A + insn->imm, &W);
+        NEXT;
+    }
     *r = do_load(env, rt, insn, A + insn->imm);
     NEXT;
 do_STORE:
+    if (insn->type == IR_V128) {
+        do_vec_store(env, rt, insn, A + insn->imm, &w[insn->arg[1]]);
+        NEXT;
+    }
     do_store(env, rt, insn, A + insn->imm, B);
     NEXT;
 do_ATOMIC:
@@ -323,7 +421,7 @@ do_FENCE:
     do_fence(insn->imm);
     NEXT;
 do_CALL:
-    *r = do_call(ir, env, insn, v);
+    *r = do_call(ir, env, insn, v, w);
     NEXT;
 do_PUSH_RET:
     NEXT;

@@ -161,7 +161,7 @@ static bool parse_args(Parser *p, IrInsn *insn)
 static bool parse_mem(Parser *p, IrInsn *insn)
 {
     g_auto(GStrv) parts = g_strsplit(peek(p), ".", -1);
-    static const char *const widths[] = {"8", "16", "32", "64", NULL};
+    static const char *const widths[] = {"8", "16", "32", "64", "128", NULL};
     int width = parts[0] && parts[0][0] ? find_name(widths, parts[0] + 1) : -1;
 
     p->next++;
@@ -247,7 +247,8 @@ static const char *parse_line(Parser *p)
     if ((text->mem && !parse_mem(p, &insn)) || (text->mmu && !parse_mmu(p, &insn))) {
         return "bad memory operation";
     }
-    if ((text->imm == IR_IMM_INT && !parse_imm(p, &insn)) || p->next < p->ntokens) {
+    if (((text->imm == IR_IMM_INT || text->imm == IR_IMM_BYTE) && !parse_imm(p, &insn)) ||
+        p->next < p->ntokens) {
         return "bad immediate";
     }
     set_stored_type(p->ir, &insn);

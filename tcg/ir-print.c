@@ -40,6 +40,11 @@ const IrOpText ir_op_text[IR_NOPS] = {
     [IR_FCVT_UI] = {COND(ROUND)},
     [IR_FCVT_SF] = {COND(ROUND)},
     [IR_FCVT_UF] = {COND(ROUND)},
+#define VEC_OP(name, nargs, props, sig, lanes, has_imm, fn)                                        \
+    [IR_##name] = {.cond = (lanes) ? IR_COND_LANE : IR_COND_NONE,                                  \
+                   .imm = (has_imm) ? IR_IMM_BYTE : IR_IMM_NONE},
+#include "tcg/vec-ops.def"
+#undef VEC_OP
     [IR_CALL] = {IMM(HELPER)},
     [IR_EXIT_IF] = {COND(INT), IMM(INT)},
     [IR_GOTO] = {IMM(INT)},
@@ -57,10 +62,11 @@ const char *const *const ir_cond_names[IR_COND_NKINDS] = {
     [IR_COND_ATOMIC] = (const char *const[]){"xchg", "add", "and", "or", "xor", "min", "max",
                                              "minu", "maxu", NULL},
     [IR_COND_JUMP] = (const char *const[]){"jump", "call", "ret", NULL},
+    [IR_COND_LANE] = (const char *const[]){"8", "16", "32", "64", "ss", "sd", "ps", "pd", NULL},
     [IR_COND_FMA] = (const char *const[]){"add", "neg_add", "sub", "neg_sub", NULL},
 };
 
-const char *const ir_type_names[IR_NTYPES] = {"void", "i32", "i64", "f32", "f64"};
+const char *const ir_type_names[IR_NTYPES] = {"void", "i32", "i64", "f32", "f64", "v128"};
 
 static void print_mem(IrMem mem, FILE *out)
 {
@@ -116,7 +122,7 @@ static void print_insn(const Ir *ir, unsigned i, FILE *out)
     if (text->mmu) {
         fprintf(out, " mmu%d", insn->mmu);
     }
-    if (text->imm == IR_IMM_INT) {
+    if (text->imm == IR_IMM_INT || text->imm == IR_IMM_BYTE) {
         print_imm(insn->imm, out);
     }
     fputc('\n', out);

@@ -54,10 +54,17 @@ typedef enum IrCondKind {
     IR_COND_ATOMIC,
     IR_COND_JUMP,
     IR_COND_FMA,
+    IR_COND_LANE,
     IR_COND_NKINDS
 } IrCondKind;
 
-typedef enum IrImmKind { IR_IMM_NONE, IR_IMM_INT, IR_IMM_GLOBAL, IR_IMM_HELPER } IrImmKind;
+typedef enum IrImmKind {
+    IR_IMM_NONE,
+    IR_IMM_INT,
+    IR_IMM_BYTE, /* 0..255 */
+    IR_IMM_GLOBAL,
+    IR_IMM_HELPER
+} IrImmKind;
 
 typedef struct IrOpText {
     uint8_t cond; /* IrCondKind */
@@ -65,10 +72,38 @@ typedef struct IrOpText {
     bool mem, mmu;
 } IrOpText;
 
+/* Names of lanes and groups of them, as the table of vector ops has them. */
+enum {
+    L8 = 1 << IR_L8,
+    L16 = 1 << IR_L16,
+    L32 = 1 << IR_L32,
+    L64 = 1 << IR_L64,
+    SS = 1 << IR_SS,
+    SD = 1 << IR_SD,
+    PS = 1 << IR_PS,
+    PD = 1 << IR_PD,
+    LANES_INT = L8 | L16 | L32 | L64,
+    LANES_FP = SS | SD | PS | PD,
+};
+
+static inline bool ir_is_vec(IrOp op)
+{
+    return op >= IR_VFROM && op <= IR_VFFROMHALF;
+}
+
+/* tcg/vec-helpers.c: lanes that an op may have (1 << IrLane), and its helper. */
+uint8_t ir_vec_lanes(IrOp op);
+const IrHelper *ir_vec_helper(IrOp op);
+
 extern const IrOpText ir_op_text[IR_NOPS];
 /* Names of cond values by kind, NULL-terminated; NULL for IR_COND_NONE. */
 extern const char *const *const ir_cond_names[IR_COND_NKINDS];
 extern const char *const ir_type_names[IR_NTYPES];
+
+static inline unsigned ir_type_bytes(IrType type)
+{
+    return type == IR_V128 ? 16 : type == IR_I32 || type == IR_F32 ? 4 : 8;
+}
 
 /* Does the insn define a value? */
 static inline bool ir_has_result(const IrInsn *insn)

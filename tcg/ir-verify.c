@@ -47,7 +47,7 @@ static bool env_access_hits_global(const IrTarget *t, const IrInsn *insn)
 
     for (unsigned i = 0; i < t->nglobals; i++) {
         const IrGlobal *g = &t->globals[i];
-        int64_t size = g->type == IR_I32 || g->type == IR_F32 ? 4 : 8;
+        int64_t size = ir_type_bytes(g->type);
 
         if (insn->imm < g->offset + size && end > g->offset) {
             return true;
@@ -64,8 +64,14 @@ static const char *check_ranges(const Ir *ir, const IrInsn *insn)
     if (text->cond ? insn->cond >= cond_count(text->cond) : insn->cond) {
         return "condition out of range";
     }
-    if ((text->mem ? insn->mem >= 1 << 6 : insn->mem) || insn->mmu >= TCG_MMU_MODES) {
+    if (text->cond == IR_COND_LANE && !(ir_vec_lanes(insn->op) >> insn->cond & 1)) {
+        return "no such lane";
+    }
+    if ((text->mem ? insn->mem >= 1 << 7 : insn->mem) || insn->mmu >= TCG_MMU_MODES) {
         return "memory operation out of range";
+    }
+    if ((insn->op == IR_VSEXT || insn->op == IR_VZEXT) && (imm < 1 || imm > 3 - insn->cond)) {
+        return "extension to a width that does not exist";
     }
     switch (text->imm) {
     case IR_IMM_GLOBAL: return imm >= 0 && imm < ir->target->nglobals ? NULL : "no such global";
@@ -76,6 +82,7 @@ static const char *check_ranges(const Ir *ir, const IrInsn *insn)
         return imm >= IR_OP_HELPER_BASE && imm < IR_OP_HELPER_BASE + ir_op_helper_count()
                    ? NULL
                    : "no such helper";
+    case IR_IMM_BYTE: return imm >> 8 ? "immediate out of range" : NULL;
     case IR_IMM_NONE: return imm ? "unexpected immediate" : NULL;
     default: break;
     }
@@ -98,12 +105,12 @@ static bool same(const Ir *ir, const IrInsn *insn, unsigned first, unsigned last
     return true;
 }
 
-static bool call_types_ok(const Ir *ir, const IrInsn *insn)
+/* Do the first @n arguments and the result fit the helper? */
+static bool helper_types_ok(const Ir *ir, const IrInsn *insn, const IrHelper *h, unsigned n)
 {
-    const IrHelper *h = ir_helper(ir->target, insn->imm);
     bool ended = false;
 
-    for (unsigned i = 0; i < ARRAY_SIZE(h->args); i++) {
+    for (unsigned i = 0; i < n; i++) {
         ended |= h->args[i] == IR_VOID;
         if (ended ? insn->arg[i] != IR_NONE : ir_type(ir, insn->arg[i]) != h->args[i]) {
             return false;
@@ -119,9 +126,10 @@ static bool mem_type_ok(IrType type, IrMem mem)
 
     switch (type) {
     case IR_I32: return size <= IR_MEM_32;
-    case IR_I64: return true;
+    case IR_I64: return size <= IR_MEM_64;
     case IR_F32: return size == IR_MEM_32;
     case IR_F64: return size == IR_MEM_64;
+    case IR_V128: return size >= IR_MEM_32;
     default: return false;
     }
 }
@@ -146,6 +154,14 @@ static bool conversion_types_ok(IrOp op, IrType to, IrType from)
     }
 }
 
+static bool const_ok(const IrInsn *insn)
+{
+    if (insn->type == IR_V128) {
+        return insn->imm == 0 || insn->imm == -1;
+    }
+    return insn->type > IR_VOID && insn->type < IR_NTYPES;
+}
+
 /* Comparison operands: equal types, integers. */
 static bool compared_ok(IrType a, IrType b)
 {
@@ -158,7 +174,7 @@ static bool types_ok(const Ir *ir, const IrInsn *insn)
     IrType a = ir_type(ir, insn->arg[0]), b = ir_type(ir, insn->arg[1]);
 
     switch (insn->op) {
-    case IR_CONST: return t > IR_VOID && t < IR_NTYPES;
+    case IR_CONST: return const_ok(insn);
     case IR_GET: return t == ir->target->globals[insn->imm].type;
     case IR_PUT: return t == a && t == ir->target->globals[insn->imm].type;
     case IR_LDENV: return mem_type_ok(t, insn->mem);
@@ -176,7 +192,11 @@ static bool types_ok(const Ir *ir, const IrInsn *insn)
     case IR_CAS:
         return is_int(t) && a == IR_I64 && same(ir, insn, 1, 2) && mem_type_ok(t, insn->mem);
     case IR_FCMP: return t == IR_I64 && is_float(a) && a == b;
-    case IR_CALL: return call_types_ok(ir, insn);
+    case IR_CALL: {
+        const IrHelper *h = ir_helper(ir->target, insn->imm);
+
+        return helper_types_ok(ir, insn, h, ARRAY_SIZE(h->args));
+    }
     case IR_EXIT_IF: return compared_ok(a, b);
     case IR_GOTO_IND: return a == IR_I64;
     case IR_INSN:
@@ -188,6 +208,9 @@ static bool types_ok(const Ir *ir, const IrInsn *insn)
     }
     if (conversion_types_ok(insn->op, t, a)) {
         return true;
+    }
+    if (ir_is_vec(insn->op)) {
+        return helper_types_ok(ir, insn, ir_vec_helper(insn->op), ir_op_info[insn->op].nargs);
     }
     if (insn->op >= IR_FADD && insn->op <= IR_FMAX) {
         return is_float(t) && same(ir, insn, 0, ir_op_info[insn->op].nargs - 1);

@@ -271,6 +271,17 @@ IrVal ir_fbox(Ir *ir, IrVal f32)
     return ir_emit(ir, IR_FBOX, IR_F64, f32, IR_NONE, IR_NONE, IR_NONE, 0);
 }
 
+IrVal ir_vec(Ir *ir, IrOp op, IrLane lane, IrVal a, IrVal b, IrVal c, unsigned imm)
+{
+    IrInsn insn = {.op = op,
+                   .type = ir_helper(ir->target, ir_op_helper(op, IR_V128, IR_V128))->ret,
+                   .cond = ir_op_text[op].cond ? lane : 0,
+                   .arg = {a, b, c, IR_NONE},
+                   .imm = imm};
+
+    return ir_append(ir, &insn);
+}
+
 IrVal ir_funbox(Ir *ir, IrVal f64)
 {
     return ir_emit(ir, IR_FUNBOX, IR_F32, f64, IR_NONE, IR_NONE, IR_NONE, 0);

@@ -6,7 +6,7 @@
  */
 #include "rhea/osdep.h"
 
-#include "tcg/ir.h"
+#include "tcg/ir-private.h"
 #include "tcg/softfloat.h"
 
 /* --- Integers: all 32-bit operands arrive zero-extended, upper halves of results are ignored --- */
@@ -110,14 +110,14 @@ static uint64_t op_clmulh(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_
 
 static IrRound rounding(const TcgEnv *env, uint64_t round)
 {
-    return round == IR_ROUND_CURRENT ? env->fp_round : round;
+    return round == IR_ROUND_CURRENT ? env->fp_round & IR_ROUND_MASK : round;
 }
 
 #define FP_BINARY(op, fmt, suffix, call)                                                           \
     static uint64_t op_##op##_##suffix(void *e, uint64_t a, uint64_t b, uint64_t c, uint64_t d)    \
     {                                                                                              \
         TcgEnv *env = e;                                                                           \
-        return call(fmt, a, b, env->fp_round, &env->fp_flags);                                     \
+        return call(fmt, a, b, rounding(env, IR_ROUND_CURRENT), &env->fp_flags);                   \
     }
 
 #define FP_FORMAT(fmt, suffix)                                                                     \
@@ -128,12 +128,12 @@ static IrRound rounding(const TcgEnv *env, uint64_t round)
     static uint64_t op_fsqrt_##suffix(void *e, uint64_t a, uint64_t b, uint64_t c, uint64_t d)     \
     {                                                                                              \
         TcgEnv *env = e;                                                                           \
-        return sf_sqrt(fmt, a, env->fp_round, &env->fp_flags);                                     \
+        return sf_sqrt(fmt, a, rounding(env, IR_ROUND_CURRENT), &env->fp_flags);                   \
     }                                                                                              \
     static uint64_t op_fma_##suffix(void *e, uint64_t a, uint64_t b, uint64_t c, uint64_t negate)  \
     {                                                                                              \
         TcgEnv *env = e;                                                                           \
-        return sf_fma(fmt, a, b, c, negate, env->fp_round, &env->fp_flags);                        \
+        return sf_fma(fmt, a, b, c, negate, rounding(env, IR_ROUND_CURRENT), &env->fp_flags);      \
     }                                                                                              \
     static uint64_t op_fmin_##suffix(void *e, uint64_t a, uint64_t b, uint64_t c, uint64_t d)      \
     {                                                                                              \
@@ -281,19 +281,28 @@ static const uint8_t op_helper_index[IR_NOPS][IR_NTYPES][IR_NTYPES] = {
 #undef X
 };
 
+/* Vector ops follow, in the order of their ops. */
 unsigned ir_op_helper_count(void)
 {
-    return NOP_HELPERS;
+    return NOP_HELPERS + IR_VFFROMHALF - IR_VFROM + 1;
 }
 
 int32_t ir_op_helper(IrOp op, IrType type, IrType arg)
 {
     unsigned n = op_helper_index[op][type][arg];
 
+    if (ir_is_vec(op)) {
+        return IR_OP_HELPER_BASE + NOP_HELPERS + (int32_t)(op - IR_VFROM);
+    }
     return n ? IR_OP_HELPER_BASE + (int32_t)n - 1 : -1;
 }
 
 const IrHelper *ir_helper(const IrTarget *t, int64_t n)
 {
-    return n >= IR_OP_HELPER_BASE ? &op_helpers[n - IR_OP_HELPER_BASE] : &t->helpers[n];
+    int64_t k = n - IR_OP_HELPER_BASE;
+
+    if (k < 0) {
+        return &t->helpers[n];
+    }
+    return k < NOP_HELPERS ? &op_helpers[k] : ir_vec_helper((IrOp)(IR_VFROM + k - NOP_HELPERS));
 }

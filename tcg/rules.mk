@@ -16,5 +16,9 @@ obj-y += tcg/opt-env.o
 obj-y += tcg/opt-fold.o
 obj-y += tcg/softfloat.o
 obj-y += tcg/softfloat-convert.o
+obj-y += tcg/vec-crypto.o
+obj-y += tcg/vec-fp.o
+obj-y += tcg/vec-helpers.o
+obj-y += tcg/vec-int.o
 
 include $(sort $(wildcard $(SRC)/tcg/*/rules.mk) $(wildcard $(SRC)/tcg/host/$(HOST)/rules.mk))

@@ -176,6 +176,34 @@ uint64_t access_load(TcgEnv *env, uint64_t va, uint32_t info)
     return access_load_parts(&a, &parts);
 }
 
+/* --- Vectors: two halves where the bytes do not lie in one page of RAM --- */
+
+/* Is the access in one page that the host has?  A page that crosses or is a device's is done in parts. */
+static uint8_t *access_vec_ram(Access *a, TlbEntry **te)
+{
+    if (a->size > TCG_PAGE_SIZE - (a->va & ~TCG_PAGE_MASK)) {
+        return NULL;
+    }
+    *te = access_page(a, a->va, a->size);
+    return (*te)->host ? (*te)->host + (a->va & ~TCG_PAGE_MASK) : NULL;
+}
+
+static void rt_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value)
+{
+    Access a = access_begin(env, va, info, ACCESS_READ);
+    uint32_t half = (info & ~(uint32_t)(IR_MEM_SIZE | IR_MEM_ALIGN)) | IR_MEM_64;
+    TlbEntry *te;
+    const uint8_t *p = access_vec_ram(&a, &te);
+
+    if (p) {
+        tlb_fill_inline(a.ec, va, a.mmu, ACCESS_READ, te);
+        memcpy(value, p, sizeof(*value));
+        return;
+    }
+    value->u64[0] = access_load(env, va, half);
+    value->u64[1] = access_load(env, va + 8, half);
+}
+
 /* --- Stores --- */
 
 static void host_store(uint8_t *p, uint64_t value, unsigned size)
@@ -291,6 +319,27 @@ void access_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
     access_split(&a, &parts);
     access_before_write_parts(&a, &parts);
     access_store_parts(&a, &parts, value);
+}
+
+static void rt_store128(TcgEnv *env, uint64_t va, uint32_t info, const IrV128 *value)
+{
+    Access a = access_begin(env, va, info, ACCESS_WRITE);
+    uint32_t half = (info & ~(uint32_t)(IR_MEM_SIZE | IR_MEM_ALIGN)) | IR_MEM_64;
+    TlbEntry *te;
+    uint8_t *p = access_vec_ram(&a, &te);
+
+    if (p && te->writable) {
+        access_before_write(&a, te, va, a.size);
+        memcpy(p, value, sizeof(*value));
+        access_after_write(&a, te, va, a.size);
+        return;
+    }
+    if (!p) { /* both pages answer before a byte is written */
+        access_page(&a, va, 1);
+        access_page(&a, (va + a.size - 1) & TCG_PAGE_MASK, 1);
+    }
+    access_store(env, va, value->u64[0], half);
+    access_store(env, va + 8, value->u64[1], half);
 }
 
 /* --- Atomics --- */
@@ -586,6 +635,7 @@ void *const *access_runtime(void)
     static void *const functions[RT_NFN] = {
         [RT_LOAD] = (void *)access_load,     [RT_STORE] = (void *)access_store,
         [RT_ATOMIC] = (void *)access_rmw,    [RT_CAS] = (void *)access_cas,
+        [RT_LOAD128] = (void *)rt_load128,   [RT_STORE128] = (void *)rt_store128,
         [RT_LOOKUP] = (void *)engine_lookup,
     };
 

@@ -31,7 +31,8 @@ typedef struct X86ApicOps {
     int (*ack)(void *opaque);
     uint8_t (*get_tpr)(void *opaque); /* CR8: bits 7..4 of the TPR */
     void (*set_tpr)(void *opaque, uint8_t cr8);
-    bool (*read_msr)(void *opaque, uint32_t msr, uint64_t *value); /* APIC_BASE, TSC_DEADLINE, 0x800.. */
+    bool (*read_msr)(void *opaque, uint32_t msr,
+                     uint64_t *value); /* APIC_BASE, TSC_DEADLINE, 0x800.. */
     bool (*write_msr)(void *opaque, uint32_t msr, uint64_t value);
 } X86ApicOps;
 

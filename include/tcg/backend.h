@@ -44,10 +44,12 @@ typedef struct CodeBlock {
 /* C functions called from generated code; indexes into TcgEnv.runtime.  All run with every guest
  * register in its home in env, and with env->host_ra set. */
 typedef enum RuntimeFn {
-    RT_LOAD,   /* uint64_t (env, va, info): raw value, zero-extended; info = IrMem | mmu << 8 */
-    RT_STORE,  /* void (env, va, value, info) */
-    RT_ATOMIC, /* uint64_t (env, va, value, info | IrAtomic << 16) */
-    RT_CAS,    /* uint64_t (env, va, expect, desired, info) */
+    RT_LOAD,     /* uint64_t (env, va, info): raw value, zero-extended; info = IrMem | mmu << 8 */
+    RT_STORE,    /* void (env, va, value, info) */
+    RT_LOAD128,  /* void (env, va, info, IrV128 *): 16 bytes into *value ... */
+    RT_STORE128, /* ... and from it */
+    RT_ATOMIC,   /* uint64_t (env, va, value, info | IrAtomic << 16) */
+    RT_CAS,      /* uint64_t (env, va, expect, desired, info) */
     RT_LOOKUP, /* const void *(env, pc): entry of the block at pc in the present context, or NULL: go back to the loop (env->pc is set) */
     RT_NFN
 } RuntimeFn;

@@ -71,6 +71,14 @@ enum {
     IR_FP_OVERFLOW = 1 << 2,
     IR_FP_DIVBYZERO = 1 << 3,
     IR_FP_INVALID = 1 << 4,
+    IR_FP_DENORMAL = 1 << 5, /* of vector ops, where IrTarget.denormal_flag */
+};
+
+/* TcgEnv.fp_round: an IrRound, and for vector ops what becomes of denormal numbers. */
+enum {
+    IR_ROUND_MASK = 7,
+    IR_ROUND_FTZ = 1 << 3, /* tiny results become zero */
+    IR_ROUND_DAZ = 1 << 4, /* operands count as zero */
 };
 
 struct IrHelper;
@@ -84,7 +92,7 @@ struct CpuState;
 typedef struct TcgEnv {
     /* Nonzero asks translated code to leave at the next back-edge or indirect jump.  Atomic. */
     uint32_t exit_request;
-    /* Rounding mode (IrRound) and sticky flags (IR_FP_*).  While translated code runs, the backend
+    /* Rounding mode (IrRound, IR_ROUND_*) and sticky flags (IR_FP_*).  While translated code runs, the backend
      * may hold both in the host's FP control register; IR_HELPER_FP helpers see them here. */
     uint32_t fp_round;
     uint32_t fp_flags;

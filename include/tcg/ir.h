@@ -22,7 +22,15 @@
 #include "rhea/base.h"
 #include "tcg/env.h"
 
-typedef enum IrType { IR_VOID, IR_I32, IR_I64, IR_F32, IR_F64, IR_NTYPES } IrType;
+typedef enum IrType { IR_VOID, IR_I32, IR_I64, IR_F32, IR_F64, IR_V128, IR_NTYPES } IrType;
+
+/* A V128 in memory: lane 0 first, each lane in the host's byte order. */
+typedef union IrV128 {
+    uint8_t u8[16];
+    uint16_t u16[8];
+    uint32_t u32[4];
+    uint64_t u64[2];
+} IrV128;
 
 typedef enum IrOp {
 #define IR_OP(name, nargs, props, lack) IR_##name,
@@ -87,6 +95,22 @@ typedef enum IrJumpKind { IR_JUMP, IR_CALL_JUMP, IR_RET } IrJumpKind;
 
 enum { IR_FMA_NEG_PRODUCT = 1, IR_FMA_NEG_ADDEND = 2 };
 
+/* Lanes of a vector op, in cond: integers by width, floating point by format. */
+typedef enum IrLane { IR_L8, IR_L16, IR_L32, IR_L64, IR_SS, IR_SD, IR_PS, IR_PD } IrLane;
+
+/* imm of VFMA: IR_FMA_* or-ed with these.  Which lanes subtract arg2 instead, and which argument gives
+ * the lanes that SS and SD do not compute, named after the x86 forms where it is the first operand. */
+enum {
+    IR_VFMA_ADDSUB = 4,   /* even lanes subtract */
+    IR_VFMA_SUBADD = 8,   /* odd lanes do */
+    IR_VFMA_132 = 0 << 4, /* arg0 */
+    IR_VFMA_213 = 1 << 4, /* arg1 */
+    IR_VFMA_231 = 2 << 4, /* arg2 */
+    IR_VFMA_FORM = 3 << 4,
+};
+
+/* imm of VFTOINT, VFROMINT. */
+enum { IR_VINT_TRUNCATE = 1, IR_VINT_64 = 2 };
 /* IR_FENCE imm: earlier (R, W) accesses before later (R, W) ones. */
 enum { IR_FENCE_RR = 1, IR_FENCE_RW = 2, IR_FENCE_WR = 4, IR_FENCE_WW = 8, IR_FENCE_ALL = 15 };
 
@@ -97,13 +121,14 @@ enum {
     IR_MEM_16 = 1,
     IR_MEM_32 = 2,
     IR_MEM_64 = 3,
-    IR_MEM_SIZE = 3, /* mask */
-    IR_MEM_SIGNED = 1 << 2,
+    IR_MEM_128 = 4,  /* V128 only */
+    IR_MEM_SIZE = 7, /* mask */
+    IR_MEM_SIGNED = 1 << 3,
     /* A misaligned address faults (CpuOps.misaligned) instead of working; ATOMIC and CAS outside RAM
      * fault too.  Without it those are done with all other vCPUs stopped: slow, and right. */
-    IR_MEM_ALIGN = 1 << 3,
-    IR_MEM_ACQUIRE = 1 << 4,
-    IR_MEM_RELEASE = 1 << 5,
+    IR_MEM_ALIGN = 1 << 4,
+    IR_MEM_ACQUIRE = 1 << 5,
+    IR_MEM_RELEASE = 1 << 6,
 };
 
 typedef uint16_t IrVal; /* instruction number */
@@ -138,13 +163,18 @@ enum {
 
 /*
  * All helpers have one C type.  Float arguments and results travel as raw bits, I32 ones zero-extended
- * (upper half of a result ignored).
+ * (upper half of a result ignored).  A V128 argument is a pointer to a copy, IrV128 const *; a helper
+ * whose result is one has the second type and stores it in *r, which no argument points to.
  */
 typedef uint64_t (*IrHelperFn)(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+typedef uint64_t (*IrHelperVecFn)(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                                  IrV128 *r);
+
+#define IR_VEC_FN(fn) ((IrHelperFn)(void (*)(void))(fn))
 
 typedef struct IrHelper {
     const char *name;
-    IrHelperFn fn;
+    IrHelperFn fn; /* IR_VEC_FN() of one with a V128 result */
     uint8_t flags;
     uint8_t ret;     /* IrType */
     uint8_t args[4]; /* IrType; IR_VOID ends the list */
@@ -157,6 +187,7 @@ typedef struct IrTarget {
     unsigned nglobals;
     const IrHelper *helpers;
     unsigned nhelpers;
+    bool denormal_flag; /* fp_flags gets IR_FP_DENORMAL; scalar FP ops may raise it at random */
 } IrTarget;
 
 typedef struct Ir {
@@ -245,6 +276,8 @@ IrVal ir_fcmp(Ir *ir, IrFcmp cond, IrVal a, IrVal b);
 IrVal ir_fcvt(Ir *ir, IrOp op, IrType to, IrRound round, IrVal a);
 IrVal ir_fbits(Ir *ir, IrType to, IrVal a);
 IrVal ir_fbox(Ir *ir, IrVal f32);
+/* A vector op (vec-ops.def), of one argument to three; absent ones are IR_NONE. */
+IrVal ir_vec(Ir *ir, IrOp op, IrLane lane, IrVal a, IrVal b, IrVal c, unsigned imm);
 IrVal ir_funbox(Ir *ir, IrVal f64);
 
 /* Absent arguments are IR_NONE.  Returns IR_NONE for a VOID helper. */
@@ -275,7 +308,7 @@ void ir_expand(Ir *ir, const bool *has);
 
 /*
  * Op helpers: C functions that compute the HELPER ops, numbered from IR_OP_HELPER_BASE.  Arguments
- * are the op's own; ops that use cond get it as one more argument.
+ * are the op's own; ops that use cond get it as one more argument (vector ops: cond | imm << 8).
  */
 enum { IR_OP_HELPER_BASE = 0x10000 };
 unsigned ir_op_helper_count(void);

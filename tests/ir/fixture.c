@@ -23,11 +23,17 @@
         "s" #i, IR_F32, offsetof(FxEnv, s[i]), 255                                                 \
     }
 
+#define GLOBAL_V(i, r)                                                                             \
+    {                                                                                              \
+        "v" #i, IR_V128, offsetof(FxEnv, v[i]), r                                                  \
+    }
+
 static const IrGlobal globals[FX_NGLOBALS] = {
-    GLOBAL_X(0, 0), GLOBAL_X(1, 1),   GLOBAL_X(2, 2), GLOBAL_X(3, 3),
-    GLOBAL_X(4, 4), GLOBAL_X(5, 5),   GLOBAL_X(6, 6), GLOBAL_X(7, 255),
-    GLOBAL_W(0),    GLOBAL_W(1),      GLOBAL_D(0, 0), GLOBAL_D(1, 1),
-    GLOBAL_D(2, 2), GLOBAL_D(3, 255), GLOBAL_S(0),    GLOBAL_S(1),
+    GLOBAL_X(0, 0),   GLOBAL_X(1, 1), GLOBAL_X(2, 2),   GLOBAL_X(3, 3),   GLOBAL_X(4, 4),
+    GLOBAL_X(5, 5),   GLOBAL_X(6, 6), GLOBAL_X(7, 255), GLOBAL_W(0),      GLOBAL_W(1),
+    GLOBAL_D(0, 0),   GLOBAL_D(1, 1), GLOBAL_D(2, 2),   GLOBAL_D(3, 255), GLOBAL_S(0),
+    GLOBAL_S(1),      GLOBAL_V(0, 0), GLOBAL_V(1, 1),   GLOBAL_V(2, 5),   GLOBAL_V(3, 255),
+    GLOBAL_V(4, 255),
 };
 
 /* --- Leaving --- */
@@ -78,7 +84,7 @@ static uint64_t help_fp(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t 
     FxEnv *fx = env;
 
     fx->env.fp_flags |= a & 0x1f;
-    return (a << 1) ^ (uint32_t)b ^ fx->env.fp_round ^ ((uint64_t)fx->env.fp_flags << 32);
+    return (a << 1) ^ (uint32_t)b ^ fx->env.fp_round ^ ((uint64_t)(fx->env.fp_flags & 31) << 32);
 }
 
 static uint64_t help_mix(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
@@ -91,6 +97,24 @@ static uint64_t help_raise(void *env, uint64_t a, uint64_t b, uint64_t c, uint64
     fx_raise(env, 0x7261697365);
 }
 
+static uint64_t help_vec(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d, IrV128 *r)
+{
+    const IrV128 *x = (const IrV128 *)(uintptr_t)a, *y = (const IrV128 *)(uintptr_t)c;
+
+    r->u64[0] = x->u64[1] + b;
+    r->u64[1] = y->u64[0] ^ x->u64[0];
+    return 0;
+}
+
+static uint64_t help_vtoi(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    FxEnv *fx = env;
+    const IrV128 *x = (const IrV128 *)(uintptr_t)a;
+
+    fx->v[0].u64[1] ^= x->u64[0] + fx->v[1].u64[1];
+    return x->u64[1] + fx->v[3].u64[0];
+}
+
 static const IrHelper helpers[] = {
     [FX_H_PURE] = {"pure", help_pure, IR_HELPER_PURE, IR_I64, {IR_I64, IR_I64}},
     [FX_H_STATE] = {"state", help_state, IR_HELPER_STATE, IR_I64, {IR_I64}},
@@ -98,9 +122,11 @@ static const IrHelper helpers[] = {
     [FX_H_FP] = {"fp", help_fp, IR_HELPER_FP, IR_F64, {IR_F64, IR_F32}},
     [FX_H_MIX] = {"mix", help_mix, IR_HELPER_PURE, IR_I32, {IR_I32, IR_F32, IR_I64, IR_F64}},
     [FX_H_RAISE] = {"raise", help_raise, IR_HELPER_STATE | IR_HELPER_LAST, IR_VOID, {IR_VOID}},
+    [FX_H_VEC] = {"vec", IR_VEC_FN(help_vec), IR_HELPER_PURE, IR_V128, {IR_V128, IR_I64, IR_V128}},
+    [FX_H_VTOI] = {"vtoi", help_vtoi, IR_HELPER_STATE, IR_I64, {IR_V128}},
 };
 
-const IrTarget fx_target = {"fixture", globals, FX_NGLOBALS, helpers, ARRAY_SIZE(helpers)};
+const IrTarget fx_target = {"fixture", globals, FX_NGLOBALS, helpers, ARRAY_SIZE(helpers), true};
 
 /* --- Slow paths --- */
 
@@ -126,6 +152,16 @@ static uint64_t fx_rt_load(TcgEnv *env, uint64_t va, uint32_t info)
 static void fx_rt_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
 {
     memcpy(fx_access((FxEnv *)env, va, info, 2), &value, 1u << (info & IR_MEM_SIZE));
+}
+
+static void fx_rt_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value)
+{
+    memcpy(value, fx_access((FxEnv *)env, va, info, 5), sizeof(*value));
+}
+
+static void fx_rt_store128(TcgEnv *env, uint64_t va, uint32_t info, const IrV128 *value)
+{
+    memcpy(fx_access((FxEnv *)env, va, info, 6), value, sizeof(*value));
 }
 
 static uint64_t fx_atomic_result(IrAtomic op, unsigned bits, uint64_t old, uint64_t v)
@@ -181,8 +217,9 @@ static const void *fx_rt_lookup(TcgEnv *env, uint64_t pc)
 }
 
 void *const fx_runtime[RT_NFN] = {
-    [RT_LOAD] = fx_rt_load, [RT_STORE] = fx_rt_store,   [RT_ATOMIC] = fx_rt_atomic,
-    [RT_CAS] = fx_rt_cas,   [RT_LOOKUP] = fx_rt_lookup,
+    [RT_LOAD] = fx_rt_load,         [RT_STORE] = fx_rt_store,   [RT_ATOMIC] = fx_rt_atomic,
+    [RT_CAS] = fx_rt_cas,           [RT_LOOKUP] = fx_rt_lookup, [RT_LOAD128] = fx_rt_load128,
+    [RT_STORE128] = fx_rt_store128,
 };
 
 /* --- The machine --- */
@@ -227,6 +264,7 @@ void fx_load(FxEnv *fx, const FxState *s)
     memcpy(fx->d, s->d, sizeof(s->d));
     memcpy(fx->s, s->s, sizeof(s->s));
     memcpy(fx->scratch, s->scratch, sizeof(s->scratch));
+    memcpy(fx->v, s->v, sizeof(s->v));
     memcpy(fx->ram, s->ram, sizeof(s->ram));
     fx->env.fp_round = s->fp_round;
     fx->env.fp_flags = s->fp_flags;
@@ -242,6 +280,7 @@ void fx_save(const FxEnv *fx, FxLeave leave, FxState *s)
     memcpy(s->d, fx->d, sizeof(s->d));
     memcpy(s->s, fx->s, sizeof(s->s));
     memcpy(s->scratch, fx->scratch, sizeof(s->scratch));
+    memcpy(s->v, fx->v, sizeof(s->v));
     memcpy(s->ram, fx->ram, sizeof(s->ram));
     s->fp_round = fx->env.fp_round;
     s->fp_flags = fx->env.fp_flags;
@@ -295,6 +334,9 @@ const char *fx_difference(const FxState *a, const FxState *b)
     }
     for (unsigned i = 0; i < FX_NSCRATCH; i++) {
         DIFFER("scratch", i, a->scratch[i], b->scratch[i]);
+    }
+    for (unsigned i = 0; i < 2 * FX_NV; i++) {
+        DIFFER("half of v", i, a->v[i / 2].u64[i % 2], b->v[i / 2].u64[i % 2]);
     }
     DIFFER("fp_round", 0, a->fp_round, b->fp_round);
     DIFFER("fp_flags", 0, a->fp_flags, b->fp_flags);

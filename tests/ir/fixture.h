@@ -24,7 +24,9 @@ enum {
     FX_ND = 4, /* F64 */
     FX_S = FX_D + FX_ND,
     FX_NS = 2, /* F32 */
-    FX_NGLOBALS = FX_S + FX_NS,
+    FX_V = FX_S + FX_NS,
+    FX_NV = 5, /* V128 */
+    FX_NGLOBALS = FX_V + FX_NV,
     FX_NSCRATCH = 4,
     FX_RAM_PAGES = 4,
     FX_RAM = 0x10000,
@@ -39,6 +41,8 @@ enum {
     FX_H_FP,     /* f64 (f64, f32): reads fp_round, adds to fp_flags */
     FX_H_MIX,    /* i32 (i32, f32, i64, f64), pure */
     FX_H_RAISE,  /* void (): always raises */
+    FX_H_VEC,    /* v128 (v128, i64, v128), pure */
+    FX_H_VTOI,   /* i64 (v128): changes v0 */
 };
 
 typedef enum FxLeave { FX_GOTO, FX_EXIT, FX_RAISED } FxLeave;
@@ -50,6 +54,7 @@ typedef struct FxState {
     uint64_t d[FX_ND];
     uint32_t s[FX_NS];
     uint64_t scratch[FX_NSCRATCH];
+    IrV128 v[FX_NV];
     uint32_t fp_round, fp_flags;
     uint64_t pc;
     uint64_t raised; /* what the raise was for */
@@ -64,6 +69,7 @@ typedef struct FxEnv {
     uint32_t w[FX_NW];
     uint32_t s[FX_NS];
     uint64_t scratch[FX_NSCRATCH];
+    IrV128 v[FX_NV];
     uint8_t *ram;
     uint64_t raised;
     /* Finds the page-relative guest PC behind env->host_ra; NULL: env->pc is right. */

@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "random-ir.h"
+#include "tcg/ir-private.h"
 
 enum { MAX_VALUES = 24 }; /* kept by type: the last ones defined */
 
@@ -142,6 +143,9 @@ static IrVal gen_const(Gen *g, IrType t)
     switch (t) {
     case IR_I32: return ir_imm32(g->ir, interesting(g->rand));
     case IR_I64: return ir_imm(g->ir, interesting(g->rand));
+    case IR_V128:
+        return ir_emit(g->ir, IR_CONST, t, IR_NONE, IR_NONE, IR_NONE, IR_NONE,
+                       -(int64_t)below(g, 2));
     default:
         v = interesting_float(g->rand, t == IR_F64);
         return ir_emit(g->ir, IR_CONST, t, IR_NONE, IR_NONE, IR_NONE, IR_NONE, v);
@@ -154,6 +158,7 @@ static unsigned random_global(Gen *g, IrType t)
     case IR_I32: return FX_W + below(g, FX_NW);
     case IR_I64: return FX_X + below(g, FX_NX);
     case IR_F32: return FX_S + below(g, FX_NS);
+    case IR_V128: return FX_V + below(g, FX_NV);
     default: return FX_D + below(g, FX_ND);
     }
 }
@@ -396,6 +401,129 @@ static void gen_float_conversion(Gen *g)
     }
 }
 
+/* --- Vectors --- */
+
+static IrLane vec_lane(Gen *g, IrOp op)
+{
+    unsigned lanes = ir_vec_lanes(op), lane;
+
+    if (!lanes) {
+        return 0;
+    }
+    do {
+        lane = below(g, 8);
+    } while (!(lanes >> lane & 1));
+    return lane;
+}
+
+static unsigned vec_imm(Gen *g, IrOp op, IrLane lane)
+{
+    switch (op) {
+    case IR_VSEXT:
+    case IR_VZEXT: return 1 + below(g, 3 - lane);
+    case IR_VFMA: /* the host has no negated forms of adding and subtracting */
+        if (lane >= IR_PS && one_in(g, 3)) {
+            return (one_in(g, 2) ? IR_VFMA_ADDSUB : IR_VFMA_SUBADD) | below(g, 3) << 4;
+        }
+        return below(g, 4) | below(g, 3) << 4;
+    default: return one_in(g, 2) ? below(g, 256) : below(g, 16);
+    }
+}
+
+void random_vec_op(GRand *rand, Ir *ir, IrOp op, IrLane lane)
+{
+    Gen g = {.rand = rand, .ir = ir};
+    const IrHelper *h = ir_vec_helper(op);
+    unsigned imm = ir_op_text[op].imm ? vec_imm(&g, op, lane) : 0;
+    IrVal arg[3] = {IR_NONE, IR_NONE, IR_NONE};
+
+    ir_insn(ir, 0);
+    for (unsigned i = 0; i < ir_op_info[op].nargs; i++) {
+        arg[i] = ir_get(ir, random_global(&g, h->args[i]));
+    }
+    ir_put(ir, random_global(&g, h->ret), ir_vec(ir, op, lane, arg[0], arg[1], arg[2], imm));
+    ir_goto(ir, 4);
+}
+
+/* Approximations differ from host to host. */
+static bool vec_exact(IrOp op)
+{
+    return op != IR_VFRCP && op != IR_VFRSQRT;
+}
+
+static void gen_vec(Gen *g)
+{
+    IrOp op = IR_VFROM + below(g, IR_VFFROMHALF - IR_VFROM + 1);
+    IrLane lane = vec_lane(g, op);
+    unsigned imm = ir_op_text[op].imm ? vec_imm(g, op, lane) : 0;
+    const IrHelper *h = ir_vec_helper(op);
+    IrVal arg[3] = {IR_NONE, IR_NONE, IR_NONE};
+
+    for (unsigned i = 0; i < ir_op_info[op].nargs; i++) {
+        arg[i] = pick(g, h->args[i]);
+    }
+    if (vec_exact(op)) {
+        keep(g, ir_vec(g->ir, op, lane, arg[0], arg[1], arg[2], imm));
+    }
+}
+
+/* Addresses fall near the ends of pages often enough. */
+static void gen_vec_memory(Gen *g)
+{
+    IrMem mem = one_in(g, 3) ? IR_MEM_32 + below(g, 2) : IR_MEM_128;
+    bool align = one_in(g, 3);
+    unsigned mmu = below(g, TCG_MMU_MODES);
+    int64_t disp = one_in(g, 3) ? (int64_t)below(g, 64) * 8 - 128 : 0;
+    IrVal v = pick(g, IR_V128), addr = gen_address(g, true);
+
+    mem |= align ? IR_MEM_ALIGN : 0;
+    if (one_in(g, 2)) {
+        keep(g, ir_load(g->ir, IR_V128, mem, mmu, addr, disp));
+    } else {
+        ir_store(g->ir, mem, mmu, addr, disp, v);
+    }
+}
+
+static void gen_vec_call(Gen *g)
+{
+    if (one_in(g, 2)) {
+        IrVal a = pick(g, IR_V128), b = pick(g, IR_I64), c = pick(g, IR_V128);
+
+        keep(g, ir_call(g->ir, FX_H_VEC, a, b, c, IR_NONE));
+    } else {
+        keep(g, ir_call(g->ir, FX_H_VTOI, pick(g, IR_V128), IR_NONE, IR_NONE, IR_NONE));
+    }
+}
+
+static void gen_vec_env(Gen *g)
+{
+    static const int32_t base = offsetof(FxEnv, scratch);
+    IrMem mem = IR_MEM_32 + below(g, 3);
+
+    if (one_in(g, 2)) {
+        keep(g, ir_ldenv(g->ir, IR_V128, mem, base + 8 * below(g, FX_NSCRATCH - 1)));
+    } else {
+        ir_stenv(g->ir, mem, base + 8 * below(g, FX_NSCRATCH - 1), pick(g, IR_V128));
+    }
+}
+
+static void gen_vec_put(Gen *g)
+{
+    ir_put(g->ir, random_global(g, IR_V128), pick(g, IR_V128));
+}
+
+bool random_mixes_fp(const Ir *ir)
+{
+    for (unsigned i = 0; i < ir->n; i++) {
+        IrOp op = ir->insns[i].op;
+
+        if (op >= IR_FADD && op <= IR_FCVT_UF) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void gen_call(Gen *g)
 {
     IrVal a = pick(g, IR_I64), b = pick(g, IR_I64);
@@ -511,11 +639,20 @@ static const GenFn kinds[] = {
     gen_chain,
 };
 
+/* No scalar floating point, for the sake of random_mixes_fp(). */
+static const GenFn vec_kinds[] = {
+    gen_vec,    gen_vec,     gen_vec,     gen_vec,        gen_vec,        gen_vec,     gen_vec,
+    gen_vec,    gen_vec_put, gen_vec_put, gen_vec_memory, gen_vec_memory, gen_vec_env, gen_vec_call,
+    gen_binary, gen_memory,  gen_control, gen_put,        gen_compare,
+};
+
 void random_ir(GRand *rand, Ir *ir)
 {
     Gen g = {.rand = rand, .ir = ir};
     unsigned steps = 1 + below(&g, one_in(&g, 10) ? 200 : 40);
+    bool vec;
 
+    vec = one_in(&g, 3);
     g.page_rel = 4 * below(&g, 1000);
     ir_insn(ir, g.page_rel);
     for (unsigned i = 0; i < steps; i++) {
@@ -523,12 +660,35 @@ void random_ir(GRand *rand, Ir *ir)
             g.page_rel += 4;
             ir_insn(ir, g.page_rel);
         }
-        kinds[below(&g, ARRAY_SIZE(kinds))](&g);
+        if (vec || one_in(&g, 20)) {
+            vec_kinds[below(&g, ARRAY_SIZE(vec_kinds))](&g);
+        } else {
+            kinds[below(&g, ARRAY_SIZE(kinds))](&g);
+        }
     }
-    for (IrType t = IR_I32; t <= IR_F64; t++) {
+    for (IrType t = IR_I32; t <= IR_V128; t++) {
         ir_put(ir, random_global(&g, t), pick(&g, t));
     }
     gen_end(&g);
+}
+
+static void random_vec(GRand *rand, IrV128 *v)
+{
+    switch (g_rand_int_range(rand, 0, 3)) {
+    case 0:
+        v->u64[0] = interesting_float(rand, true);
+        v->u64[1] = interesting_float(rand, true);
+        break;
+    case 1:
+        for (unsigned i = 0; i < 4; i++) {
+            v->u32[i] = (uint32_t)interesting_float(rand, false);
+        }
+        break;
+    default:
+        v->u64[0] = interesting(rand);
+        v->u64[1] = interesting(rand);
+        break;
+    }
 }
 
 void random_state(GRand *rand, FxState *s)
@@ -554,7 +714,12 @@ void random_state(GRand *rand, FxState *s)
 
         memcpy(s->ram + i, &v, sizeof(v));
     }
+    for (unsigned i = 0; i < FX_NV; i++) {
+        random_vec(rand, &s->v[i]);
+    }
     s->fp_round = g_rand_int_range(rand, 0, IR_ROUND_UP + 1);
+    s->fp_round |= g_rand_int_range(rand, 0, 4) ? 0 : IR_ROUND_FTZ;
+    s->fp_round |= g_rand_int_range(rand, 0, 4) ? 0 : IR_ROUND_DAZ;
     s->fp_flags = g_rand_int_range(rand, 0, 2) ? 0 : g_rand_int_range(rand, 0, 32);
     s->pc = FX_PC_PAGE;
 }

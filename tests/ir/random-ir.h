@@ -7,6 +7,10 @@
 
 /* Fills the cleared @ir with a verified block of the fixture's target. */
 void random_ir(GRand *rand, Ir *ir);
+/* The cleared @ir computes @op of globals of the fixture and puts the result into one. */
+void random_vec_op(GRand *rand, Ir *ir, IrOp op, IrLane lane);
+/* Has the block scalar FP ops?  These know no IR_FP_DENORMAL, IR_ROUND_FTZ and IR_ROUND_DAZ. */
+bool random_mixes_fp(const Ir *ir);
 void random_state(GRand *rand, FxState *s);
 
 /* Does the block still fail? */

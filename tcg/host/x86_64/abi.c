@@ -14,30 +14,34 @@
 enum {
     MXCSR_DEFAULT = 0x1f80, /* all exceptions masked, nearest */
     MXCSR_FLAGS = 0x3f,
+    MXCSR_DAZ = 1 << 6,
     MXCSR_ROUNDING = 0x6000,
+    MXCSR_FTZ = 1 << 15,
     THUNK_RA = 8, /* what the call of a thunk has pushed above the frame */
 };
 
 /* Read by the thunks, relative to their own code. */
 typedef struct AbiTables {
-    uint32_t mxcsr[8]; /* by IrRound */
-    uint8_t flags[64]; /* IR_FP_* by MXCSR flags */
+    uint32_t mxcsr[32]; /* by fp_round: IrRound, IR_ROUND_* */
+    uint8_t flags[64];  /* IR_FP_* by MXCSR flags */
     uint32_t mxcsr_default;
 } AbiTables;
 
-static AbiTables abi_tables(void)
+static AbiTables abi_tables(const Backend *be)
 {
     /* Rounding control: 0 nearest, 1 down, 2 up, 3 zero (SDM volume 1, 10.2.3.1). */
     static const uint8_t control[8] = {[IR_ROUND_ZERO] = 3, [IR_ROUND_DOWN] = 1, [IR_ROUND_UP] = 2};
     AbiTables t = {.mxcsr_default = MXCSR_DEFAULT};
 
-    for (unsigned k = 0; k < 8; k++) {
-        t.mxcsr[k] = MXCSR_DEFAULT | (uint32_t)control[k] << 13;
+    for (unsigned k = 0; k < ARRAY_SIZE(t.mxcsr); k++) {
+        t.mxcsr[k] = MXCSR_DEFAULT | (uint32_t)control[k & IR_ROUND_MASK] << 13 |
+                     (k & IR_ROUND_FTZ ? MXCSR_FTZ : 0) | (k & IR_ROUND_DAZ ? MXCSR_DAZ : 0);
     }
     for (unsigned k = 0; k < 64; k++) {
-        t.flags[k] = (uint8_t)((k & 1 ? IR_FP_INVALID : 0) | (k & 4 ? IR_FP_DIVBYZERO : 0) |
-                               (k & 8 ? IR_FP_OVERFLOW : 0) | (k & 16 ? IR_FP_UNDERFLOW : 0) |
-                               (k & 32 ? IR_FP_INEXACT : 0));
+        t.flags[k] = (uint8_t)((k & 1 ? IR_FP_INVALID : 0) |
+                               (k & 2 && be->target->denormal_flag ? IR_FP_DENORMAL : 0) |
+                               (k & 4 ? IR_FP_DIVBYZERO : 0) | (k & 8 ? IR_FP_OVERFLOW : 0) |
+                               (k & 16 ? IR_FP_UNDERFLOW : 0) | (k & 32 ? IR_FP_INEXACT : 0));
     }
     return t;
 }
@@ -68,7 +72,8 @@ static void emit_pinned(const Backend *be, Asm *a, bool store, PinnedSet set)
     for (unsigned cls = 0; cls < NCLASSES; cls++) {
         for (unsigned k = 0; k < be->npinned[cls]; k++) {
             unsigned reg = cg_pinned_reg(cls, k);
-            Mem m = env_mem((size_t)be->target->globals[be->pinned[cls][k]].offset);
+            const IrGlobal *g = &be->target->globals[be->pinned[cls][k]];
+            Mem m = env_mem((size_t)g->offset);
 
             if (set == PINNED_CALLER_SAVED && is_callee_saved(cls, reg)) {
                 continue;
@@ -77,6 +82,8 @@ static void emit_pinned(const Backend *be, Asm *a, bool store, PinnedSet set)
                 emit_store(a, X_W, m, reg);
             } else if (cls == CLASS_GPR) {
                 emit_load(a, X_W, reg, m);
+            } else if (g->type == IR_V128) {
+                emit_vex_rm(a, store ? OP_MOVUPS_STORE : OP_MOVUPS_LOAD, reg, 0, m);
             } else if (store) {
                 emit_xstore(a, m, reg);
             } else {
@@ -97,7 +104,7 @@ static void emit_fp_out(Asm *a, Mem at)
     emit_rm(a, OP_MXCSR, 3, at, 0);
     emit_load(a, 0, RCX, at);
     emit_rr(a, 0xf7, GRP3_TEST, RCX);
-    emit32(a, MXCSR_FLAGS | MXCSR_ROUNDING);
+    emit32(a, MXCSR_FLAGS | MXCSR_ROUNDING | MXCSR_FTZ | MXCSR_DAZ);
     skip = emit_jcc(a, CC_E);
     emit_alu_ri(a, ALU_AND, 0, RCX, MXCSR_FLAGS);
     emit_tables_address(a, RDX, offsetof(AbiTables, flags));
@@ -113,7 +120,7 @@ static void emit_fp_out(Asm *a, Mem at)
 static void emit_fp_in(Asm *a)
 {
     emit_load(a, 0, RCX, env_mem(offsetof(TcgEnv, fp_round)));
-    emit_alu_ri(a, ALU_AND, 0, RCX, 7);
+    emit_alu_ri(a, ALU_AND, 0, RCX, IR_ROUND_MASK | IR_ROUND_FTZ | IR_ROUND_DAZ);
     emit_shift_ri(a, SHIFT_SHL, 0, RCX, 2);
     emit_tables_address(a, RDX, offsetof(AbiTables, mxcsr));
     emit_rm(a, OP_MXCSR, 2, (Mem){RDX, RCX, 0}, 0);
@@ -128,6 +135,7 @@ static void emit_args(Asm *a, unsigned nargs)
     for (unsigned k = 0; k < nargs; k++) {
         emit_load(a, X_W, regs[k], mem_at(RSP, THUNK_RA + FRAME_ARG0 + 8 * (int)k));
     }
+    emit_lea(a, X_W, R9, mem_at(RSP, THUNK_RA + FRAME_VEC_RESULT));
     emit_lea(a, X_W, RDI, mem_at(RBP, -ENV_BIAS));
 }
 
@@ -296,7 +304,7 @@ JumpProbe abi_emit_jump_probe(Asm *a)
 
 void abi_emit(Backend *be, Asm *a)
 {
-    AbiTables tables = abi_tables();
+    AbiTables tables = abi_tables(be);
     uint32_t *off = be->thunk_off;
 
     for (size_t k = 0; k < sizeof(tables); k++) {
@@ -309,6 +317,10 @@ void abi_emit(Backend *be, Asm *a)
     emit_state_thunk(be, a, RT_LOAD, 2, PINNED_CALLER_SAVED);
     off[THUNK_STORE] = asm_pos(a);
     emit_state_thunk(be, a, RT_STORE, 3, PINNED_CALLER_SAVED);
+    off[THUNK_LOAD128] = asm_pos(a);
+    emit_state_thunk(be, a, RT_LOAD128, 3, PINNED_CALLER_SAVED);
+    off[THUNK_STORE128] = asm_pos(a);
+    emit_state_thunk(be, a, RT_STORE128, 3, PINNED_CALLER_SAVED);
     off[THUNK_ATOMIC] = asm_pos(a);
     emit_state_thunk(be, a, RT_ATOMIC, 3, PINNED_CALLER_SAVED);
     off[THUNK_CAS] = asm_pos(a);

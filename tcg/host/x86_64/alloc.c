@@ -56,7 +56,7 @@ static void find_roots(Cg *c)
                    .global = -1,
                    .hint = -1,
                    .reg = NO_REG};
-        v->cls = insn->type == IR_F32 || insn->type == IR_F64 ? CLASS_XMM : CLASS_GPR;
+        v->cls = insn->type >= IR_F32 ? CLASS_XMM : CLASS_GPR;
         if (insn->op == IR_TRUNC ||
             (insn->op == IR_ZEXT32 && zero_extends(&c->ir->insns[insn->arg[0]]))) {
             v->root = c->v[insn->arg[0]].root;
@@ -155,7 +155,8 @@ void cg_alloc_init(Cg *c)
     c->v = g_new(Val, c->ir->n + c->ir->n / 2 + 1); /* a group has two accesses or more */
     c->extra_use = IR_NONE;
     c->in_global = g_new(IrVal, nglobals);
-    c->free_slots = g_new(int16_t, c->ir->n + c->ir->n / 2 + 1);
+    c->free_slots = g_new(int16_t, 2 * c->ir->n + c->ir->n / 2 + 1);
+    c->free_pairs = g_new(int16_t, c->ir->n + 1);
     for (unsigned g = 0; g < nglobals; g++) {
         c->in_global[g] = IR_NONE;
     }
@@ -175,6 +176,7 @@ void cg_alloc_fini(Cg *c)
     g_free(c->v);
     g_free(c->in_global);
     g_free(c->free_slots);
+    g_free(c->free_pairs);
 }
 
 /* --- Places --- */
@@ -227,9 +229,30 @@ static void unlink_global(Cg *c, Val *r)
     r->global = -1;
 }
 
+static bool is_vec(const Cg *c, const Val *r)
+{
+    return root_type(c, r) == IR_V128;
+}
+
+/* Two slots for a vector, the first of them even. */
+static void reserve_pair(Cg *c, Val *r)
+{
+    if (c->nfree_pairs) {
+        r->slot = c->free_pairs[--c->nfree_pairs];
+        return;
+    }
+    if (c->nslots & 1) {
+        c->free_slots[c->nfree_slots++] = (int16_t)c->nslots++;
+    }
+    r->slot = (int16_t)c->nslots;
+    c->nslots += 2;
+}
+
 static void reserve_slot(Cg *c, Val *r)
 {
-    if (r->slot < 0) {
+    if (r->slot < 0 && is_vec(c, r)) {
+        reserve_pair(c, r);
+    } else if (r->slot < 0) {
         r->slot = c->nfree_slots ? c->free_slots[--c->nfree_slots] : (int16_t)c->nslots++;
     }
 }
@@ -240,9 +263,27 @@ static void store_slot(Cg *c, Val *r, unsigned reg)
     if (r->cls == CLASS_GPR) {
         emit_store(&c->a, X_W, cg_slot_mem(c, r->slot), reg);
     } else {
-        emit_xstore(&c->a, cg_slot_mem(c, r->slot), reg);
+        cg_xmm_store(c, is_vec(c, r) ? IR_V128 : IR_F64, cg_slot_mem(c, r->slot), reg);
     }
     r->in_slot = true;
+}
+
+void cg_xmm_load(Cg *c, IrType type, unsigned dst, Mem m)
+{
+    if (type == IR_V128) {
+        emit_vex_rm(&c->a, OP_MOVUPS_LOAD, dst, 0, m);
+    } else {
+        emit_rm(&c->a, type == IR_F32 ? OP_MOVD_LOAD : OP_MOVQ_LOAD, dst, m, 0);
+    }
+}
+
+void cg_xmm_store(Cg *c, IrType type, Mem m, unsigned src)
+{
+    if (type == IR_V128) {
+        emit_vex_rm(&c->a, OP_MOVUPS_STORE, src, 0, m);
+    } else {
+        emit_rm(&c->a, type == IR_F32 ? OP_MOVD_STORE : OP_MOVQ_STORE, src, m, 0);
+    }
 }
 
 static bool is_temp(unsigned cls, unsigned reg)
@@ -322,7 +363,7 @@ bool cg_is_const(const Cg *c, IrVal v, int64_t *imm)
     return true;
 }
 
-static unsigned load_const(Cg *c, unsigned cls, int64_t imm)
+static unsigned load_const(Cg *c, unsigned cls, IrType type, int64_t imm)
 {
     unsigned reg = pick_temp(c, cls);
 
@@ -330,6 +371,8 @@ static unsigned load_const(Cg *c, unsigned cls, int64_t imm)
         emit_movi(&c->a, reg, (uint64_t)imm);
     } else if (imm == 0) {
         emit_rr(&c->a, OP_XORPS, reg, reg);
+    } else if (type == IR_V128) {
+        emit_rr(&c->a, OP_PCMPEQD, reg, reg);
     } else {
         unsigned t;
 
@@ -350,7 +393,7 @@ unsigned cg_use(Cg *c, IrVal v)
     Mem m;
 
     if (cg_is_const(c, v, &imm)) {
-        return load_const(c, r->cls, imm);
+        return load_const(c, r->cls, root_type(c, r), imm);
     }
     if (r->reg == NO_REG && r->global >= 0 && is_home(c, r->global)) {
         lock(c, r->cls, c->be->home[r->global]);
@@ -360,7 +403,7 @@ unsigned cg_use(Cg *c, IrVal v)
         reg = pick_temp(c, r->cls);
         m = r->global >= 0 ? global_mem(c, r->global) : cg_slot_mem(c, r->slot);
         if (r->cls == CLASS_XMM) {
-            emit_rm(&c->a, root_type(c, r) == IR_F32 ? OP_MOVD_LOAD : OP_MOVQ_LOAD, reg, m, 0);
+            cg_xmm_load(c, root_type(c, r), reg, m);
         } else {
             emit_load(&c->a, r->global >= 0 ? cg_w(root_type(c, r)) : X_W, reg, m);
         }
@@ -380,7 +423,7 @@ Opnd cg_opnd(Cg *c, IrVal v)
         return (Opnd){.kind = OPND_IMM, .imm = imm};
     }
     /* A 64-bit access must not read past a 32-bit global. */
-    narrow = r->global >= 0 && root_type(c, r) != IR_I64 && root_type(c, r) != IR_F64;
+    narrow = r->global >= 0 && (root_type(c, r) == IR_I32 || root_type(c, r) == IR_F32);
     if (c->ir->insns[c->v[v].root].op == IR_CONST || r->reg != NO_REG ||
         (r->global >= 0 && is_home(c, r->global)) || narrow ||
         (is_live_after(c, r) && (c->free_temps[r->cls] & ~c->locked[r->cls]))) {
@@ -556,8 +599,8 @@ static void store_global(Cg *c, int global, IrVal v)
     Mem m = global_mem(c, global);
     int64_t imm;
 
-    if (type == IR_F32 || type == IR_F64) {
-        emit_rm(&c->a, type == IR_F32 ? OP_MOVD_STORE : OP_MOVQ_STORE, cg_use(c, v), m, 0);
+    if (type >= IR_F32) {
+        cg_xmm_store(c, type, m, cg_use(c, v));
     } else if (cg_is_const(c, v, &imm) && fits_i32(imm)) {
         emit_rm(&c->a, OP_MOV_IMM | cg_w(type), 0, m, 4);
         emit32(&c->a, (uint32_t)imm);
@@ -602,7 +645,13 @@ void cg_put(Cg *c)
         if (r->cls == CLASS_GPR && cg_is_const(c, v, &imm)) {
             emit_movi(&c->a, home, (uint64_t)imm);
         } else {
-            cg_move(c, r->cls, X_W, home, cg_opnd(c, v));
+            Opnd o = cg_opnd(c, v);
+
+            if (o.kind == OPND_MEM && is_vec(c, r)) {
+                cg_xmm_load(c, IR_V128, home, o.mem);
+            } else {
+                cg_move(c, r->cls, X_W, home, o);
+            }
         }
     }
     if (is_const || !is_live_after(c, r)) {
@@ -637,7 +686,11 @@ static void forget(Cg *c, Val *r)
     drop_temp(c, r);
     unlink_global(c, r);
     if (r->slot >= 0) {
-        c->free_slots[c->nfree_slots++] = r->slot;
+        if (is_vec(c, r)) {
+            c->free_pairs[c->nfree_pairs++] = r->slot;
+        } else {
+            c->free_slots[c->nfree_slots++] = r->slot;
+        }
         r->slot = -1;
     }
     r->in_slot = false;
@@ -680,14 +733,15 @@ unsigned cg_live_temps(Cg *c, SavedReg *saved, IrVal except)
                 continue;
             }
             r = &c->v[o];
-            in_env = r->global >= 0 && !is_home(c, r->global) &&
-                     (root_type(c, r) == IR_I64 || root_type(c, r) == IR_F64);
+            in_env = r->global >= 0 && !is_home(c, r->global) && root_type(c, r) != IR_I32 &&
+                     root_type(c, r) != IR_F32;
             if (!in_env) {
                 reserve_slot(c, r);
             }
             saved[n++] =
                 (SavedReg){.cls = (uint8_t)cls,
                            .reg = (uint8_t)reg,
+                           .wide = is_vec(c, r),
                            .store = !in_env && !r->in_slot,
                            .mem = in_env ? global_mem(c, r->global) : cg_slot_mem(c, r->slot)};
         }

@@ -10,13 +10,19 @@
 #include "rhea/bits.h"
 #include "codegen.h"
 
-enum { CPUID1_ECX_PCLMULQDQ = 1 << 1, CPUID1_ECX_FMA = 1 << 12 };
+enum {
+    CPUID1_ECX_PCLMULQDQ = 1 << 1,
+    CPUID1_ECX_FMA = 1 << 12,
+    CPUID1_ECX_AES = 1 << 25,
+    CPUID1_ECX_F16C = 1 << 29,
+    CPUID7_EBX_SHA = 1 << 29,
+};
 
 /* --- The target's globals and the host's abilities --- */
 
 static void pin_globals(Backend *be)
 {
-    static const IrType type[NCLASSES] = {IR_I64, IR_F64};
+    static const uint8_t types[NCLASSES] = {1 << IR_I64, 1 << IR_F64 | 1 << IR_V128};
     const IrTarget *t = be->target;
 
     be->home = g_malloc(t->nglobals + 1);
@@ -28,7 +34,7 @@ static void pin_globals(Backend *be)
             int best = -1;
 
             for (unsigned g = 0; g < t->nglobals; g++) {
-                if (t->globals[g].type == type[cls] && t->globals[g].rank < 255 &&
+                if (types[cls] >> t->globals[g].type & 1 && t->globals[g].rank < 255 &&
                     be->home[g] == NO_REG &&
                     (best < 0 || t->globals[g].rank < t->globals[best].rank)) {
                     best = (int)g;
@@ -60,6 +66,7 @@ static void choose_ops(Backend *be)
     }
     be->ops[IR_FMA] = be->has_fma;
     be->ops[IR_CLMUL] = be->ops[IR_CLMULH] = be->has_clmul;
+    vec_choose_ops(be);
 }
 
 /* CPUID 80000001h, ECX bit 5; clang's __builtin_cpu_supports() does not know the name. */
@@ -74,7 +81,7 @@ static bool host_has_lzcnt(void)
 static bool host_is_new_enough(void)
 {
     return __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && host_has_lzcnt() &&
-           __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("avx");
+           __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("avx2");
 }
 
 Backend *backend_new(const IrTarget *target, uint8_t *rw, const uint8_t *rx, size_t *used)
@@ -92,7 +99,12 @@ Backend *backend_new(const IrTarget *target, uint8_t *rw, const uint8_t *rx, siz
     be->rx = rx;
     if (__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
         be->has_clmul = ecx & CPUID1_ECX_PCLMULQDQ;
+        be->has_aes = ecx & CPUID1_ECX_AES;
+        be->has_f16c = ecx & CPUID1_ECX_F16C;
         be->has_fma = ecx & CPUID1_ECX_FMA; /* its state is the one AVX has, checked above */
+    }
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
+        be->has_sha = ebx & CPUID7_EBX_SHA;
     }
     pin_globals(be);
     choose_ops(be);

@@ -149,6 +149,8 @@ enum {
     OP_PUNPCKLDQ = 0x62 | X_0F | X_66,
     OP_SHIFT_D = 0x72 | X_0F | X_66, /* 2: psrld, 6: pslld, by an immediate */
     OP_SHIFT_Q = 0x73 | X_0F | X_66,
+    OP_MOVUPS_LOAD = 0x10 | X_0F,
+    OP_MOVUPS_STORE = 0x11 | X_0F,
     OP_PCLMULQDQ = 0x44 | X_0F3A | X_66,
 };
 

@@ -29,7 +29,9 @@ enum {
     FRAME_ARG0 = 0,
     FRAME_MXCSR = 40,
     FRAME_SLOT0 = 48,
-    FRAME_SIZE = FRAME_SLOT0 + 8 * IR_MAX_INSNS + 8, /* makes rsp a multiple of 16 */
+    FRAME_VEC0 = FRAME_SLOT0 + 16 * IR_MAX_INSNS, /* vectors to C: four arguments ... */
+    FRAME_VEC_RESULT = FRAME_VEC0 + 4 * 16,       /* ... and the result */
+    FRAME_SIZE = FRAME_VEC_RESULT + 16 + 8,       /* makes rsp a multiple of 16 */
 
     TEMP_GPRS = 1 << RAX | 1 << RCX | 1 << RDX | 1 << RSI,
     TEMP_XMMS = (1 << NTEMP_XMM) - 1,
@@ -39,15 +41,17 @@ enum {
 typedef enum Thunk {
     THUNK_LOAD = RT_NFN, /* args in the frame; result in rax */
     THUNK_STORE,
-    THUNK_ATOMIC,
-    THUNK_CAS,
-    THUNK_STATE, /* rax: C function */
-    THUNK_PURE,
-    THUNK_PURE_FP,
     THUNK_EXIT,   /* rax: pc, rsi: block or 0, dword [rsp]: exit */
     THUNK_CROSS,  /* the same, after a look into the jump cache */
     THUNK_LOOKUP, /* rax: pc */
-    THUNK_END,    /* op helpers follow, by number */
+    THUNK_STATE,  /* rax: C function */
+    THUNK_PURE,
+    THUNK_PURE_FP,
+    THUNK_ATOMIC,
+    THUNK_CAS,
+    THUNK_LOAD128,
+    THUNK_STORE128,
+    THUNK_END, /* op helpers follow, by number */
 } Thunk;
 
 /* What the allocator knows of a value.  Values that share bits (TRUNC) share one root. */
@@ -55,7 +59,7 @@ typedef struct Val {
     IrVal root;
     IrVal last_use; /* index of the last instruction that reads it */
     IrVal next;     /* in the list of values that equal a global */
-    int16_t slot;   /* reserved frame slot or -1 */
+    int16_t slot;   /* reserved frame slot (two for a vector) or -1 */
     int16_t global; /* equals this global now, or -1 */
     int16_t hint;   /* global whose home it is worth computing it into, or -1 ... */
     IrVal hint_for; /* ... because this root is PUT there */
@@ -94,6 +98,7 @@ typedef struct Group {
 /* A temporary that must survive an out-of-line call. */
 typedef struct SavedReg {
     uint8_t cls, reg;
+    bool wide;  /* a vector */
     bool store; /* not in its frame location yet */
     Mem mem;
 } SavedReg;
@@ -123,7 +128,7 @@ typedef struct Stub {
 struct Backend {
     const IrTarget *target;
     bool ops[IR_NOPS];
-    bool has_fma, has_clmul;
+    bool has_fma, has_clmul, has_aes, has_sha, has_f16c;
     uint8_t *home; /* [nglobals]: host register or NO_REG */
     unsigned npinned[NCLASSES];
     uint16_t pinned[NCLASSES][16]; /* global held by pinned_reg(cls, i) */
@@ -144,9 +149,9 @@ typedef struct Cg {
     IrVal *in_global;          /* per global: first value that equals it, or IR_NONE */
     IrVal owner[NCLASSES][16]; /* of a temporary, or IR_NONE */
     uint32_t free_temps[NCLASSES];
-    uint32_t locked[NCLASSES]; /* used by the current instruction */
-    int16_t *free_slots;
-    unsigned nfree_slots, nslots;
+    uint32_t locked[NCLASSES];        /* used by the current instruction */
+    int16_t *free_slots, *free_pairs; /* pairs: even slots that have the next one with them */
+    unsigned nfree_slots, nfree_pairs, nslots;
     Group *groups;
     int16_t *group_of; /* per instruction, -1 for none */
     unsigned ngroups;
@@ -177,6 +182,16 @@ static inline Mem cg_env(int64_t offset)
 static inline uint32_t cg_w(IrType type)
 {
     return type == IR_I64 ? X_W : 0;
+}
+
+/* The type that an XMM register is moved as for an access of @mem's width. */
+static inline IrType cg_xmm_type(IrMem mem)
+{
+    switch (mem & IR_MEM_SIZE) {
+    case IR_MEM_32: return IR_F32;
+    case IR_MEM_64: return IR_F64;
+    default: return IR_V128;
+    }
 }
 
 /* Is @v read by no instruction after the current one? */
@@ -221,6 +236,10 @@ void cg_spill_temps(Cg *c);
 /* Before a call that may write globals: no live value anywhere but in its slot. */
 void cg_spill_all(Cg *c);
 
+/* Moves of a value of @type between an XMM register and memory. */
+void cg_xmm_load(Cg *c, IrType type, unsigned dst, Mem m);
+void cg_xmm_store(Cg *c, IrType type, Mem m, unsigned src);
+
 /* dst := the operand, in the register class @cls; @w for integers. */
 void cg_move(Cg *c, unsigned cls, uint32_t w, unsigned dst, Opnd o);
 Mem cg_slot_mem(const Cg *c, int slot);
@@ -243,6 +262,9 @@ void cg_save_temps(Cg *c, const Stub *s);
 void cg_restore_temps(Cg *c, const Stub *s);
 Mem cg_frame_arg(unsigned n);
 bool cg_select_fp(Cg *c);
+bool cg_select_vec(Cg *c);
+/* Marks the vector ops that this host does itself. */
+void vec_choose_ops(Backend *be);
 /* The current instruction's out-of-line part, entered by the jump at @from, back to here. */
 Stub *cg_add_stub(Cg *c, void (*emit)(Cg *c, const Stub *s), uint32_t from);
 

@@ -7,3 +7,4 @@ obj-$(CONFIG_JIT) += tcg/host/x86_64/flow.o
 obj-$(CONFIG_JIT) += tcg/host/x86_64/select.o
 obj-$(CONFIG_JIT) += tcg/host/x86_64/select-fp.o
 obj-$(CONFIG_JIT) += tcg/host/x86_64/select-mem.o
+obj-$(CONFIG_JIT) += tcg/host/x86_64/select-vec.o

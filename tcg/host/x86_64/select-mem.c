@@ -5,7 +5,8 @@
  * An access looks into the soft TLB inline (env.h has the layout) and goes to its stub at the block's
  * end when the tag differs: TLB misses, misaligned addresses, device memory, watched pages.  The tag
  * compare takes the alignment bits along, so a misaligned access is always slow; that saves an
- * instruction on every aligned one.
+ * instruction on every aligned one.  Vectors are different: they are misaligned often, so the page of
+ * the last byte is compared.
  *
  * Accesses off one base value that lie close together form a group: the first probes the TLB for the
  * whole range, which must lie in one page, and keeps the addend in a register; the others use it as it
@@ -63,11 +64,16 @@ typedef struct Probe {
     uint8_t size; /* log2 of the alignment */
     uint8_t mmu;
     bool write;
+    bool any; /* may be misaligned within its page */
 } Probe;
 
 static Probe insn_probe(const IrInsn *insn, unsigned base, int32_t disp)
 {
-    return (Probe){(uint8_t)base, disp, insn->mem & IR_MEM_SIZE, insn->mmu, insn->op == IR_STORE};
+    unsigned size = insn->mem & IR_MEM_SIZE;
+
+    return (Probe){(uint8_t)base,        disp,
+                   (uint8_t)size,        insn->mmu,
+                   insn->op == IR_STORE, size == IR_MEM_128 && !(insn->mem & IR_MEM_ALIGN)};
 }
 
 /* Leaves the addend in @s1; @s2 is clobbered.  Returns the position of the branch for a miss. */
@@ -84,7 +90,11 @@ static uint32_t emit_probe(Cg *c, Probe p, unsigned s1, unsigned s2)
     emit_vex_rr(&c->a, OP_RORX, s2, 0, s1);
     emit8(&c->a, TCG_PAGE_BITS - TLB_ENTRY_BITS);
     emit_alu_ri(&c->a, ALU_AND, 0, s2, ((1 << TCG_TLB_BITS) - 1) << TLB_ENTRY_BITS);
-    emit_alu_ri(&c->a, ALU_AND, X_W, s1, (int32_t)(TCG_PAGE_MASK | ((1U << p.size) - 1)));
+    if (p.any) {
+        emit_alu_ri(&c->a, ALU_ADD, X_W, s1, (1 << p.size) - 1);
+    }
+    emit_alu_ri(&c->a, ALU_AND, X_W, s1,
+                (int32_t)(TCG_PAGE_MASK | (p.any ? 0 : (1U << p.size) - 1)));
     emit_alu_rm(&c->a, ALU_CMP, X_W, s1,
                 (Mem){RBP, (uint8_t)s2, tlb + (int32_t)offsetof(TcgTlbEntry, tag)});
     jump = emit_jcc(&c->a, CC_NE);
@@ -121,12 +131,18 @@ static bool group_join(Group *g, const IrInsn *insn, unsigned i)
     return true;
 }
 
+static bool is_vec_access(const IrInsn *insn)
+{
+    return (insn->mem & IR_MEM_SIZE) == IR_MEM_128;
+}
+
 static bool can_group(const Cg *c, const IrInsn *insn)
 {
     int64_t imm;
 
-    return (insn->op == IR_LOAD || insn->op == IR_STORE) && !cg_is_const(c, insn->arg[0], &imm) &&
-           fits_i32(insn->imm - GROUP_SPAN) && fits_i32(insn->imm + GROUP_SPAN);
+    return (insn->op == IR_LOAD || insn->op == IR_STORE) && !is_vec_access(insn) &&
+           !cg_is_const(c, insn->arg[0], &imm) && fits_i32(insn->imm - GROUP_SPAN) &&
+           fits_i32(insn->imm + GROUP_SPAN);
 }
 
 static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
@@ -229,7 +245,7 @@ static void emit_group_probe(Cg *c, const Group *g, unsigned base, unsigned adde
 {
     int32_t size = 1 << g->size;
     int32_t lo = g->lo - ((g->lo - g->align_at) & (size - 1));
-    Probe p = {(uint8_t)base, lo, g->size, g->mmu, g->write};
+    Probe p = {(uint8_t)base, lo, g->size, g->mmu, g->write, false};
 
     emit_lea(&c->a, X_W, addend, mem_at(base, lo));
     emit_lea(&c->a, X_W, s2, mem_at(base, g->hi));
@@ -255,11 +271,12 @@ static uint32_t load_op(const IrInsn *insn, bool reg)
 
 static void load_stub(Cg *c, const Stub *s);
 static void store_stub(Cg *c, const Stub *s);
+static void vec_stub(Cg *c, const Stub *s);
 
 static void emit_plain_load(Cg *c, const IrInsn *insn, unsigned cls, unsigned dst, Mem m)
 {
     if (cls == CLASS_XMM) {
-        emit_rm(&c->a, insn->type == IR_F32 ? OP_MOVD_LOAD : OP_MOVQ_LOAD, dst, m, 0);
+        cg_xmm_load(c, cg_xmm_type(insn->mem), dst, m);
     } else {
         emit_rm(&c->a, load_op(insn, false), dst, m, 0);
     }
@@ -361,7 +378,7 @@ void cg_load(Cg *c)
     }
     jump = emit_probe(c, insn_probe(insn, at.base, at.disp), s1, s2);
     emit_plain_load(c, insn, cls, dst, (Mem){at.base, (uint8_t)s1, at.disp});
-    stub = cg_add_stub(c, load_stub, jump);
+    stub = cg_add_stub(c, is_vec_access(insn) ? vec_stub : load_stub, jump);
     stub->base = at.base;
     stub->disp = at.disp;
     stub->dst = (uint8_t)dst;
@@ -377,7 +394,7 @@ static void emit_plain_store(Cg *c, const IrInsn *insn, Mem m, Opnd value, unsig
     unsigned size = insn->mem & IR_MEM_SIZE;
 
     if (cls == CLASS_XMM) {
-        emit_rm(&c->a, size == IR_MEM_32 ? OP_MOVD_STORE : OP_MOVQ_STORE, value.reg, m, 0);
+        cg_xmm_store(c, cg_xmm_type(insn->mem), m, value.reg);
     } else if (value.kind == OPND_REG) {
         emit_rm(&c->a, ops[size], value.reg, m, 0);
     } else if (size == IR_MEM_8) {
@@ -436,9 +453,10 @@ void cg_store(Cg *c)
     s2 = cg_scratch(c, CLASS_GPR);
     jump = emit_probe(c, insn_probe(insn, at.base, at.disp), s1, s2);
     emit_plain_store(c, insn, (Mem){at.base, (uint8_t)s1, at.disp}, value, cls);
-    stub = cg_add_stub(c, store_stub, jump);
+    stub = cg_add_stub(c, is_vec_access(insn) ? vec_stub : store_stub, jump);
     stub->base = at.base;
     stub->disp = at.disp;
+    stub->dst = value.reg;
     stub->value = value;
     stub->cls = (uint8_t)cls;
     stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, IR_NONE);
@@ -463,7 +481,7 @@ static void store_arg(Cg *c, unsigned n, unsigned cls, Opnd o)
     if (o.kind == OPND_IMM) {
         store_imm_arg(c, n, (int32_t)o.imm);
     } else if (cls == CLASS_XMM) {
-        emit_xstore(&c->a, cg_frame_arg(n), o.reg);
+        emit_xstore(&c->a, cg_frame_arg(n), o.reg); /* of a vector the part that is stored */
     } else {
         emit_store(&c->a, X_W, cg_frame_arg(n), o.reg);
     }
@@ -476,7 +494,7 @@ void cg_save_temps(Cg *c, const Stub *s)
             continue;
         }
         if (s->saved[k].cls == CLASS_XMM) {
-            emit_xstore(&c->a, s->saved[k].mem, s->saved[k].reg);
+            cg_xmm_store(c, s->saved[k].wide ? IR_V128 : IR_F64, s->saved[k].mem, s->saved[k].reg);
         } else {
             emit_store(&c->a, X_W, s->saved[k].mem, s->saved[k].reg);
         }
@@ -487,7 +505,7 @@ void cg_restore_temps(Cg *c, const Stub *s)
 {
     for (unsigned k = 0; k < s->nsaved; k++) {
         if (s->saved[k].cls == CLASS_XMM) {
-            emit_xload(&c->a, s->saved[k].reg, s->saved[k].mem);
+            cg_xmm_load(c, s->saved[k].wide ? IR_V128 : IR_F64, s->saved[k].reg, s->saved[k].mem);
         } else {
             emit_load(&c->a, X_W, s->saved[k].reg, s->saved[k].mem);
         }
@@ -586,6 +604,29 @@ static void finish_access_stub(Cg *c, const Stub *s, uint32_t done)
     patch_rel32(&c->a, emit_jmp(&c->a), s->back);
 }
 
+/* Loads and stores of 16 bytes pass the address of a place in the frame; s->dst is what is moved. */
+static void vec_stub(Cg *c, const Stub *s)
+{
+    Mem place = mem_at(RSP, FRAME_VEC_RESULT);
+    bool load = s->insn->op == IR_LOAD;
+
+    cg_save_temps(c, s);
+    if (!load) {
+        cg_xmm_store(c, IR_V128, place, s->dst);
+    }
+    store_access_args(c, s, 1);
+    emit_lea(&c->a, X_W, RAX, place);
+    emit_store(&c->a, X_W, cg_frame_arg(2), RAX);
+    cg_call_runtime(c, load ? THUNK_LOAD128 : THUNK_STORE128, RAX);
+    cg_point(c, s->page_rel);
+    reset_addends(c, s->addends, s->naddends);
+    if (load) {
+        cg_xmm_load(c, IR_V128, s->dst, place);
+    }
+    cg_restore_temps(c, s);
+    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
+}
+
 static void load_stub(Cg *c, const Stub *s)
 {
     uint32_t done = 0;
@@ -656,6 +697,14 @@ static void store_call_arg(Cg *c, unsigned n, IrVal v)
         unsigned r = cg_use(c, v), t = cg_scratch(c, CLASS_GPR);
 
         emit_mov(&c->a, 0, t, r);
+        emit_store(&c->a, X_W, cg_frame_arg(n), t);
+    } else if (type == IR_V128) {
+        Mem place = mem_at(RSP, FRAME_VEC0 + 16 * (int)n);
+        unsigned t;
+
+        cg_xmm_store(c, IR_V128, place, cg_use(c, v));
+        t = cg_scratch(c, CLASS_GPR);
+        emit_lea(&c->a, X_W, t, place);
         emit_store(&c->a, X_W, cg_frame_arg(n), t);
     } else if (type == IR_F32) {
         unsigned t = cg_scratch(c, CLASS_GPR);
@@ -900,6 +949,10 @@ void cg_call(Cg *c)
     if (insn->type != IR_VOID && c->v[c->i].last_use > c->i) {
         unsigned dst = cg_def(c, CG_WRITTEN_LAST);
 
-        take_result(c, insn, false, c->v[c->i].cls, dst);
+        if (insn->type == IR_V128) {
+            cg_xmm_load(c, IR_V128, dst, mem_at(RSP, FRAME_VEC_RESULT));
+        } else {
+            take_result(c, insn, false, c->v[c->i].cls, dst);
+        }
     }
 }

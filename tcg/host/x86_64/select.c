@@ -20,7 +20,7 @@ static void select_ldenv(Cg *c)
     uint32_t w = sign ? cg_w(insn->type) : 0;
 
     if (c->v[c->i].cls == CLASS_XMM) {
-        emit_rm(&c->a, insn->type == IR_F32 ? OP_MOVD_LOAD : OP_MOVQ_LOAD, dst, m, 0);
+        cg_xmm_load(c, cg_xmm_type(insn->mem), dst, m);
         return;
     }
     switch (insn->mem & IR_MEM_SIZE) {
@@ -40,8 +40,7 @@ static void select_stenv(Cg *c)
     unsigned size = insn->mem & IR_MEM_SIZE;
 
     if (c->v[c->v[insn->arg[0]].root].cls == CLASS_XMM) {
-        emit_rm(&c->a, size == IR_MEM_32 ? OP_MOVD_STORE : OP_MOVQ_STORE, reg, cg_env(insn->imm),
-                0);
+        cg_xmm_store(c, cg_xmm_type(insn->mem), cg_env(insn->imm), reg);
     } else {
         emit_rm(&c->a, ops[size], reg, cg_env(insn->imm), 0);
     }
@@ -587,7 +586,7 @@ void cg_select(Cg *c)
     case IR_GOTO_IND: cg_goto_ind(c); break;
     case IR_EXIT: cg_exit(c); break;
     default:
-        if (!select_integer(c) && !cg_select_fp(c)) {
+        if (!select_integer(c) && !cg_select_fp(c) && !cg_select_vec(c)) {
             g_error("x86-64 back end: op %s was not expanded", ir_op_info[insn->op].name);
         }
         break;

@@ -56,21 +56,16 @@ static const ToyHook hooks[] = {hook_insn, hook_may_go_on, hook_check, hook_done
 
 /* r1: the instruction, r2: generation, r3: CODE, r4: TOLD, r5: 1, r7: ROUNDS. */
 static const uint32_t writer[] = {
-    TOY(TOY_ADDI, 2, 2, 1),   TOY(TOY_ST32, 1, 3, 0), /* the old one: the page is plain data now */
-    TOY(TOY_ST32, 1, 3, 0),   TOY(TOY_CALL, 1, 2, 0), /* a call: not one group of stores */
-    TOY(TOY_ST32, 1, 3, 0),   TOY(TOY_ST, 2, 4, 0),   TOY(TOY_CALL, 6, 2, 1),
-    TOY(TOY_BNE, 6, 5, -1),   TOY(TOY_BNE, 2, 7, -8), TOY(TOY_CALL, 6, 6, 3),
-    TOY(TOY_HALT, 0, 0, 0),
+    TOY(TOY_ADDI, 2, 2, 1), TOY(TOY_ST32, 1, 3, 0), /* the old one: the page is plain data now */
+    TOY(TOY_ST32, 1, 3, 0), TOY(TOY_CALL, 1, 2, 0), /* a call: not one group of stores */
+    TOY(TOY_ST32, 1, 3, 0), TOY(TOY_ST, 2, 4, 0),   TOY(TOY_CALL, 6, 2, 1), TOY(TOY_BNE, 6, 5, -1),
+    TOY(TOY_BNE, 2, 7, -8), TOY(TOY_CALL, 6, 6, 3), TOY(TOY_HALT, 0, 0, 0),
 };
 
 /* r2: told, r3: CODE, r4: TOLD, r5: 0, r6: way back. */
 static const uint32_t reader[] = {
-    TOY(TOY_LD, 2, 4, 0),
-    TOY(TOY_JR, 3, 0, 0),
-    TOY(TOY_CALL, 1, 2, 2),
-    TOY(TOY_BNE, 1, 5, 2),
-    TOY(TOY_JR, 7, 0, 0),
-    TOY(TOY_HALT, 0, 0, 0),
+    TOY(TOY_LD, 2, 4, 0),  TOY(TOY_JR, 3, 0, 0), TOY(TOY_CALL, 1, 2, 2),
+    TOY(TOY_BNE, 1, 5, 2), TOY(TOY_JR, 7, 0, 0), TOY(TOY_HALT, 0, 0, 0),
 };
 
 /* --- Rewriting all the time --- */

@@ -106,8 +106,8 @@ static void test_addresses(void)
     g_autofree VirtioNet *s =
         card_new(VIRTIO_FEATURE(NET_F_CTRL_RX) | VIRTIO_FEATURE(NET_F_CTRL_RX_EXTRA));
     /* MAC_TABLE_SET: one unicast and one multicast address. */
-    static const uint8_t table[] = {1, 0, 1, 0, 0, 0, 0x52, 0x54, 0, 0x12, 0x34, 7,
-                                    1, 0, 0, 0, 0x53, 0x54, 0, 0x12, 0x34, 8};
+    static const uint8_t table[] = {1, 0, 1, 0, 0, 0,    0x52, 0x54, 0,    0x12, 0x34,
+                                    7, 1, 0, 0, 0, 0x53, 0x54, 0,    0x12, 0x34, 8};
 
     g_assert_true(wants(s, 0x50, 1)); /* promiscuous after a reset */
     g_assert_true(control(s, (const uint8_t[]){0, RX_PROMISC, 0}, 3));

@@ -16,4 +16,5 @@ unit-tests += $(rv-test)/test-translate
 $(rv-test)/test-translate-objs := $(rv-test-objs) target/riscv64/decode.o target/riscv64/disas.o \
     $(addprefix target/riscv64/translate/,alu.o bitmanip.o branch.o core.o fp.o memory.o system.o) \
     $(addprefix target/riscv64/helper/,table.o fp.o) \
-    $(addprefix tcg/,ir.o ir-print.o ir-verify.o op-helpers.o softfloat.o softfloat-convert.o)
+    $(addprefix tcg/,ir.o ir-print.o ir-verify.o op-helpers.o softfloat.o softfloat-convert.o \
+    vec-crypto.o vec-fp.o vec-helpers.o vec-int.o)

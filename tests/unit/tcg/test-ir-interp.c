@@ -240,6 +240,97 @@ static void test_float(void)
     g_assert_cmphex(after->fp_flags, ==, IR_FP_INEXACT);
 }
 
+typedef struct VecRow {
+    const char *op; /* of v0 and v1 (one: of v0), into v2 */
+    bool one;
+    IrV128 a, b, result;
+} VecRow;
+
+#define W4(w3, w2, w1, w0)                                                                         \
+    {                                                                                              \
+        .u32 = { w0, w1, w2, w3 }                                                                  \
+    }
+
+static const VecRow vec_rows[] = {
+    {"vadd.8", false, W4(0, 0, 0, 0x01ff80ff), W4(0, 0, 0, 0x01018001), W4(0, 0, 0, 0x02000000)},
+    {"vaddss.16", false, W4(0, 0, 0, 0x7fff8000), W4(0, 0, 0, 0x0001ffff), W4(0, 0, 0, 0x7fff8000)},
+    {"vsubus.8", false, W4(0, 0, 0, 0x05), W4(0, 0, 0, 0x06), W4(0, 0, 0, 0)},
+    {"vmadd.16", false, W4(0, 0, 0, 0x00020003), W4(0, 0, 0, 0xffff0005), W4(0, 0, 0, 13)},
+    {"vsad.8", false, W4(0, 0, 0, 0x01020304), W4(0, 0, 0, 0x04030201), W4(0, 0, 0, 8)},
+    {"vpacku.16", false, W4(0, 0, 0, 0x0123fffe), W4(0, 0, 0, 0x42), W4(0, 0x42, 0, 0xff00)},
+    {"vshl.32", false, W4(1, 1, 1, 1), W4(9, 9, 0, 4), W4(16, 16, 16, 16)},
+    {"vshl.32", false, W4(1, 1, 1, 1), W4(0, 0, 1, 0), W4(0, 0, 0, 0)},
+    {"vsari.16 +0x20", true, W4(0, 0, 0, 0x80007fff), {{0}}, W4(0, 0, 0, 0xffff0000)},
+    {"valign +0x4", false, W4(7, 6, 5, 4), W4(3, 2, 1, 0), W4(4, 3, 2, 1)},
+    {"vshuf.32 +0x1b", true, W4(3, 2, 1, 0), {{0}}, W4(0, 1, 2, 3)},
+    {"vunpkhi.32", false, W4(3, 2, 1, 0), W4(7, 6, 5, 4), W4(7, 3, 6, 2)},
+    {"vsext.8 +0x2", true, W4(0, 0, 0, 0x807f01ff), {{0}}, W4(0xffffff80, 0x7f, 1, 0xffffffff)},
+    /* FIPS 197, appendix B, round 1 */
+    {"vaesenc", false, W4(0x0848f8e9, 0x2a8dc69a, 0x2be2f4a0, 0xbee33d19),
+     W4(0x05766c2a, 0x3939a323, 0xb12c5488, 0x17fefaa0),
+     W4(0x49506a02, 0x43ea5b6b, 0x2b359f68, 0xf27f9ca4)},
+    {"vclmul +0x10", false, W4(0, 0, 0, 3), W4(0, 7, 0, 0), W4(0, 0, 0, 9)},
+    /* 1.0f + 2^-24 of the lowest lane alone, to nearest */
+    {"vfadd.ss", false, W4(1, 2, 3, 0x3f800000), W4(4, 5, 6, 0x33800000), W4(1, 2, 3, 0x3f800000)},
+    /* the first NaN, made quiet; the default NaN is negative */
+    {"vfmul.ps", false, W4(0x7f800001, 0x3f800000, 0x7f800000, 0), W4(0x7fc12345, 0xff800002, 0, 0),
+     W4(0x7fc00001, 0xffc00002, 0xffc00000, 0)},
+    {"vfmin.pd", false, W4(0x7ff80000, 0, 0x3ff00000, 0), W4(0x40000000, 0, 0x7ff00000, 1),
+     W4(0x40000000, 0, 0x7ff00000, 1)},
+    {"vfcmp.pd +0x4", false, W4(0x7ff80000, 0, 0x3ff00000, 0), W4(0, 0, 0x3ff00000, 0),
+     W4(~0u, ~0u, 0, 0)},
+    {"vftoi.ps +0x0",
+     true,
+     W4(0x3fc00000, 0x40200000, 0x7f800000, 0xbfc00000),
+     {{0}},
+     W4(2, 2, 0x80000000, 0xfffffffe)},
+};
+
+static void test_vectors(void)
+{
+    g_autofree FxState *before = g_new0(FxState, 1), *after = g_new0(FxState, 1);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(vec_rows); i++) {
+        const VecRow *row = &vec_rows[i];
+        g_auto(GStrv) parts = g_strsplit(row->op, " ", 2);
+        g_autofree char *text =
+            g_strdup_printf("%%0:v128 = get v0\n%%1:v128 = get v1\n%%2:v128 = %s %%0 %s %s\nput v2 "
+                            "%%2\ngoto +0x0\n",
+                            parts[0], row->one ? "" : "%1", parts[1] ? parts[1] : "");
+
+        before->v[0] = row->a;
+        before->v[1] = row->b;
+        run_both(text, before, after);
+        g_test_message("%s", row->op);
+        g_assert_cmphex(after->v[2].u64[0], ==, row->result.u64[0]);
+        g_assert_cmphex(after->v[2].u64[1], ==, row->result.u64[1]);
+    }
+}
+
+/* Denormal operands and tiny results, under each rule for them. */
+static void test_denormals(void)
+{
+    static const struct {
+        uint32_t mode, result, flags;
+    } rows[] = {
+        {0, 0x00400000, IR_FP_DENORMAL},
+        {IR_ROUND_DAZ, 0, 0},
+        {IR_ROUND_FTZ, 0, IR_FP_DENORMAL | IR_FP_UNDERFLOW | IR_FP_INEXACT},
+    };
+    g_autofree FxState *before = g_new0(FxState, 1), *after = g_new0(FxState, 1);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        before->v[0].u32[0] = 0x00200000;
+        before->v[1].u32[0] = 0x40000000; /* 2.0 */
+        before->fp_round = rows[i].mode;
+        run_both("%0:v128 = get v0\n%1:v128 = get v1\n%2:v128 = vfmul.ss %0 %1\nput v2 %2\n"
+                 "goto +0x0\n",
+                 before, after);
+        g_assert_cmphex(after->v[2].u32[0], ==, rows[i].result);
+        g_assert_cmphex(after->fp_flags, ==, rows[i].flags);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -250,5 +341,7 @@ int main(int argc, char **argv)
     g_test_add_func("/interp/ends", test_ends);
     g_test_add_func("/interp/atomics", test_atomics);
     g_test_add_func("/interp/float", test_float);
+    g_test_add_func("/interp/vectors", test_vectors);
+    g_test_add_func("/interp/denormals", test_denormals);
     return g_test_run();
 }
