@@ -91,6 +91,9 @@ AccelCpu *engine_accel_cpu_new(Accel *a, CpuState *cpu, Error **errp)
     cpu->env->cpu = cpu;
     cpu->env->runtime = e->runtime;
     cpu->env->helpers = cpu->ops->ir->helpers;
+    if (e->eops->cpu_init) {
+        e->eops->cpu_init(ec);
+    }
     mem_add_listener(cpu->as, engine_memory_changed, ec);
     g_mutex_lock(&e->lock);
     e->cpus[e->ncpus] = ec;
@@ -113,7 +116,11 @@ void engine_accel_cpu_free(Accel *a, CpuState *cpu)
         }
     }
     g_mutex_unlock(&e->lock);
+    if (e->eops->cpu_fini) {
+        e->eops->cpu_fini(ec);
+    }
     ir_free(ec->ir);
+    ir_free(ec->source);
     g_free(ec->fetch_buf);
     g_free(ec->l2);
     g_free(ec);

@@ -47,7 +47,7 @@ struct Block {
     uint8_t region;
     const void *entry; /* what jump caches hold: JIT: host code, interpreter: the Block */
     CodeBlock code;    /* JIT */
-    Ir *ir;            /* interpreter */
+    Ir *ir;            /* interpreter, or EngineOps.keeps_source */
     CodePage *page[2]; /* of ram and ram2 */
     Block *page_next[2];
     BlockLink *incoming;
@@ -87,7 +87,9 @@ enum { BLOCK_HASH_BITS = 17, PAGE_HASH_BITS = 12, MAX_REGIONS = 32 };
 
 /* How a flavour keeps and runs blocks. */
 typedef struct EngineOps {
-    bool has_code; /* blocks are host code in the cache's memory */
+    bool has_code;     /* blocks are host code in the cache's memory */
+    bool alone;        /* every block comes back to the loop, every access takes the slow path */
+    bool keeps_source; /* Block.ir is the IR as the front end made it */
     /* Engine.lock held.  Makes @b runnable from optimised @ir: sets b->entry and adds to region->used.
      * False: the region has no room. */
     bool (*compile)(Engine *e, Region *r, Block *b, Ir *ir);
@@ -102,6 +104,9 @@ typedef struct EngineOps {
     void (*left)(EngineCpu *ec);
     /* Engine.lock, before the first vCPU: what is made per guest architecture. NULL: nothing. */
     bool (*prepare)(Engine *e, const IrTarget *target, Error **errp);
+    /* EngineCpu.flavour; NULL: none. */
+    void (*cpu_init)(EngineCpu *ec);
+    void (*cpu_fini)(EngineCpu *ec);
     void (*fini)(Engine *e);
 } EngineOps;
 
@@ -132,6 +137,7 @@ struct Engine {
     int thread;
 
     const EngineOps *eops;
+    void *flavour; /* eops' own */
     GMutex lock;
     /* lock */
     EngineCpu **cpus; /* grows before the vCPU runs; NULL-free up to ncpus */
@@ -211,6 +217,8 @@ struct EngineCpu {
     uint64_t epoch_seen; /* atomic */
     uint64_t settled;    /* every other vCPU has been seen in this epoch */
     Ir *ir;              /* for translating */
+    Ir *source;          /* with EngineOps.keeps_source: what ir was before the passes */
+    void *flavour;       /* EngineOps' own */
 
     /* What runs now (context.c). */
     uint64_t space, key;

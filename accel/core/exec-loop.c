@@ -83,6 +83,9 @@ static void loop_fill_jump(EngineCpu *ec, GuestVA pc, Block *b)
 {
     TcgJumpEntry *je = &tcg_tables(ec->env)->jump[engine_jump_index(pc)];
 
+    if (ec->engine->eops->alone) {
+        return;
+    }
     je->pc = ~0ULL;
     __atomic_store_n(&je->code, b->entry, __ATOMIC_RELAXED);
     je->ctx = ec->env->ctx;
@@ -116,7 +119,7 @@ const void *engine_lookup(TcgEnv *env, GuestVA pc)
 
     ec->stats.lookups++;
     env->pc = pc;
-    if (__atomic_load_n(&env->exit_request, __ATOMIC_RELAXED) ||
+    if (ec->engine->eops->alone || __atomic_load_n(&env->exit_request, __ATOMIC_RELAXED) ||
         (__atomic_load_n(&ec->engine->debugging, __ATOMIC_RELAXED) &&
          debug_page_has_breakpoint(ec->base.cpu, pc))) {
         return NULL;

@@ -83,7 +83,8 @@ void tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, 
     TcgTlbEntry *l1 = l1_entry(ec, mmu, slot);
     GuestVA page = va & TCG_PAGE_MASK;
 
-    if (!te->host || te->watched || te == &ec->once || (write && !tlb_write_inline(te))) {
+    if (!te->host || te->watched || te == &ec->once || ec->engine->eops->alone ||
+        (write && !tlb_write_inline(te))) {
         return;
     }
     if (!te->global) {

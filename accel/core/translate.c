@@ -85,6 +85,10 @@ static void translate_decode(EngineCpu *ec, Translate *tx, bool keep)
         }
         if (!ec->ir->overflow) {
             translate_log_ir(ec, LOG_IR, "OP");
+            if (keep && e->eops->keeps_source) {
+                ir_free(ec->source);
+                ec->source = ir_dup(ec->ir);
+            }
             ir_optimise(ec->ir);
             if (keep && e->eops->finish_ir) {
                 e->eops->finish_ir(e, ec->ir);
@@ -171,6 +175,9 @@ static Block *translate_publish(EngineCpu *ec, const Translate *tx, const ExecPa
     b->key = tx->key;
     b->size = tx->size;
     b->ninsns = tx->ninsns;
+    if (e->eops->keeps_source) {
+        b->ir = ir_dup(ec->source);
+    }
     if (!cache_add(e, b, ec->ir)) {
         block_free(b);
         watch_end(w);

@@ -2,10 +2,15 @@
 /* "tcg": blocks are compiled to host code by the host's backend (tcg/host). */
 #include "rhea/osdep.h"
 
-#include "accel/core/engine.h"
+#include "jit.h"
 #include "rhea/log.h"
 
-static bool jit_prepare(Engine *e, const IrTarget *target, Error **errp)
+typedef struct Jit {
+    Engine engine;
+    bool lockstep;
+} Jit;
+
+bool jit_prepare_with(Engine *e, const IrTarget *target, void *const *functions, Error **errp)
 {
     size_t used;
 
@@ -13,11 +18,16 @@ static bool jit_prepare(Engine *e, const IrTarget *target, Error **errp)
     if (!e->backend) {
         return error_fail(errp, "-accel tcg: this host's processor lacks what the JIT needs");
     }
-    e->runtime = backend_runtime(e->backend, access_runtime());
+    e->runtime = backend_runtime(e->backend, functions);
     return true;
 }
 
-static void jit_fini(Engine *e)
+static bool jit_prepare(Engine *e, const IrTarget *target, Error **errp)
+{
+    return jit_prepare_with(e, target, access_runtime(), errp);
+}
+
+void jit_fini(Engine *e)
 {
     if (e->backend) {
         backend_free(e->backend);
@@ -41,7 +51,7 @@ static void jit_log(Engine *e, const Block *b)
     }
 }
 
-static bool jit_compile(Engine *e, Region *r, Block *b, Ir *ir)
+bool jit_compile(Engine *e, Region *r, Block *b, Ir *ir)
 {
     b->code.rw = r->rw + r->used;
     b->code.rx = r->rx + r->used;
@@ -55,7 +65,7 @@ static bool jit_compile(Engine *e, Region *r, Block *b, Ir *ir)
     return true;
 }
 
-static void jit_finish_ir(Engine *e, Ir *ir)
+void jit_finish_ir(Engine *e, Ir *ir)
 {
     ir_expand(ir, backend_ops(e->backend));
 }
@@ -70,7 +80,7 @@ static void jit_unlink(Engine *e, const Block *from, unsigned exit)
     backend_unlink(e->backend, &from->code, exit);
 }
 
-static CodeLeave jit_run(EngineCpu *ec, const void *entry)
+CodeLeave jit_run(EngineCpu *ec, const void *entry)
 {
     return backend_run(ec->engine->backend, ec->env, entry);
 }
@@ -88,7 +98,9 @@ static const EngineOps jit_engine = {
 
 static bool jit_init(Accel *a, Machine *m, Error **errp)
 {
-    return engine_init((Engine *)a, &jit_engine, errp);
+    Jit *jit = (Jit *)a;
+
+    return engine_init(&jit->engine, jit->lockstep ? &lockstep_engine : &jit_engine, errp);
 }
 
 static const AccelOps jit_ops = {
@@ -104,5 +116,11 @@ static const AccelOps jit_ops = {
     .flush_code = engine_flush_code,
 };
 
-QOM_TYPE(jit_type, .name = "tcg-accel", .parent = TYPE_ENGINE_ACCEL, .desc = "JIT",
-         .ops = &jit_ops);
+static const PropDesc jit_props[] = {
+    PROP_BOOL("lockstep", Jit, lockstep, false,
+              "interpret every block as well and end at the first difference"),
+    PROP_END,
+};
+
+QOM_TYPE(jit_type, .name = "tcg-accel", .parent = TYPE_ENGINE_ACCEL, .size = sizeof(Jit),
+         .desc = "JIT", .ops = &jit_ops, .props = jit_props);

@@ -35,6 +35,10 @@ for ACCEL in ("tcg", "tci"):
         suite.add(f"whole-{ACCEL}-{HARTS}", whole_test, ACCEL, HARTS)
 
 
+for HARTS in (1, 4):
+    suite.add(f"whole-lockstep-{HARTS}", whole_test, "tcg,lockstep=on", HARTS)
+
+
 @suite.test
 def status_comes_from_the_guest():
     for status in (0, 1, 7, 255):

@@ -53,7 +53,7 @@ def has_accel(name):
 
 
 def need_accel(name):
-    if not has_accel(name):
+    if not has_accel(name.split(",")[0]):
         raise tap.Skip(f"this emulator has no '-accel {name}'")
 
 

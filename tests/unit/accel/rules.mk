@@ -10,3 +10,5 @@ unit-tests += tests/unit/accel/test-access
 tests/unit/accel/test-access-objs := tests/unit/accel/toy.o $(accel-objs)
 unit-tests += tests/unit/accel/test-smc
 tests/unit/accel/test-smc-objs := tests/unit/accel/toy.o $(accel-objs)
+unit-tests += tests/unit/accel/test-lockstep
+tests/unit/accel/test-lockstep-objs := tests/unit/accel/toy.o $(accel-objs)
