@@ -5,6 +5,7 @@
 Each round boots every guest once on each emulator, the order alternating.  Times are the host's,
 between markers on the serial console.  The figure of a row is the median of its rounds; the ratio
 is other/Rhea, so above 1 means that Rhea is faster; classes are summed up by geometric mean.
+Beside it stands the ratio of the CPU time that both processes took, which a busy host disturbs less.
 
 Guests: the project's own programs (guest/, built with the riscv64 cross compiler, run as init) and
 real programs of Debian (real.sh, in root-full.ext4 from "scripts/guest-assets --full").
@@ -43,6 +44,17 @@ UNITS = {"first-byte": "ms", "rss-idle": "MiB", "rss-linux": "MiB"}
 START, END = re.compile(r"@start (\S+)\r*\n"), re.compile(r"@end (\S+)(?: ([0-9.]+))?[^\n]*\n")
 
 
+def cpu_seconds(pid):
+    """CPU time of a process's threads so far; 0 when the kernel does not count it."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
+                    total += int(f.read().split()[0])
+    return total / 1e9
+
+
 def note(text):
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
@@ -56,6 +68,7 @@ class Bench:
         self.emulator = emulator
         self.extra = extra
         self.figures = {}
+        self.cpu = {}
         self.checksums = {}
 
     def machine(self, *args, memory="512M"):
@@ -69,21 +82,26 @@ class Bench:
         values = self.figures.get(row)
         return statistics.median(values) if values else None
 
+    def cpu_median(self, row):
+        values = self.cpu.get(row)
+        return statistics.median(values) if values else None
+
     def marked_rows(self, machine, timeout):
         """Reads a guest's markers until the machine ends; each row's time is the host's."""
         seen, started = 0, {}
         deadline = time.monotonic() + timeout
         while True:
             alive = machine._read(max(0.01, deadline - time.monotonic()))
-            now = time.monotonic()
+            now, cpu = time.monotonic(), cpu_seconds(machine.process.pid)
             for found in sorted(list(START.finditer(machine.log, seen)) +
                                 list(END.finditer(machine.log, seen)), key=lambda f: f.start()):
                 seen = found.end()
                 if found.re is START:
-                    started[found.group(1)] = now
+                    started[found.group(1)] = now, cpu
                     note(f"{self.name}: {found.group(1)}")
                 elif found.group(1) in started:
-                    self.finish(found, now - started.pop(found.group(1)))
+                    then, cpu_then = started.pop(found.group(1))
+                    self.finish(found, now - then, cpu - cpu_then)
             if not alive or machine.process.poll() is not None and not alive:
                 break
             if now > deadline:
@@ -91,11 +109,13 @@ class Bench:
         if started:
             machine.fail(f"row {', '.join(started)} did not end")
 
-    def finish(self, found, seconds):
+    def finish(self, found, seconds, cpu):
         row, text = found.group(1), found.group(0)
         value = re.search(r" value=([0-9.]+)", text)
         checksum = re.search(r" ([0-9a-f]{16})\r*\n", text)
         self.add(row, float(value.group(1)) if value else seconds)
+        if cpu and not value:
+            self.cpu.setdefault(row, []).append(cpu)
         if checksum and self.checksums.setdefault(row, checksum.group(1)) != checksum.group(1):
             raise AssertionError(f"{self.name}: row {row} has another result than before")
 
@@ -250,7 +270,7 @@ def geometric_mean(values):
 
 def report(ours, other):
     summary = []
-    print(f"{'row':16} {other.name[:12]:>12} {ours.name[:12]:>12} {'ratio':>7}")
+    print(f"{'row':16} {other.name[:12]:>12} {ours.name[:12]:>12} {'ratio':>7} {'cpu':>7}")
     for name, rows in CLASSES.items():
         ratios = []
         for row in rows:
@@ -260,7 +280,10 @@ def report(ours, other):
             unit = UNITS.get(row, "s")
             shown = ["-" if v is None else f"{v:.3f} {unit}" for v in (a, b)]
             ratio = a / b if a and b and other is not ours else None
-            print(f"{row:16} {shown[0]:>12} {shown[1]:>12} {f'{ratio:.2f}' if ratio else '-':>7}")
+            cpu_a, cpu_b = other.cpu_median(row), ours.cpu_median(row)
+            cpu = cpu_a / cpu_b if cpu_a and cpu_b and other is not ours else None
+            print(f"{row:16} {shown[0]:>12} {shown[1]:>12} {f'{ratio:.2f}' if ratio else '-':>7} "
+                  f"{f'{cpu:.2f}' if cpu else '-':>7}")
             if ratio:
                 ratios.append(ratio)
             if row in ours.checksums and row in other.checksums and \
@@ -326,7 +349,7 @@ def main():
         print(f"FAILED {failure}")
     if args.json:
         with open(args.json, "w", encoding="ascii") as f:
-            json.dump({b.name: b.figures for b in benches}, f, indent=1)
+            json.dump({b.name: {"figures": b.figures, "cpu": b.cpu} for b in benches}, f, indent=1)
     return 0 if correct and not failures else 1
 
 
