@@ -8,14 +8,16 @@
  * Two refinements keep numbers alive:
  *  - Spaces that have run only code from global pages share one number per key.  So a kernel keeps its
  *    links over process switches and over flushes of a process's mappings.
- *  - A page flush (guests do one after every page fault) matters only when code was fetched from that
- *    page: a filter of hashed page addresses tells.
+ *  - A page flush (guests do one after every page fault) matters only to contexts that have fetched
+ *    code from that page: filters of page addresses, two hashes each, tell.
  *
  * All by the vCPU's thread, but for context_forget_*().
  */
 #include "rhea/osdep.h"
 
 #include "accel/core/engine.h"
+
+enum { STALE_HITS = 1024 };
 
 /* --- The numbers --- */
 
@@ -96,9 +98,11 @@ static void context_make_own(EngineCpu *ec)
 
 void context_drop_all(EngineCpu *ec)
 {
-    memset(ec->contexts, 0, sizeof(ec->contexts));
-    memset(ec->shared, 0, sizeof(ec->shared));
-    memset(ec->exec_filter, 0, sizeof(ec->exec_filter));
+    for (unsigned i = 0; i < CONTEXTS; i++) {
+        ec->contexts[i].ctx = 0;
+        ec->shared[i].ctx = 0;
+    }
+    memset(ec->all_pages, 0, sizeof(ec->all_pages));
     if (ec->context) {
         context_select(ec);
     }
@@ -118,16 +122,77 @@ void context_drop_space(EngineCpu *ec, uint64_t space)
     }
 }
 
-static unsigned context_filter_bit(GuestVA va)
+/* The bits of @va's page in a filter. */
+static void context_page_bits(GuestVA va, unsigned bit[2])
 {
-    return (va >> TCG_PAGE_BITS) * 0x9e3779b97f4a7c15ULL >> (64 - EXEC_FILTER_BITS);
+    uint64_t hash = (va >> TCG_PAGE_BITS) * 0x9e3779b97f4a7c15ULL;
+
+    bit[0] = hash >> (64 - PAGE_FILTER_BITS);
+    bit[1] = hash >> (64 - 2 * PAGE_FILTER_BITS) & ((1 << PAGE_FILTER_BITS) - 1);
 }
 
-bool context_rests_on(const EngineCpu *ec, GuestVA va)
+static void context_rest_on(EngineCpu *ec, Context *c, GuestVA va)
 {
-    unsigned bit = context_filter_bit(va);
+    unsigned bit[2];
 
-    return ec->exec_filter[bit / 64] >> bit % 64 & 1;
+    context_page_bits(va, bit);
+    for (unsigned i = 0; i < 2; i++) {
+        c->pages[bit[i] / 64] |= 1ULL << bit[i] % 64;
+        ec->all_pages[bit[i] / 64] |= 1ULL << bit[i] % 64;
+    }
+}
+
+static bool filter_has(const uint64_t *filter, const unsigned bit[2])
+{
+    return filter[bit[0] / 64] >> bit[0] % 64 & 1 && filter[bit[1] / 64] >> bit[1] % 64 & 1;
+}
+
+/* Forgets the pages of contexts that are gone. */
+static void context_rebuild_filter(EngineCpu *ec)
+{
+    ec->stale_hits = 0;
+    memset(ec->all_pages, 0, sizeof(ec->all_pages));
+    for (unsigned i = 0; i < CONTEXTS; i++) {
+        for (unsigned k = 0; k < PAGE_FILTER_WORDS; k++) {
+            ec->all_pages[k] |= (ec->contexts[i].ctx ? ec->contexts[i].pages[k] : 0) |
+                                (ec->shared[i].ctx ? ec->shared[i].pages[k] : 0);
+        }
+    }
+}
+
+static bool context_drop_if(Context *c, const unsigned bit[2])
+{
+    if (!c->ctx || !filter_has(c->pages, bit)) {
+        return false;
+    }
+    c->ctx = 0;
+    return true;
+}
+
+void context_flush_page(EngineCpu *ec, GuestVA va, uint64_t space)
+{
+    bool dropped = false;
+    unsigned bit[2];
+
+    context_page_bits(va, bit);
+    if (likely(!filter_has(ec->all_pages, bit))) {
+        return;
+    }
+    for (unsigned i = 0; i < CONTEXTS; i++) {
+        Context *c = &ec->contexts[i];
+
+        if (c->own && (space == ~0ULL || c->space == space)) {
+            dropped |= context_drop_if(c, bit);
+        }
+        if (space == ~0ULL) {
+            dropped |= context_drop_if(&ec->shared[i], bit);
+        }
+    }
+    if (dropped && ec->context) {
+        context_select(ec);
+    } else if (!dropped && ++ec->stale_hits == STALE_HITS) {
+        context_rebuild_filter(ec);
+    }
 }
 
 /* --- Code pages --- */
@@ -143,7 +208,6 @@ ExecPage *context_exec_page(EngineCpu *ec, GuestVA va, bool fill)
     CpuState *cpu = ec->base.cpu;
     GuestVA page = va & TCG_PAGE_MASK;
     ExecPage *p = context_exec_slot(ec, va);
-    unsigned bit = context_filter_bit(va);
     TlbFill f = {0};
     MemSection sec;
 
@@ -161,7 +225,7 @@ ExecPage *context_exec_page(EngineCpu *ec, GuestVA va, bool fill)
     if (!f.global && !ec->context->own) {
         context_make_own(ec);
     }
-    ec->exec_filter[bit / 64] |= 1ULL << bit % 64;
+    context_rest_on(ec, ec->context->own ? ec->context : context_shared(ec, ec->key), va);
     p = context_exec_slot(ec, va); /* the number may have changed */
     *p = (ExecPage){.va = page, .ctx = ec->env->ctx, .ram = NO_RAM};
     if (f.page_size < TCG_PAGE_SIZE) {
@@ -217,11 +281,12 @@ void context_forget_block(Engine *e, const Block *b)
 {
     const void *hi = (const char *)b->entry + 1;
 
-    /* The low 12 bits of a block's virtual address are those of its RAM address, and the index is
-     * made of them alone. */
-    G_STATIC_ASSERT(TCG_JUMP_BITS + 1 <= TCG_PAGE_BITS);
+    /* Of the virtual address only the low 12 bits are known: those of the RAM address. */
     for (unsigned i = 0; i < e->ncpus; i++) {
-        context_forget_at(e->cpus[i], engine_jump_index(b->ram), b->entry, hi);
+        for (unsigned high = 0; high < 1 << TCG_JUMP_BITS; high += TCG_PAGE_SIZE / 2) {
+            context_forget_at(e->cpus[i], engine_jump_index(b->ram & ~TCG_PAGE_MASK) + high,
+                              b->entry, hi);
+        }
         context_forget_returns(e->cpus[i], b->entry, hi);
     }
 }

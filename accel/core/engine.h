@@ -169,8 +169,8 @@ struct Engine {
 
 /* --- vCPUs --- */
 
-enum { L2_SETS = 1024, L2_WAYS = 4, EXEC_PAGES = 512, CONTEXTS = 64, LARGE_RANGES = 8 };
-enum { EXEC_FILTER_BITS = 15 };
+enum { L2_SETS = 1024, L2_WAYS = 4, EXEC_PAGES = 4096, CONTEXTS = 64, LARGE_RANGES = 8 };
+enum { PAGE_FILTER_BITS = 14, PAGE_FILTER_WORDS = (1 << PAGE_FILTER_BITS) / 64 };
 
 /* Second-level TLB entry, for one 4 KiB page, tagged with page, MMU index and the number of its space. */
 typedef struct TlbEntry {
@@ -200,6 +200,7 @@ typedef struct Context {
     CpuKey key;
     uint64_t ctx; /* 0: no entry */
     bool own;     /* code from non-global pages: cannot share the number with other spaces */
+    uint64_t pages[PAGE_FILTER_WORDS]; /* filter of the pages that code was fetched from */
 } Context;
 
 typedef struct LargeRange {
@@ -225,7 +226,9 @@ struct EngineCpu {
     Context *context;
     Context contexts[CONTEXTS];
     Context shared[CONTEXTS];
-    uint64_t exec_filter[(1 << EXEC_FILTER_BITS) / 64]; /* hashed pages that contexts rest on */
+    uint64_t all_pages
+        [PAGE_FILTER_WORDS]; /* the contexts' filters or-ed, and what is left of old ones */
+    unsigned stale_hits;     /* how often that mattered to none of them */
     ExecPage exec[EXEC_PAGES];
 
     /* Soft TLB (softtlb.c). */
@@ -345,7 +348,8 @@ void smc_set_engine(Engine *e);
 void context_update(EngineCpu *ec); /* key and space anew */
 void context_drop_all(EngineCpu *ec);
 void context_drop_space(EngineCpu *ec, uint64_t space);
-bool context_rests_on(const EngineCpu *ec, GuestVA va);
+/* The mapping of the page at @va may have changed; @space ~0: in every space. */
+void context_flush_page(EngineCpu *ec, GuestVA va, uint64_t space);
 /* The page that code at @va comes from.  @fill false: only if known.  With @fill: on a fault the
  * exception is set and NULL returned; ram is NO_RAM when the code is not in plain memory. */
 ExecPage *context_exec_page(EngineCpu *ec, GuestVA va, bool fill);

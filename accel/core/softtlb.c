@@ -360,13 +360,7 @@ static void tlb_flush_one(EngineCpu *ec, GuestVA va, uint64_t space)
         l1_clear(l1_entry(ec, mmu, slot));
         l1_clear(l1_entry(ec, mmu, slot | L1_WRITE));
     }
-    if (context_rests_on(ec, va)) {
-        if (space == ~0ULL) {
-            context_drop_all(ec);
-        } else {
-            context_drop_space(ec, space);
-        }
-    }
+    context_flush_page(ec, va, space);
 }
 
 void cpu_tlb_flush_page(CpuState *cpu, GuestVA va, uint64_t space)

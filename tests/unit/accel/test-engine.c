@@ -296,6 +296,45 @@ static void test_flush_code(gconstpointer accel)
     toy_machine_free(t);
 }
 
+/* A page flush in every space makes stale what ran code from that page, and nothing else. */
+static void test_flush_other_code(gconstpointer accel)
+{
+    static const uint32_t kernel[] = {
+        TOY(TOY_JR, 5, 0, 0), TOY(TOY_HALT, 0, 0, 0), TOY(TOY_FLUSH, 3, 7, 0),
+        TOY(TOY_JR, 5, 0, 0), /* 0x1008: flushes r3's page first */
+    };
+    static const uint32_t one[] = {TOY(TOY_ADDI, 4, 4, 1), TOY(TOY_JR, 6, 0, 0)};
+    ToyMachine *t = toy_machine_new(accel, 1);
+    ToyCpu *cpu = t->cpus[0];
+    uint64_t contexts;
+
+    toy_map(cpu, 0x1000, 0x1000, ~0ULL, PROT_R | PROT_X);
+    toy_map(cpu, 0x10000, 0x20000, 0, PROT_R | PROT_X);
+    toy_map(cpu, 0x12000, 0x20000, 1, PROT_R | PROT_X);
+    toy_write_code(t, 0x1000, kernel, ARRAY_SIZE(kernel));
+    toy_write_code(t, 0x20000, one, ARRAY_SIZE(one));
+    cpu->env->r[3] = 0x10000;
+    cpu->env->r[6] = 0x1004;
+    for (unsigned space = 0; space < 2; space++) {
+        cpu->env->space = space;
+        cpu->env->r[5] = space ? 0x12000 : 0x10000;
+        toy_start_at(cpu, 0x1000);
+        toy_run(t);
+    }
+    contexts = stats(t)->contexts;
+    toy_start_at(cpu, 0x1008); /* in space 1, the page of space 0 */
+    toy_run(t);
+    g_assert_cmpuint(stats(t)->contexts, ==, contexts);
+    cpu->env->space = 0;
+    cpu->env->r[5] = 0x10000;
+    toy_start_at(cpu, 0x1000);
+    toy_run(t);
+    check_halted(cpu);
+    g_assert_cmpuint(stats(t)->contexts, ==, contexts + 1);
+    g_assert_cmpuint(cpu->env->r[4], ==, 4);
+    toy_machine_free(t);
+}
+
 /* --- Faults and devices --- */
 
 static void test_faults(gconstpointer accel)
@@ -567,6 +606,7 @@ int main(int argc, char **argv)
         add(accel, "spaces", test_spaces);
         add(accel, "flush", test_flush);
         add(accel, "flush-code", test_flush_code);
+        add(accel, "flush-other-code", test_flush_other_code);
         add(accel, "faults", test_faults);
         add(accel, "devices", test_devices);
         add(accel, "threads", test_threads);
