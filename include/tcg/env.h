@@ -25,8 +25,8 @@
 enum {
     TCG_PAGE_BITS = 12,
     TCG_MMU_MODES = 4,    /* separate TLB arrays, chosen at translation time */
-    TCG_TLB_BITS = 8,     /* entries per array (log2); measured, see accel/jit/README.md */
-    TCG_JUMP_BITS = 10,   /* jump-cache entries (log2) */
+    TCG_TLB_BITS = 11,    /* entries per array (log2); measured, see accel/jit/README.md */
+    TCG_JUMP_BITS = 13,   /* jump-cache entries (log2) */
     TCG_RET_ENTRIES = 16, /* return-stack entries, a power of two */
 };
 #define TCG_PAGE_SIZE (1ULL << TCG_PAGE_BITS)
