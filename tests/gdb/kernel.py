@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# test-timeout: 300
+"""gdb-multiarch on a running Linux kernel with its symbols (scripts/debug-kernel builds it)."""
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import rhea                                             # noqa: E402
+import tap                                              # noqa: E402
+
+suite = tap.Suite()
+HARTS = 4
+
+
+class Gdb:
+    """A gdb that is typed at as a person would; Ctrl-C is SIGINT."""
+
+    def __init__(self, port):
+        self.log = ""
+        self.marks = 0
+        argv = [rhea.need_tool("gdb-multiarch"), "-nx", "-q",
+                rhea.guest_file(os.path.join("debug-kernel", "vmlinux"))]
+        for setting in ("pagination off", "confirm off", "width 0", "debuginfod enabled off"):
+            argv += ["-ex", f"set {setting}"]
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        self.ask(f"target remote 127.0.0.1:{port}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def send(self, line):
+        """Types a line, behind it one that prints a mark once the line is done."""
+        self.marks += 1
+        self.process.stdin.write(f"{line}\necho <mark {self.marks}>\\n\n".encode())
+        self.process.stdin.flush()
+
+    def answer(self, timeout=60):
+        """What gdb said up to the mark of the last send()."""
+        start, mark = len(self.log), f"<mark {self.marks}>"
+        deadline = time.monotonic() + timeout
+        while mark not in self.log[start:]:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                raise rhea.ConsoleError(f"gdb did not answer within {timeout} s", self.log)
+            data = os.read(self.process.stdout.fileno(), 65536)
+            if not data:
+                raise rhea.ConsoleError("gdb ended", self.log)
+            self.log += data.decode("utf-8", "replace")
+        return self.log[start:self.log.index(mark, start)]
+
+    def ask(self, line, expected=""):
+        """Types a line; the answer must have the regular expression in it."""
+        self.send(line)
+        text = self.answer()
+        if not re.search(expected, text):
+            raise rhea.ConsoleError(f"{line!r}: no {expected!r} in {text!r}", self.log)
+        return text
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+
+
+def kernel(accel, *args):
+    rhea.need_accel(accel)
+    rhea.need_tool("gdb-multiarch")
+    rhea.guest_file(os.path.join("debug-kernel", "vmlinux"))
+    port = rhea.free_port()
+    m = rhea.Machine("-accel", accel, "-smp", HARTS, "-kernel", rhea.guest_file("debug-kernel/Image"),
+                     "-initrd", rhea.guest_file("initrd.cpio"), "-append", "console=ttyS0", "-gdb",
+                     f"tcp:127.0.0.1:{port}", *args, memory="128M")
+    m.gdb_port = port
+    return m
+
+
+def boot_under_gdb(accel):
+    """From the reset vector through the boot: breakpoints by name, steps, watchpoints, variables."""
+    with kernel(accel, "-S") as m, Gdb(m.gdb_port) as g:
+        g.ask("break start_kernel", r"Breakpoint 1 at 0xf+[0-9a-f]+: file .*init/main\.c")
+        g.ask("continue", r"Breakpoint 1, start_kernel \(\)")
+        g.ask("backtrace", r"#0 +start_kernel.*\n#1 +0x\w+ in _start_kernel \(\)")
+        g.ask("print init_uts_ns.name.sysname", r'= "Linux"')
+        g.ask("print linux_banner", r'"Linux version \d')
+        g.ask("print system_state", r"= SYSTEM_BOOTING")
+        g.ask("set variable init_uts_ns.name.nodename = \"bark\"")
+        g.ask("delete")
+
+        g.ask("tbreak kernel_init")
+        g.ask("continue", r"breakpoint 2, kernel_init ")
+        g.ask("step", r"(?s).*\d+\t")
+        g.ask("next", r"\d+\t")
+        g.ask("watch jiffies_64", r"Hardware watchpoint 3: jiffies_64")
+        old = int(re.search(r"= (\d+)", g.ask("print jiffies_64")).group(1))
+        text = g.ask("continue", r"Hardware watchpoint 3: jiffies_64")
+        assert f"Old value = {old}\n" in text and f"New value = {old + 1}\n" in text, text
+        g.ask("backtrace", r"in do_timer|in tick_\w+")
+        g.ask("delete")
+
+        g.ask("tbreak vfs_write")
+        g.ask("continue", r"breakpoint 4, vfs_write \(file=")
+        g.ask("backtrace", r"(?s)#0 +vfs_write.*#1 +0x\w+ in ksys_write.*sys_write.*handle_exception")
+        count = int(re.search(r"= (\d+)", g.ask("print count")).group(1))
+        g.ask("finish", f"Value returned is \\$\\d+ = {count}")
+        g.ask("detach")
+        m.expect(r"rhea-guest: ready", 200)
+
+
+def running_kernel(accel):
+    """A kernel that runs is broken into with Ctrl-C, looked at hart by hart, and goes on."""
+    with kernel(accel) as m:
+        m.expect(r"rhea-guest: ready", 200)
+        with Gdb(m.gdb_port) as g:
+            text = g.ask("info threads")
+            assert re.findall(r"Thread (\d)", text) == [str(n + 1) for n in range(HARTS)], text
+            for n in range(HARTS):
+                g.ask(f"thread {n + 1}", f"Switching to thread {n + 1} ")
+                # No hart has work: each is in its idle loop.
+                g.ask("backtrace", r"in (default_idle_call|cpu_startup_entry|do_idle)")
+            g.ask("print system_state", r"= SYSTEM_RUNNING")
+            before = int(re.search(r"= (\d+)", g.ask("print jiffies_64")).group(1))
+            g.send("continue")
+            time.sleep(0.5)
+            g.interrupt()
+            text = g.answer()
+            assert "SIGINT" in text, text
+            assert int(re.search(r"= (\d+)", g.ask("print jiffies_64")).group(1)) > before
+            # A condition on what a process asks for, and a call made while gdb waits.
+            g.ask("break vfs_write if count == 7")
+            g.send("continue")
+            time.sleep(0.3)
+            m.send("echo -n barking; echo -n bark; echo -n bark''ing > /dev/null\n")
+            text = g.answer()
+            assert "vfs_write" in text and "count=7" in text, text
+            g.ask("print (char *)buf", r'"barking')
+            g.ask("delete")
+            g.ask("detach")
+        m.run("true")
+        m.send("exit\n")
+        m.expect(r"reboot: Power down", 60)
+        assert m.wait(30) == 0
+
+
+for name in ("tcg", "tci"):
+    suite.add(f"boot-{name}", boot_under_gdb, name)
+    suite.add(f"running-{name}", running_kernel, name)
+
+sys.exit(suite.run())
