@@ -5,9 +5,11 @@
 #   tests/unit/tcg/test-ir-objs := tcg/ir.o tcg/ir-print.o
 #   fast-checks += tests/style/layers.py      runs in check-fast and check
 #   slow-checks += tests/boot/linux.py        runs in check only; emits TAP
+#   long-checks += tests/build/clang.py       runs in check-slow only
 
 fast-checks :=
 slow-checks :=
+long-checks :=
 
 include $(sort $(wildcard $(SRC)/tests/*/rules.mk) $(wildcard $(SRC)/tests/unit/*/rules.mk))
 
@@ -17,4 +19,10 @@ check-fast: all $(unit-tests)
 check: all $(unit-tests)
 	$(SRC)/tests/run $(unit-tests) $(addprefix $(SRC)/,$(fast-checks) $(slow-checks))
 
-.PHONY: check-fast check
+# Everything, and what takes many minutes: another compiler, a kernel with symbols, an hour's worth of seeds.
+check-slow: all $(unit-tests)
+	$(SRC)/scripts/setup test slow
+	-$(SRC)/scripts/debug-kernel
+	$(SRC)/tests/run $(unit-tests) $(addprefix $(SRC)/,$(fast-checks) $(slow-checks) $(long-checks))
+
+.PHONY: check-fast check check-slow

@@ -62,13 +62,13 @@ def architecture():
     return os.path.basename(emulator()).rsplit("-", 1)[-1]
 
 
-def guest_file(name):
-    """A file that scripts/guest-assets made for the emulator under test."""
-    folder = os.environ.get("RHEA_GUESTS") or os.path.join(os.getcwd(), "build", "guests")
+def guest_file(name, made_by="scripts/guest-assets"):
+    """A file that a script made for guests of the emulator under test."""
+    folder = os.environ.get("RHEA_GUESTS") or os.path.join(TOP, "build", "guests")
     folder = os.path.join(folder, architecture())
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-        raise tap.Skip(f"{name} is not in {folder} (run scripts/guest-assets)")
+        raise tap.Skip(f"{name} is not in {folder} (run {made_by})")
     return path
 
 
