@@ -39,7 +39,7 @@ ifeq ($(V),1)
 quiet =
 endif
 
-%.o: %.c config.h | $(generated)
+%.o: %.c config.h config.mk | $(generated)
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -I$(@D) -I$(SRC)/$(@D) -c -o $@ $<
 
@@ -59,7 +59,7 @@ $(1): $(1).o $$($(1)-objs)
 endef
 $(foreach t,$(unit-tests),$(eval $(call unit_link,$(t))))
 
-config.h: ;
+config.h config.mk: ;
 
 -include $(shell find . -name '*.d' -type f -not -path './.git/*' -not -path './build/*' 2>/dev/null)
 
@@ -71,7 +71,7 @@ DATADIR = $(DESTDIR)$(PREFIX)/share/rhea
 install: all
 	mkdir -p $(BINDIR) $(DATADIR)
 	install -m 755 $(programs) $(BINDIR)
-	for f in $(SRC)/pc-bios/*.bin; do [ ! -e "$$f" ] || install -m 644 "$$f" $(DATADIR); done
+	install -m 644 $(wildcard $(SRC)/pc-bios/*.bin $(SRC)/pc-bios/*.elf) $(DATADIR)
 
 clean:
 	find . -name '*.[od]' -type f -not -path './.git/*' -not -path './build/*' -delete

@@ -5,7 +5,7 @@
 #   tests/unit/tcg/test-ir-objs := tcg/ir.o tcg/ir-print.o
 #   fast-checks += tests/style/layers.py      runs in check-fast and check
 #   slow-checks += tests/boot/linux.py        runs in check only; emits TAP
-#   long-checks += tests/build/clang.py       runs in check-slow only
+#   long-checks += tests/build/builds.py      runs in check-slow only
 
 fast-checks :=
 slow-checks :=

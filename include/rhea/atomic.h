@@ -26,13 +26,11 @@ static inline uint64_t atomic_wide_high(AtomicWide v)
     return (uint64_t)(v >> 64);
 }
 
-#ifdef __x86_64__
+#ifdef __GCC_HAVE_SYNC_COMPARE_AND_SWAP_16
 #define ATOMIC_WIDE 1
 
 /* The value that was there: @desired has been stored if it equals @expect. */
-__attribute__((target("cx16"))) static inline AtomicWide atomic_wide_cas(AtomicWide *p,
-                                                                         AtomicWide expect,
-                                                                         AtomicWide desired)
+static inline AtomicWide atomic_wide_cas(AtomicWide *p, AtomicWide expect, AtomicWide desired)
 {
     return __sync_val_compare_and_swap(p, expect, desired);
 }

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The build itself: configure, other compilers, the installed tree.
+# The build itself: configure, the installed tree, other compilers.
 
 fast-checks += tests/build/configure.py
+slow-checks += tests/build/install.py
+long-checks += tests/build/builds.py
