@@ -18,7 +18,7 @@ struct BlockBackend {
     void *owner; /* the device that uses it */
     char *owner_name;
     unsigned in_flight; /* machine lock */
-    uint64_t reads, writes, flushes, errors;
+    uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
 };
 
 typedef enum RequestKind { REQ_READ, REQ_WRITE, REQ_FLUSH, REQ_DISCARD, REQ_ZERO } RequestKind;
@@ -170,15 +170,21 @@ static uint64_t iov_length(const struct iovec *iov, int niov)
 void blk_preadv(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int niov,
                 BlockComplete done, void *opaque)
 {
+    uint64_t len = iov_length(iov, niov);
+
     blk->reads++;
-    submit(blk, REQ_READ, offset, iov_length(iov, niov), iov, niov, 0, done, opaque);
+    blk->read_bytes += len;
+    submit(blk, REQ_READ, offset, len, iov, niov, 0, done, opaque);
 }
 
 void blk_pwritev(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int niov, bool fua,
                  BlockComplete done, void *opaque)
 {
+    uint64_t len = iov_length(iov, niov);
+
     blk->writes++;
-    submit(blk, REQ_WRITE, offset, iov_length(iov, niov), iov, niov, fua, done, opaque);
+    blk->written_bytes += len;
+    submit(blk, REQ_WRITE, offset, len, iov, niov, fua, done, opaque);
 }
 
 void blk_flush(BlockBackend *blk, BlockComplete done, void *opaque)
@@ -429,6 +435,32 @@ BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error
     return blk;
 }
 
+bool blk_del_blockdev(const char *name, Error **errp)
+{
+    BlockNode *node = block_node_find(name);
+
+    if (!node) {
+        return error_fail(errp, "Failed to find node with node-name='%s'", name);
+    }
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        if (blk->node == node && !blk->owner && !strcmp(blk->name, name)) {
+            /* Made for a device that has gone. */
+            g_ptr_array_remove_index(backends, i);
+            block_node_unref(node);
+            g_free(blk->name);
+            g_free(blk);
+            break;
+        }
+    }
+    if (node->refs > 1) {
+        return error_fail(errp, "Node %s is in use", name);
+    }
+    block_node_forget(node);
+    return true;
+}
+
 bool blk_new_blockdev(const char *optarg, Error **errp)
 {
     static const char *const keys[] = {
@@ -476,6 +508,62 @@ bool blk_interface_leftover(BlockInterface iface, const char **name)
         }
     }
     return false;
+}
+
+/* --- Information --- */
+
+static BlockInfo node_info(const BlockNode *n)
+{
+    return (BlockInfo){
+        .node = n->name,
+        .filename = n->filename,
+        .driver = n->drv->name,
+        .size = n->size,
+        .read_only = n->read_only,
+        .writethrough = n->writethrough,
+        .no_flush = n->no_flush,
+    };
+}
+
+void blk_foreach_drive(BlockInfoFn fn, void *opaque)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+        BlockInfo info = {0};
+
+        if (blk->node) {
+            info = node_info(blk->node);
+        }
+        info.drive = blk->name;
+        info.owner = blk->owner ? blk->owner_name : NULL;
+        info.reads = blk->reads;
+        info.writes = blk->writes;
+        info.flushes = blk->flushes;
+        info.read_bytes = blk->read_bytes;
+        info.written_bytes = blk->written_bytes;
+        info.errors = blk->errors;
+        fn(opaque, &info);
+    }
+}
+
+typedef struct NodeVisit {
+    BlockInfoFn fn;
+    void *opaque;
+} NodeVisit;
+
+static void visit_node(BlockNode *n, void *opaque)
+{
+    NodeVisit *visit = opaque;
+    BlockInfo info = node_info(n);
+
+    visit->fn(visit->opaque, &info);
+}
+
+void blk_foreach_node(BlockInfoFn fn, void *opaque)
+{
+    NodeVisit visit = {fn, opaque};
+
+    block_node_foreach(visit_node, &visit);
 }
 
 void blk_print_info(GString *out)

@@ -41,6 +41,9 @@ BlockNode *file_open(const char *what, const char *filename, bool read_only, Err
 /* Builds a node from the driver options of -blockdev, or those of -drive ("file", "format"). */
 BlockNode *block_node_from_opts(Opts *o, Error **errp);
 BlockNode *block_node_find(const char *name);
+void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque);
+/* Forgets a named node; the caller has checked that nobody uses it. */
+void block_node_forget(BlockNode *n);
 BlockNode *block_node_ref(BlockNode *n);
 void block_node_unref(BlockNode *n);
 

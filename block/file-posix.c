@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "block-int.h"
+#include "rhea/fdset.h"
 
 enum { LOCK_START = 100, LOCK_LEN = 200, ZERO_CHUNK = 1 << 20 };
 
@@ -227,7 +228,7 @@ static bool file_size(const char *what, const char *filename, int fd, uint64_t *
 
 BlockNode *file_open(const char *what, const char *filename, bool read_only, Error **errp)
 {
-    int fd = open(filename, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+    int fd = file_open_fd(filename, (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK, 0);
     uint64_t size;
     BlockNode *n;
 

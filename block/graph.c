@@ -39,6 +39,18 @@ BlockNode *block_node_find(const char *name)
     return NULL;
 }
 
+void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque)
+{
+    for (guint i = 0; named_nodes && i < named_nodes->len; i++) {
+        fn(g_ptr_array_index(named_nodes, i), opaque);
+    }
+}
+
+void block_node_forget(BlockNode *n)
+{
+    g_ptr_array_remove(named_nodes, n);
+}
+
 static void named_node_drop(gpointer p)
 {
     block_node_unref(p);

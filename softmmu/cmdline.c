@@ -134,6 +134,18 @@ void cmdline_exit_ok(void)
     exit(fflush(stdout) ? 1 : 0);
 }
 
+void cmdline_foreach_option(void (*fn)(const Option *o, void *opaque), void *opaque)
+{
+    size_t n;
+    g_autofree const OptionGroup **groups = sorted_groups(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        for (const Option *o = groups[i]->options; o->names; o++) {
+            fn(o, opaque);
+        }
+    }
+}
+
 /* --- Help --- */
 
 void cmdline_print_version(FILE *out)

@@ -67,6 +67,8 @@ void cmdline_exit_ok(void) NORETURN;
 
 /* Splits argv into options; false for what is no option of ours. */
 bool cmdline_parse(int argc, char **argv, Error **errp) MUST_CHECK;
+/* Every option, in the order of -help. */
+void cmdline_foreach_option(void (*fn)(const Option *o, void *opaque), void *opaque);
 /* Runs one phase. */
 bool cmdline_run(Setup *s, OptionPhase phase, Error **errp) MUST_CHECK;
 void cmdline_print_help(FILE *out);

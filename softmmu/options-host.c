@@ -2,9 +2,11 @@
 /* Options about the emulator's surroundings: character devices, monitors, display, process, logs. */
 #include "rhea/osdep.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 
 #include "chardev/chardev.h"
+#include "rhea/fdset.h"
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "softmmu/gdbstub.h"
@@ -288,6 +290,38 @@ static bool run_daemonize(Setup *s, const char *arg, Error **errp)
     return true;
 }
 
+/* The set's descriptor is a copy: the caller's own may be in several sets. */
+static bool run_add_fd(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"fd", "set", "opaque", NULL};
+    g_autoptr(Opts) o = opts_parse("-add-fd", arg, NULL, errp);
+    uint64_t fd = INT_MAX, set = 0;
+    const char *opaque;
+    int copy;
+
+    if (!o || !opts_take_u64(o, "fd", INT_MAX - 1, &fd, errp) ||
+        !opts_take_u64(o, "set", INT64_MAX, &set, errp)) {
+        return false;
+    }
+    if (fd == INT_MAX || !opts_peek(o, "set")) {
+        return error_fail(errp, "-add-fd: %s= is missing", fd == INT_MAX ? "fd" : "set");
+    }
+    opaque = opts_take(o, "opaque");
+    if (!opts_done(o, accepted, errp)) {
+        return false;
+    }
+    if (fd <= STDERR_FILENO) {
+        return error_fail(errp, "-add-fd: fd=%d is standard input, output or error", (int)fd);
+    }
+    copy = fcntl((int)fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) {
+        return error_fail_errno(errp, errno, "-add-fd: fd=%d", (int)fd);
+    }
+    fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    fdset_add((int64_t)set, copy, opaque);
+    return true;
+}
+
 static bool run_help(Setup *s, const char *arg, Error **errp)
 {
     cmdline_print_help(stdout);
@@ -306,6 +340,8 @@ static const Option process_options[] = {
     {"name", "[guest=]NAME[,process=NAME][,debug-threads=on|off]", PHASE_MACHINE,
      "the guest's name for monitors, the process's for the host", run_name},
     {"uuid", "UUID", PHASE_MACHINE, "the machine's UUID", run_uuid},
+    {"add-fd", "fd=N,set=ID[,opaque=TEXT]", PHASE_EARLY,
+     "an open descriptor for options that take a file: /dev/fdset/ID is its name", run_add_fd},
     {"pidfile", "FILE", PHASE_EARLY, "write the process id there; removed at the end", run_pidfile},
     {"daemonize", NULL, PHASE_EARLY,
      "go to the background once everything is set up and sockets listen", run_daemonize},

@@ -8,6 +8,7 @@ obj-y += softmmu/main-loop.o
 obj-y += softmmu/runstate.o
 obj-y += softmmu/machine.o
 obj-y += softmmu/cpu.o
+obj-y += softmmu/cmdline-qmp.o
 obj-y += softmmu/cmdline.o
 obj-y += softmmu/device-add.o
 obj-y += softmmu/options-host.o

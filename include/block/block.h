@@ -64,6 +64,19 @@ bool blk_new_blockdev(const char *optarg, Error **errp) MUST_CHECK;
 BlockBackend *blk_by_interface(BlockInterface iface, int index); /* NULL: none */
 /* Drives of if=@iface that no board picked up: *name of the first, for the error. */
 bool blk_interface_leftover(BlockInterface iface, const char **name);
+/* What is known of a node, and of the drive in front of it (NULL drive: of a node alone). */
+typedef struct BlockInfo {
+    const char *drive, *owner;            /* owner: the device, NULL: none */
+    const char *node, *filename, *driver; /* NULL driver: nothing inserted */
+    uint64_t size;
+    bool read_only, writethrough, no_flush;
+    uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
+} BlockInfo;
+typedef void (*BlockInfoFn)(void *opaque, const BlockInfo *info);
+void blk_foreach_drive(BlockInfoFn fn, void *opaque);
+void blk_foreach_node(BlockInfoFn fn, void *opaque);
+/* Takes away a -blockdev node that no drive uses. */
+bool blk_del_blockdev(const char *node, Error **errp) MUST_CHECK;
 void blk_print_info(GString *out); /* info block */
 void blk_close_all(void);          /* drains, flushes, unlocks */
 

@@ -63,8 +63,14 @@ bool chr_new_short(const char *spec, const char *default_id, bool mux, char **id
                    Error **errp) MUST_CHECK;
 bool chr_remove(const char *id, Error **errp) MUST_CHECK;
 void chr_print_help(FILE *out);
+/* The kinds of backend, NULL-terminated; the caller unrefs. */
+GPtrArray *chr_backend_names(void);
+/* The guest sees a break on the line. */
+bool chr_break_guest(const char *id, Error **errp) MUST_CHECK;
 /* Takes up to @max bytes out of the ringbuf @id; NULL when it is none. */
 GByteArray *chr_ringbuf_read(const char *id, size_t max, Error **errp);
+/* Puts bytes in, as the guest's output would. */
+bool chr_ringbuf_write(const char *id, const uint8_t *buf, size_t len, Error **errp) MUST_CHECK;
 /* Every chardev: where it is connected ("unix:/x,server=on"). */
 typedef void (*ChrInfo)(void *opaque, const char *id, const char *where, bool open);
 void chr_foreach_info(ChrInfo fn, void *opaque);

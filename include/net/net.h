@@ -47,6 +47,12 @@ char *net_format_mac(const uint8_t mac[6]);
 
 /* -netdev, -net, -nic.  For -nic/-net nic the board asks net_next_nic() for the cards to make. */
 bool net_new_netdev(const char *optarg, Error **errp) MUST_CHECK;
+struct Opts;
+bool net_new_netdev_opts(struct Opts *o, Error **errp) MUST_CHECK;
+/* The kinds of backend and the type of what each takes (as monitor/monitor.h writes types). */
+void net_foreach_kind(void (*fn)(void *opaque, const char *name, const char *args), void *opaque);
+/* Plugs in or pulls the cable of the card or backend @name. */
+bool net_set_link(const char *name, bool up, Error **errp) MUST_CHECK;
 typedef struct NicConfig {
     char *model, *netdev, *mac;
     bool used;

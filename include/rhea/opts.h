@@ -2,7 +2,8 @@
 /*
  * Option values as users write them: "implied,key=value,flag" lists or a JSON object.  A comma in a
  * value is doubled.  Later pairs win; a bare flag means "=on", and "noflag" means flag=off (an old
- * spelling that scripts still use).  A JSON object is flattened: {"a":{"b":1},"c":[2]} is a.b=1,c.0=2.
+ * spelling that scripts still use).  A JSON object is flattened: {"a":{"b":1},"c":[2]} is a.b=1,c.0=2,
+ * and a list of texts is a repeated key: {"d":[{"str":"x"},{"str":"y"}]} is d=x,d=y.
  *
  * A consumer takes what it knows and ends with opts_done(), which reports what is left.
  */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "char-int.h"
+#include "rhea/fdset.h"
 
 /* --- null --- */
 
@@ -39,12 +40,12 @@ static bool file_open(Chardev *c, Opts *o, Error **errp)
     if (!path) {
         return error_fail(errp, "%s: file needs path=", opts_what(o));
     }
-    out = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
+    out = file_open_fd(path, O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC), 0666);
     if (out < 0) {
         return error_fail_errno(errp, errno, "%s: cannot open '%s'", opts_what(o), path);
     }
     if (input) {
-        in = open(input, O_RDONLY | O_CLOEXEC);
+        in = file_open_fd(input, O_RDONLY, 0);
         if (in < 0) {
             close(out);
             return error_fail_errno(errp, errno, "%s: cannot open '%s'", opts_what(o), input);

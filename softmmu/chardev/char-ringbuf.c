@@ -49,14 +49,30 @@ static size_t ringbuf_write(Chardev *c, const uint8_t *buf, size_t len, bool all
     return len;
 }
 
-GByteArray *chr_ringbuf_read(const char *id, size_t max, Error **errp)
+static CharRingbuf *ringbuf_find(const char *id, Error **errp)
 {
     Chardev *c = chr_find(id);
-    CharRingbuf *s = (CharRingbuf *)c;
-    GByteArray *out;
 
     if (!c || !qom_is(&c->obj, "chardev-ringbuf")) {
         error_fail(errp, c ? "chardev '%s' is not a ringbuf" : "chardev '%s' does not exist", id);
+        return NULL;
+    }
+    return (CharRingbuf *)c;
+}
+
+bool chr_ringbuf_write(const char *id, const uint8_t *buf, size_t len, Error **errp)
+{
+    CharRingbuf *s = ringbuf_find(id, errp);
+
+    return s && ringbuf_write(&s->chr, buf, len, true) == len;
+}
+
+GByteArray *chr_ringbuf_read(const char *id, size_t max, Error **errp)
+{
+    CharRingbuf *s = ringbuf_find(id, errp);
+    GByteArray *out;
+
+    if (!s) {
         return NULL;
     }
     out = g_byte_array_new();

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 
 #include "char-int.h"
+#include "rhea/fdset.h"
 
 enum { SOCKET_FDS_MAX = 4 };
 
@@ -319,11 +320,18 @@ static bool socket_connect(CharSocket *s, Error **errp)
 /* fd=N: listening (a server) or connected already, inherited from the caller. */
 static bool socket_use_fd(CharSocket *s, const char *text, Error **errp)
 {
-    uint64_t fd;
+    uint64_t fd = 0;
     int listening = 0;
     socklen_t len = sizeof(listening);
 
-    if (!parse_u64("socket: fd", text, INT_MAX, &fd, errp)) {
+    if (!g_ascii_isdigit(*text)) { /* a name that getfd gave */
+        int named = fd_named_take(text);
+
+        if (named < 0) {
+            return error_fail(errp, "fd=%s: there is no descriptor of that name", text);
+        }
+        fd = (uint64_t)named;
+    } else if (!parse_u64("socket: fd", text, INT_MAX, &fd, errp)) {
         return false;
     }
     if (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len)) {

@@ -7,7 +7,7 @@
 
 #include <fcntl.h>
 
-#include "rhea/log.h"
+#include "rhea/fdset.h"
 #include "char-int.h"
 
 #define CHARDEV_PREFIX "chardev-"
@@ -208,8 +208,7 @@ static void chr_add_backend_name(const ObjectType *t, void *opaque)
     }
 }
 
-/* All backends' names, NULL-terminated; the caller unrefs. */
-static GPtrArray *chr_backend_names(void)
+GPtrArray *chr_backend_names(void)
 {
     GPtrArray *names = g_ptr_array_new();
 
@@ -237,8 +236,7 @@ static bool chr_open_log(Chardev *c, Opts *o, Error **errp)
         return false;
     }
     if (path) {
-        c->log_fd =
-            open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
+        c->log_fd = file_open_fd(path, O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC), 0666);
         if (c->log_fd < 0) {
             return error_fail_errno(errp, errno, "%s: logfile: cannot open '%s'", opts_what(o),
                                     path);
@@ -440,6 +438,19 @@ bool chr_new_short(const char *spec, const char *default_id, bool mux, char **id
         return false;
     }
     *id = g_strdup(default_id);
+    return true;
+}
+
+/* --- Breaks --- */
+
+bool chr_break_guest(const char *id, Error **errp)
+{
+    Chardev *c = chr_find(id);
+
+    if (!c) {
+        return error_fail(errp, "chardev '%s' does not exist", id);
+    }
+    chr_event(c, CHAR_BREAK);
     return true;
 }
 

@@ -2,7 +2,6 @@
 /* HMP: commands that change something. */
 #include "rhea/osdep.h"
 
-#include "net/net.h"
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "snapshot/snapshot.h"
@@ -296,17 +295,6 @@ static void hmp_gdbserver(Machine *m, const char *args, GString *out)
 
 HMP_COMMAND(hmp_gdbserver_command, .name = "gdbserver", .args = "[device]",
             .help = "wait for gdb there [tcp::1234], 'none' ends it", .run = hmp_gdbserver);
-
-/* --- Network --- */
-
-static void hmp_announce_self(Machine *m, const char *args, GString *out)
-{
-    net_announce_self();
-}
-
-HMP_COMMAND(hmp_announce_self_command, .name = "announce_self",
-            .help = "let every network card tell the network where it is",
-            .run = hmp_announce_self);
 
 /* --- Chardevs --- */
 

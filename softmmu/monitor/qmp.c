@@ -9,6 +9,7 @@
 #include "rhea/json.h"
 #include "softmmu/runstate.h"
 #include "monitor-int.h"
+#include "qmp-type.h"
 
 enum { QMP_MAX_BYTES = 16 * 1024 * 1024 };
 
@@ -83,35 +84,6 @@ static const QmpCommand *qmp_find(const char *name)
     return NULL;
 }
 
-/* Only known arguments, and all that are not optional. */
-static bool qmp_check_args(const QmpCommand *cmd, JsonObject *args, Error **errp)
-{
-    static const char *const none[] = {NULL};
-    const char *const *accepted = cmd->args ? cmd->args : none;
-    JsonObjectIter it;
-    const char *name;
-
-    if (args) {
-        json_object_iter_init(&it, args);
-        while (json_object_iter_next(&it, &name, NULL)) {
-            bool known = false;
-
-            for (const char *const *a = accepted; *a; a++) {
-                known |= !strcmp(name, **a == '*' ? *a + 1 : *a) || !strcmp(*a, "**");
-            }
-            if (!known) {
-                return error_fail(errp, "Parameter '%s' is unexpected", name);
-            }
-        }
-    }
-    for (const char *const *a = accepted; *a; a++) {
-        if (**a != '*' && !(args && json_object_has_member(args, *a))) {
-            return error_fail(errp, "Parameter '%s' is missing", *a);
-        }
-    }
-    return true;
-}
-
 static const char *qmp_error_class(const Error *err)
 {
     return g_str_has_prefix(error_text(err), "Device '") &&
@@ -120,13 +92,26 @@ static const char *qmp_error_class(const Error *err)
                : "GenericError";
 }
 
+/* Whose command runs: for what came with it. Main thread. */
+static Qmp *current;
+
+int qmp_take_fd(void)
+{
+    return current ? chr_take_fd(&current->mon.fe) : -1;
+}
+
 static void qmp_run(Qmp *q, const QmpCommand *cmd, JsonObject *args, JsonNode *id)
 {
     g_autoptr(Error) err = NULL;
     JsonNode *ret = NULL;
     JsonObject *answer;
+    bool ok;
 
-    if (!qmp_check_args(cmd, args, &err) || !cmd->run(q->mon.m, args, &ret, &err)) {
+    current = q;
+    ok = qmp_type_check_args(qmp_type_get(cmd->args), args, &err) &&
+         cmd->run(q->mon.m, args, &ret, &err);
+    current = NULL;
+    if (!ok) {
         qmp_send_error(q, id, qmp_error_class(err), error_text(err));
         return;
     }

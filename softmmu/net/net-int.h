@@ -9,6 +9,7 @@
 typedef struct NetBackendOps {
     const char *name; /* "user" */
     const char *help;
+    const char *args; /* of netdev_add, as monitor/monitor.h writes types */
     /* Takes its options; returns its state, NULL on failure. */
     void *(*open)(NetBackend *nb, Opts *o, Error **errp);
     void (*close)(void *state);

@@ -88,20 +88,28 @@ static NetBackend *backend_new(Opts *o, const char *type, const char *id, Error 
     return nb;
 }
 
+bool net_new_netdev_opts(Opts *o, Error **errp)
+{
+    const char *type = opts_take(o, "type"), *id = opts_take(o, "id");
+
+    if (!type || !id) {
+        return error_fail(errp, "%s: %s= is missing", opts_what(o), type ? "id" : "type");
+    }
+    return backend_new(o, type, id, errp);
+}
+
 bool net_new_netdev(const char *optarg, Error **errp)
 {
     g_autoptr(Opts) o = opts_parse("-netdev", optarg, "type", errp);
-    const char *type, *id;
 
-    if (!o) {
-        return false;
+    return o && net_new_netdev_opts(o, errp);
+}
+
+void net_foreach_kind(void (*fn)(void *opaque, const char *name, const char *args), void *opaque)
+{
+    for (size_t i = 0; kinds[i]; i++) {
+        fn(opaque, kinds[i]->name, kinds[i]->args);
     }
-    type = opts_take(o, "type");
-    id = opts_take(o, "id");
-    if (!type || !id) {
-        return error_fail(errp, "-netdev: %s= is missing", type ? "id" : "type");
-    }
-    return backend_new(o, type, id, errp);
 }
 
 static void backend_free(NetBackend *nb)
@@ -119,12 +127,36 @@ bool net_remove(const char *id, Error **errp)
 {
     NetBackend *nb = backend_find(id);
 
+    NetCard *card = nb ? nb->card : NULL;
+
     if (!nb) {
-        return error_fail(errp, "netdev '%s' is not known", id);
+        return error_fail(errp, "Device '%s' not found", id);
     }
     g_ptr_array_remove(backends, nb);
     backend_free(nb);
+    if (card && card->ops->link_changed) {
+        card->ops->link_changed(card->opaque, false); /* its cable ends in the air */
+    }
     return true;
+}
+
+bool net_set_link(const char *name, bool up, Error **errp)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        NetBackend *nb = g_ptr_array_index(backends, i);
+        NetCard *card = nb->card;
+
+        if (card && (!strcmp(nb->id, name) || !strcmp(card->name, name))) {
+            if (card->link_down == up) {
+                card->link_down = !up;
+                if (card->ops->link_changed) {
+                    card->ops->link_changed(card->opaque, up);
+                }
+            }
+            return true;
+        }
+    }
+    return error_fail(errp, "Device '%s' not found", name);
 }
 
 void net_cleanup_all(void)

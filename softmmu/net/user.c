@@ -416,6 +416,10 @@ static void user_print(void *state, GString *out)
 const NetBackendOps net_user_ops = {
     .name = "user",
     .help = "user-mode networking: NAT, DHCP, DNS, TFTP, hostfwd=",
+    .args = "{*net: str, *host: str, *dhcpstart: str, *dns: str, *hostname: str, "
+            "*domainname: str, *dnssearch: [{str: str}], *restrict: bool, *hostfwd: [{str: str}], "
+            "*tftp: str, *bootfile: str, *tftp-server-name: str, *ipv4: bool, *ipv6: bool, "
+            "*queues: int}",
     .open = user_open,
     .close = user_close,
     .send = user_send,

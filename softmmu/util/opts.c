@@ -106,6 +106,14 @@ static void opts_flatten_object(Opts *o, const char *key, JsonObject *obj)
     }
 }
 
+/* Lists of texts are written [{"str": TEXT}, ...]; on the command line the key is repeated. */
+static JsonNode *opts_list_text(JsonNode *item)
+{
+    JsonObject *obj = JSON_NODE_HOLDS_OBJECT(item) ? json_node_get_object(item) : NULL;
+
+    return obj && json_object_get_size(obj) == 1 ? json_object_get_member(obj, "str") : NULL;
+}
+
 static void opts_flatten(Opts *o, const char *key, JsonNode *node)
 {
     if (JSON_NODE_HOLDS_OBJECT(node)) {
@@ -114,9 +122,10 @@ static void opts_flatten(Opts *o, const char *key, JsonNode *node)
         JsonArray *a = json_node_get_array(node);
 
         for (guint i = 0; i < json_array_get_length(a); i++) {
+            JsonNode *item = json_array_get_element(a, i), *text = opts_list_text(item);
             g_autofree char *full = g_strdup_printf("%s.%u", key, i);
 
-            opts_flatten(o, full, json_array_get_element(a, i));
+            opts_flatten(o, text ? key : full, text ? text : item);
         }
     } else if (JSON_NODE_HOLDS_VALUE(node)) {
         GType t = json_node_get_value_type(node);

@@ -2,6 +2,7 @@
 # Objects of softmmu/util/: base, on which everything stands.
 
 obj-y += softmmu/util/error.o
+obj-y += softmmu/util/fdset.o
 obj-y += softmmu/util/json.o
 obj-y += softmmu/util/log.o
 obj-y += softmmu/util/opts.o

@@ -243,7 +243,7 @@ class Qmp:
         assert line, "QMP connection closed"
         return json.loads(line)
 
-    def command(self, name, **arguments):
+    def command(self, name, /, **arguments):
         """Runs a command and returns its 'return'; an error raises with its text."""
         message = {"execute": name}
         if arguments:

@@ -2,4 +2,4 @@
 
 unit-tests += tests/unit/block/test-backend
 tests/unit/block/test-backend-objs := block/backend.o block/graph.o block/file-posix.o \
-    softmmu/util/error.o softmmu/util/opts.o softmmu/util/json.o
+    softmmu/util/error.o softmmu/util/fdset.o softmmu/util/opts.o softmmu/util/json.o

@@ -78,6 +78,18 @@ static void test_json(void)
     g_assert_cmpuint(big, ==, INT64_MAX);
 }
 
+static void test_json_list_of_texts(void)
+{
+    g_autoptr(Opts) o =
+        parse("{\"f\":[{\"str\":\"a,b\"},{\"str\":\"c\"}],\"g\":[{\"str\":\"d\",\"x\":1}]}", NULL);
+    unsigned iter = 0;
+
+    g_assert_cmpstr(opts_take_next(o, "f", &iter), ==, "a,b");
+    g_assert_cmpstr(opts_take_next(o, "f", &iter), ==, "c");
+    g_assert_null(opts_take_next(o, "f", &iter));
+    g_assert_cmpstr(opts_take(o, "g.0.str"), ==, "d");
+}
+
 static void test_json_depth(void)
 {
     g_autoptr(GString) s = g_string_new(NULL);
@@ -138,6 +150,7 @@ int main(int argc, char **argv)
     g_test_add_func("/opts/bad-list", test_bad_list);
     g_test_add_func("/opts/json", test_json);
     g_test_add_func("/opts/values", test_values);
+    g_test_add_func("/opts/json-list-of-texts", test_json_list_of_texts);
     g_test_add_func("/json/depth", test_json_depth);
     g_test_add_func("/json/framer", test_framer);
     return g_test_run();

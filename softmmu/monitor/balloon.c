@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* HMP: the memory balloon. */
+/* Commands about the memory balloon, in HMP and QMP. */
 #include "rhea/osdep.h"
 
 #include "hw/virtio/virtio-balloon.h"
@@ -49,3 +49,49 @@ static void info_balloon(Machine *m, const char *args, GString *out)
 
 HMP_COMMAND(info_balloon_command, .name = "info balloon", .help = "how much memory the guest has",
             .run = info_balloon);
+
+/* --- QMP --- */
+
+static Device *need_balloon(Machine *m, Error **errp)
+{
+    Device *dev = find_balloon(&m->obj);
+
+    if (!dev) {
+        error_fail(errp, "No balloon device has been activated");
+    }
+    return dev;
+}
+
+static bool qmp_balloon(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    int64_t bytes = qmp_arg_int(args, "value", 0);
+    Device *dev = need_balloon(m, errp);
+
+    if (!dev) {
+        return false;
+    }
+    if (bytes <= 0) {
+        return error_fail(errp, "Parameter 'target' expects a size");
+    }
+    virtio_balloon_set_target(dev, (uint64_t)bytes);
+    return true;
+}
+
+QMP_COMMAND(qmp_balloon_command, .name = "balloon", .run = qmp_balloon, .args = "{value: int}");
+
+static bool query_balloon(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    Device *dev = need_balloon(m, errp);
+    JsonObject *obj;
+
+    if (!dev) {
+        return false;
+    }
+    obj = json_object_new();
+    json_object_set_int_member(obj, "actual", (gint64)virtio_balloon_actual(dev));
+    *ret = qmp_object(obj);
+    return true;
+}
+
+QMP_COMMAND(query_balloon_command, .name = "query-balloon", .run = query_balloon,
+            .ret = "{actual: int}");

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* QMP commands about disks and their images. */
+#include "rhea/osdep.h"
+
+#include "block/block.h"
+#include "rhea/json.h"
+#include "monitor-int.h"
+
+/* --- Information --- */
+
+QMP_TYPE(block_cache_type, .name = "BlockCache",
+         .text = "{writeback: bool, direct: bool, no-flush: bool}");
+QMP_TYPE(block_image_type, .name = "BlockImage",
+         .text = "{filename: str, format: str, virtual-size: int}");
+/* Limits are zero: there is no throttling. */
+QMP_TYPE(block_inserted_type, .name = "BlockInserted",
+         .text = "{file: str, *node-name: str, ro: bool, drv: str, backing_file_depth: int, "
+                 "encrypted: bool, active: bool, detect_zeroes: <off>, bps: int, bps_rd: int, "
+                 "bps_wr: int, iops: int, iops_rd: int, iops_wr: int, write_threshold: int, "
+                 "cache: BlockCache, image: BlockImage}");
+
+static JsonObject *image_info(const BlockInfo *info)
+{
+    JsonObject *image = json_object_new();
+
+    json_object_set_string_member(image, "filename", info->filename);
+    json_object_set_string_member(image, "format", "raw");
+    json_object_set_int_member(image, "virtual-size", (gint64)info->size);
+    return image;
+}
+
+static JsonObject *inserted_info(const BlockInfo *info)
+{
+    static const char *const limits[] = {"bps",     "bps_rd",  "bps_wr",
+                                         "iops",    "iops_rd", "iops_wr",
+                                         "write_threshold", "backing_file_depth"};
+    JsonObject *obj = json_object_new(), *cache = json_object_new();
+
+    json_object_set_string_member(obj, "file", info->filename);
+    if (info->node) {
+        json_object_set_string_member(obj, "node-name", info->node);
+    }
+    json_object_set_boolean_member(obj, "ro", info->read_only);
+    json_object_set_string_member(obj, "drv", "raw");
+    json_object_set_boolean_member(obj, "encrypted", false);
+    json_object_set_boolean_member(obj, "active", true);
+    json_object_set_string_member(obj, "detect_zeroes", "off");
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        json_object_set_int_member(obj, limits[i], 0);
+    }
+    json_object_set_boolean_member(cache, "writeback", !info->writethrough);
+    json_object_set_boolean_member(cache, "direct", false);
+    json_object_set_boolean_member(cache, "no-flush", info->no_flush);
+    json_object_set_object_member(obj, "cache", cache);
+    json_object_set_object_member(obj, "image", image_info(info));
+    return obj;
+}
+
+static void add_drive(void *opaque, const BlockInfo *info)
+{
+    JsonObject *item = json_object_new();
+
+    json_object_set_string_member(item, "device", info->drive);
+    json_object_set_string_member(item, "type", "unknown");
+    json_object_set_boolean_member(item, "removable", false);
+    json_object_set_boolean_member(item, "locked", false);
+    if (info->owner) {
+        json_object_set_string_member(item, "qdev", info->owner);
+    }
+    if (info->driver) {
+        json_object_set_object_member(item, "inserted", inserted_info(info));
+    }
+    json_array_add_object_element(opaque, item);
+}
+
+static bool query_block(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    JsonArray *list = json_array_new();
+
+    blk_foreach_drive(add_drive, list);
+    *ret = qmp_array(list);
+    return true;
+}
+
+QMP_COMMAND(query_block_command, .name = "query-block", .run = query_block,
+            .ret = "[{device: str, type: str, removable: bool, locked: bool, *qdev: str, "
+                   "*inserted: BlockInserted}]");
+
+static void add_node(void *opaque, const BlockInfo *info)
+{
+    json_array_add_object_element(opaque, inserted_info(info));
+}
+
+static bool query_nodes(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    JsonArray *list = json_array_new();
+
+    blk_foreach_node(add_node, list);
+    *ret = qmp_array(list);
+    return true;
+}
+
+QMP_COMMAND(query_nodes_command, .name = "query-named-block-nodes", .run = query_nodes,
+            .args = "{*flat: bool}", .ret = "[BlockInserted]");
+
+static void add_stats(void *opaque, const BlockInfo *info)
+{
+    JsonObject *item = json_object_new(), *stats = json_object_new();
+
+    json_object_set_string_member(item, "device", info->drive);
+    if (info->node) {
+        json_object_set_string_member(item, "node-name", info->node);
+    }
+    json_object_set_int_member(stats, "rd_operations", (gint64)info->reads);
+    json_object_set_int_member(stats, "wr_operations", (gint64)info->writes);
+    json_object_set_int_member(stats, "flush_operations", (gint64)info->flushes);
+    json_object_set_int_member(stats, "rd_bytes", (gint64)info->read_bytes);
+    json_object_set_int_member(stats, "wr_bytes", (gint64)info->written_bytes);
+    json_object_set_object_member(item, "stats", stats);
+    json_array_add_object_element(opaque, item);
+}
+
+static bool query_blockstats(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    JsonArray *list = json_array_new();
+
+    blk_foreach_drive(add_stats, list);
+    *ret = qmp_array(list);
+    return true;
+}
+
+QMP_COMMAND(query_blockstats_command, .name = "query-blockstats", .run = query_blockstats,
+            .ret = "[{device: str, *node-name: str, stats: {rd_operations: int, "
+                   "wr_operations: int, flush_operations: int, rd_bytes: int, wr_bytes: int}}]");
+
+/* --- Nodes that come and go --- */
+
+static bool blockdev_add(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+    g_autofree char *text = NULL;
+
+    json_node_set_object(node, args);
+    text = json_text(node, false);
+    return blk_new_blockdev(text, errp);
+}
+
+/* @file is a node's name or the options of one. */
+QMP_COMMAND(blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
+            .args = "{driver: <raw|file|host_device>, node-name: str, *filename: str, *file: any, "
+                    "*read-only: bool, *discard: <ignore|unmap>, *aio: <threads>, "
+                    "*cache: {*direct: bool, *no-flush: bool}}");
+
+static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    return blk_del_blockdev(qmp_arg_str(args, "node-name"), errp);
+}
+
+QMP_COMMAND(blockdev_del_command, .name = "blockdev-del", .run = blockdev_del,
+            .args = "{node-name: str}");
