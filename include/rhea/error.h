@@ -27,6 +27,10 @@ void error_propagate(Error **errp, Error *err);
 const char *error_text(const Error *err);
 
 void error_free(Error *err);
+
+/* On stderr: something that the user asked for is not so, and the program goes on. */
+void warn_user(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Error, error_free)
 
 /*

@@ -66,13 +66,16 @@ struct CpuState *x86_cpu_new(struct Machine *m, const char *model, uint32_t apic
 void x86_cpu_print_help(FILE *out);
 
 uint32_t x86_cpu_apic_id(struct CpuState *cpu);
+/* The local APIC id of CPU number @index, as -smp divides it into packages, dies, cores and threads. */
+uint32_t x86_topology_apic_id(struct Machine *m, unsigned index);
 /* CPUID leaf as the guest reads it; for tables that repeat it (SMBIOS, fw_cfg). */
 void x86_cpu_cpuid(struct CpuState *cpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
 
 /*
  * Kernels started without firmware: puts the CPU, at the next reset, into the state of a boot protocol
- * (32-bit flat protected mode, paging off, @eip, @ebx, @esi): PVH and multiboot.
+ * (32-bit flat protected mode, paging off, @eip, @eax, @ebx, @esi): PVH and multiboot.
  */
-void x86_cpu_set_flat_start(struct CpuState *cpu, uint32_t eip, uint32_t ebx, uint32_t esi);
+void x86_cpu_set_flat_start(struct CpuState *cpu, uint32_t eip, uint32_t eax, uint32_t ebx,
+                            uint32_t esi);
 
 #endif

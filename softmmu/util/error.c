@@ -143,3 +143,14 @@ bool error_unknown_name(Error **errp, const char *what, const char *wrong, const
                       short_list ? " (accepted: " : "", short_list ? list : "",
                       short_list ? ")" : "");
 }
+
+void warn_user(const char *fmt, ...)
+{
+    va_list ap;
+    g_autofree char *text = NULL;
+
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "%s: warning: %s\n", g_get_prgname(), text);
+}

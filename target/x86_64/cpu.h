@@ -16,6 +16,8 @@
 #include "target/cpu-ops.h"
 #include "target/x86_64.h"
 
+#include "regs.h"
+
 /* --- Features: CPUID bits, as fixed once the CPU is realized --- */
 
 /* Words of feature bits, in the order of X86Model.feat. */
@@ -60,9 +62,6 @@ static inline bool x86_has(const X86Model *m, X86Feature f)
 
 /* --- State --- */
 
-enum { X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI };
-enum { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NSEGS };
-
 /* A segment register with its hidden part. */
 typedef struct X86Seg {
     uint64_t base;
@@ -70,20 +69,6 @@ typedef struct X86Seg {
     uint32_t attr;  /* descriptor bits 40..55 as bits 0..15: type, S, DPL, P, AVL, L, D/B, G */
     uint16_t sel;
 } X86Seg;
-
-enum {
-    X86_ATTR_TYPE = 0xf,
-    X86_ATTR_A = 1 << 0, /* accessed */
-    X86_ATTR_W = 1 << 1, /* data: writable; code: readable */
-    X86_ATTR_E = 1 << 2, /* data: expand down; code: conforming */
-    X86_ATTR_CODE = 1 << 3,
-    X86_ATTR_S = 1 << 4, /* code or data */
-    X86_ATTR_DPL_SHIFT = 5,
-    X86_ATTR_P = 1 << 7,
-    X86_ATTR_L = 1 << 13,
-    X86_ATTR_DB = 1 << 14,
-    X86_ATTR_G = 1 << 15,
-};
 
 /* X86Env.inhibit_irq: what keeps interrupts from being taken before the next instruction. */
 enum {
@@ -123,22 +108,30 @@ typedef struct X86Env {
         uint16_t limit;
     } gdt, idt;
     uint64_t cr0, cr2, cr3, cr4, xcr0;
+    uint64_t pdpte[4]; /* PAE paging: loaded with CR3 */
     uint64_t efer, star, lstar, cstar, sfmask;
     uint64_t dr[8];
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    uint64_t tsc_offset, tsc_aux;
+    uint64_t tsc_offset, tsc_aux, tsc_adjust;
     uint64_t pat;
     uint32_t pkru;
     uint8_t cpl;
     bool smm, nmi_blocked;
     uint8_t inhibit_irq; /* X86_SHADOW_*: holds for the next instruction */
     bool wait_sipi;
+    bool in_hlt;       /* HLT or MWAIT waits: nothing was taken since */
+    bool shutdown;     /* a triple fault: waits for a reset */
     uint64_t a20_mask; /* physical addresses are ANDed with it */
     uint32_t smbase;
     /* of CpuState.exception */
     uint32_t error_code;
-    bool exception_is_int; /* software interrupt: INT n, INT3, INTO */
-    uint8_t insn_len;      /* of the software interrupt */
+    uint64_t fault_address; /* of a page fault: goes to CR2 */
+    uint64_t dr6_pending;   /* of a debug exception: goes to DR6 */
+    uint8_t exception_kind; /* X86EventKind */
+    uint8_t insn_len;       /* of the software interrupt */
+    int16_t delivering;     /* vector of the event under delivery, X86_NOT_DELIVERING */
+    bool ext;               /* EXT bit of error codes: the event is not a software interrupt */
+    uint8_t bp_hit;         /* DR6.B0..3 of data and I/O breakpoints that this instruction hit */
 
     /* x87 */
     uint16_t fpu_cw, fpu_sw; /* TOP is in fpu_sw */
@@ -164,17 +157,23 @@ typedef struct X86Cpu {
     X86Env *env;
     X86Model model;
     /* properties: fixed once realized */
+    int feat_prop[X86_NFEAT * 32]; /* OnOffAuto, by X86Feature */
+    char *vendor, *model_id;
+    uint32_t family, model_number, stepping, level, xlevel, phys_bits;
+    bool host_phys_bits, check, enforce, migratable, pmu, l3_cache;
+    uint8_t host_phys_bits_limit;
     uint32_t apic_id;
     /* wiring */
     const X86ApicOps *apic;
     void *apic_opaque;
     AddressSpace *io;
-    MemRegion root, system, smm_root, smm_system; /* what the CPU sees, outside and in SMM */
-    MemRegion smm_extra;
-    AddressSpace *as_normal, *as_smm;
-    uint8_t sipi_vector;
+    /* What the CPU sees: memory, shown by "system", behind the board's own for this CPU, before the open bus;
+     * and in SMM what is in "smm", which is enabled then. */
+    MemRegion root, system, open_bus, smm;
+    uint8_t sipi_vector; /* machine lock */
+    bool a20;            /* machine lock: level of the input */
     bool flat_start;
-    uint32_t start_eip, start_ebx, start_esi;
+    uint32_t start_eip, start_eax, start_ebx, start_esi;
 } X86Cpu;
 
 static inline X86Cpu *x86_cpu(CpuState *cpu)
@@ -196,6 +195,8 @@ enum {
     X86_INT_SIPI = 1 << 4,
     X86_INT_A20 = 1 << 5, /* the A20 line changed: env follows */
 };
+
+#define X86_SPACE_PAGED (1ULL << 12) /* x86_space(): paging is on; the PCID below */
 
 /* --- Translation key --- */
 
@@ -274,58 +275,35 @@ void x86_translate(Translate *tx);
 unsigned x86_disas(const void *model, GuestVA pc, const uint8_t *code, size_t len, char *buf,
                    size_t bufsize);
 
-/* Kinds of software interrupt. */
-enum { X86_INT_N, X86_INT_INT3, X86_INT_INTO, X86_INT_ICEBP };
+/* Where an exception comes from; the first four are what X86_H_INT takes. */
+typedef enum X86EventKind {
+    X86_INT_N,
+    X86_INT_INT3,
+    X86_INT_INTO,
+    X86_INT_ICEBP,
+    X86_EVENT_FAULT,
+    X86_EVENT_TRAP, /* pc is that of the next instruction */
+    X86_EVENT_EXTERNAL,
+} X86EventKind;
 
-/* --- Exceptions (SDM vol. 3, table 6-1) --- */
-
-enum {
-    X86_EXC_DE = 0,
-    X86_EXC_DB = 1,
-    X86_EXC_NMI = 2,
-    X86_EXC_BP = 3,
-    X86_EXC_OF = 4,
-    X86_EXC_BR = 5,
-    X86_EXC_UD = 6,
-    X86_EXC_NM = 7,
-    X86_EXC_DF = 8,
-    X86_EXC_TS = 10,
-    X86_EXC_NP = 11,
-    X86_EXC_SS = 12,
-    X86_EXC_GP = 13,
-    X86_EXC_PF = 14,
-    X86_EXC_MF = 16,
-    X86_EXC_AC = 17,
-    X86_EXC_MC = 18,
-    X86_EXC_XM = 19,
-};
-
-/* EFLAGS */
-enum {
-    X86_CF = 1 << 0,
-    X86_PF = 1 << 2,
-    X86_AF = 1 << 4,
-    X86_ZF = 1 << 6,
-    X86_SF = 1 << 7,
-    X86_TF = 1 << 8,
-    X86_IF = 1 << 9,
-    X86_DF = 1 << 10,
-    X86_OF = 1 << 11,
-    X86_IOPL = 3 << 12,
-    X86_NT = 1 << 14,
-    X86_RF = 1 << 16,
-    X86_VM = 1 << 17,
-    X86_AC = 1 << 18,
-    X86_VIF = 1 << 19,
-    X86_VIP = 1 << 20,
-    X86_ID = 1 << 21,
-    X86_ARITH_FLAGS = X86_CF | X86_PF | X86_AF | X86_ZF | X86_SF | X86_OF,
-};
+enum { X86_NOT_DELIVERING = -1 };
 
 /* --- Between the files of the model --- */
 
 /* Raises exception @vector with @error_code (where it has one) at the running instruction. */
 void x86_raise(X86Env *env, unsigned vector, uint32_t error_code) NORETURN;
+
+/* The same for any kind of event; fault(): exceptions without an error code. */
+void x86_raise_event(X86Env *env, unsigned vector, uint32_t error_code, X86EventKind kind) NORETURN;
+static inline void NORETURN x86_raise_gp(X86Env *env, uint32_t error_code)
+{
+    x86_raise(env, X86_EXC_GP, error_code);
+}
+
+/* The state after a triple fault: the machine is reset. */
+void x86_shutdown(X86Env *env) NORETURN;
+/* Leaves the running block, to go on at @pc, after an exception was set or not. */
+void x86_leave_at(X86Env *env, GuestVA pc) NORETURN;
 
 /* translate/flags.c: EFLAGS as the guest sees them; sets all of them (CC_OP becomes "in CC_SRC"). */
 uint32_t x86_eflags(const X86Env *env);
@@ -342,5 +320,86 @@ bool x86_tlb_fill(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, un
                   bool probe, TlbFill *out);
 void x86_bus_error(CpuState *cpu, GuestVA va, GuestPA pa, MemAccess access);
 void x86_misaligned(CpuState *cpu, GuestVA va, MemAccess access, unsigned size);
+
+static inline bool x86_long_mode(const X86Env *env)
+{
+    return env->efer & X86_EFER_LMA;
+}
+
+static inline bool x86_code64(const X86Env *env)
+{
+    return x86_long_mode(env) && env->seg[X86_CS].attr & X86_ATTR_L;
+}
+
+/* Protected mode, but not virtual-8086. */
+static inline bool x86_protected(const X86Env *env)
+{
+    return env->cr0 & X86_CR0_PE && !(env->eflags & X86_VM);
+}
+
+static inline const X86Model *x86_model(const X86Env *env)
+{
+    return env->tcg.cpu->model;
+}
+
+/* EIP or RIP of the running instruction; pc must be synced. */
+static inline uint64_t x86_ip(const X86Env *env)
+{
+    return x86_code64(env) ? env->tcg.pc : (uint32_t)(env->tcg.pc - env->seg[X86_CS].base);
+}
+
+/* The linear address of @ip in CS. */
+static inline GuestVA x86_linear_ip(const X86Env *env, uint64_t ip)
+{
+    return x86_code64(env) ? ip : (uint32_t)(env->seg[X86_CS].base + ip);
+}
+
+bool x86_canonical(const X86Env *env, uint64_t va);
+
+/*
+ * mode.c: control registers with all that follows from them.  The x86_write_* ones return false for
+ * #GP and change nothing then.
+ */
+bool x86_write_cr0(X86Env *env, uint64_t v);
+bool x86_write_cr3(X86Env *env, uint64_t v);
+bool x86_write_cr4(X86Env *env, uint64_t v);
+bool x86_write_efer(X86Env *env, uint64_t v);
+bool x86_write_xcr0(X86Env *env, uint64_t v);
+/* What CR4, EFER and XCR0 may have on this model. */
+uint64_t x86_cr4_mask(const X86Model *m);
+uint64_t x86_xcr0_mask(const X86Model *m);
+/* PDPTEs from CR3; false: a reserved bit is set. */
+bool x86_load_pdptes(X86Env *env, uint64_t cr3);
+/* helper/debug.c: data breakpoints narrow what may go into the TLB, and note hits. */
+bool x86_breakpoint_fill(X86Env *env, GuestVA va, unsigned size, MemAccess access, bool probe,
+                         TlbFill *out);
+/* I/O breakpoints on [port, port + size). */
+void x86_breakpoint_io(X86Env *env, unsigned port, unsigned size);
+
+/* sysreg.c: model-specific registers; false: #GP. */
+bool x86_read_msr(X86Env *env, uint32_t msr, uint64_t *v);
+bool x86_write_msr(X86Env *env, uint32_t msr, uint64_t v);
+
+/* cpuid.c */
+void x86_cpuid(X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
+
+/* timer.c */
+uint64_t x86_tsc(X86Env *env);
+void x86_set_tsc(X86Env *env, uint64_t tsc);
+
+/* smm.c */
+void x86_enter_smm(X86Env *env);
+/* Memory as SMM or not SMM sees it; takes the machine lock. */
+void x86_smm_changed(X86Env *env);
+
+/* reset.c */
+void x86_reset_to_init(X86Env *env);
+void x86_start_sipi(X86Env *env, uint8_t vector);
+
+/* dump.c, gdb.c, snapshot.c */
+void x86_dump(CpuState *cpu, GString *out);
+extern const struct GdbArch x86_gdb;
+void x86_snapshot(Device *dev, struct Snapshot *sn);
+void x86_after_load(Device *dev);
 
 #endif

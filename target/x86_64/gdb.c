@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Registers as gdb knows them: i386:x86-64 with SSE, AVX and segment bases, and control registers in a
+ * feature of our own.  Ids are gdb's register numbers.
+ */
+#include "rhea/osdep.h"
+
+#include "cpu.h"
+#include "rhea/endian.h"
+#include "target/gdb.h"
+
+enum {
+    GDB_RIP = 16,
+    GDB_EFLAGS = 17,
+    GDB_SEG = 18,
+    GDB_ST = 24,
+    GDB_FCTRL = 32,
+    GDB_XMM = 40,
+    GDB_MXCSR = 56,
+    GDB_FS_BASE = 57,
+    GDB_GS_BASE = 58,
+    GDB_YMMH = 59,
+    GDB_SYSTEM = 75, /* k_gs_base, cr0, cr2, cr3, cr4, cr8, efer */
+};
+
+#define REG(n, name_, bits_, type_, group_)                                                        \
+    {                                                                                              \
+        .name = name_, .bits = bits_, .type = type_, .group = group_, .regnum = n, .id = n         \
+    }
+#define G(n, name_, type_) REG(n, name_, 64, type_, "general")
+#define SEG(n, name_)      REG(GDB_SEG + n, name_, 32, "int32", "general")
+#define ST(n, name_)       REG(GDB_ST + n, name_, 80, "i387_ext", "float")
+#define FCTL(n, name_)     REG(GDB_FCTRL + n, name_, 32, "int", "float")
+#define XMM(n, name_)      REG(GDB_XMM + n, name_, 128, "uint128", "vector")
+#define YMMH(n, name_)     REG(GDB_YMMH + n, name_, 128, "uint128", "vector")
+#define SYS(n, name_)      REG(GDB_SYSTEM + n, name_, 64, "int64", "system")
+
+static const GdbReg core_regs[] = {
+    G(0, "rax", "int64"),
+    G(1, "rbx", "int64"),
+    G(2, "rcx", "int64"),
+    G(3, "rdx", "int64"),
+    G(4, "rsi", "int64"),
+    G(5, "rdi", "int64"),
+    G(6, "rbp", "data_ptr"),
+    G(7, "rsp", "data_ptr"),
+    G(8, "r8", "int64"),
+    G(9, "r9", "int64"),
+    G(10, "r10", "int64"),
+    G(11, "r11", "int64"),
+    G(12, "r12", "int64"),
+    G(13, "r13", "int64"),
+    G(14, "r14", "int64"),
+    G(15, "r15", "int64"),
+    G(GDB_RIP, "rip", "code_ptr"),
+    REG(GDB_EFLAGS, "eflags", 32, "int32", "general"),
+    SEG(0, "cs"),
+    SEG(1, "ss"),
+    SEG(2, "ds"),
+    SEG(3, "es"),
+    SEG(4, "fs"),
+    SEG(5, "gs"),
+    ST(0, "st0"),
+    ST(1, "st1"),
+    ST(2, "st2"),
+    ST(3, "st3"),
+    ST(4, "st4"),
+    ST(5, "st5"),
+    ST(6, "st6"),
+    ST(7, "st7"),
+    FCTL(0, "fctrl"),
+    FCTL(1, "fstat"),
+    FCTL(2, "ftag"),
+    FCTL(3, "fiseg"),
+    FCTL(4, "fioff"),
+    FCTL(5, "foseg"),
+    FCTL(6, "fooff"),
+    FCTL(7, "fop"),
+};
+
+static const GdbReg sse_regs[] = {
+    XMM(0, "xmm0"),
+    XMM(1, "xmm1"),
+    XMM(2, "xmm2"),
+    XMM(3, "xmm3"),
+    XMM(4, "xmm4"),
+    XMM(5, "xmm5"),
+    XMM(6, "xmm6"),
+    XMM(7, "xmm7"),
+    XMM(8, "xmm8"),
+    XMM(9, "xmm9"),
+    XMM(10, "xmm10"),
+    XMM(11, "xmm11"),
+    XMM(12, "xmm12"),
+    XMM(13, "xmm13"),
+    XMM(14, "xmm14"),
+    XMM(15, "xmm15"),
+    REG(GDB_MXCSR, "mxcsr", 32, "int", "vector"),
+};
+
+static const GdbReg base_regs[] = {
+    REG(GDB_FS_BASE, "fs_base", 64, "long", "general"),
+    REG(GDB_GS_BASE, "gs_base", 64, "long", "general"),
+};
+
+static const GdbReg avx_regs[] = {
+    YMMH(0, "ymm0h"),   YMMH(1, "ymm1h"),   YMMH(2, "ymm2h"),   YMMH(3, "ymm3h"),
+    YMMH(4, "ymm4h"),   YMMH(5, "ymm5h"),   YMMH(6, "ymm6h"),   YMMH(7, "ymm7h"),
+    YMMH(8, "ymm8h"),   YMMH(9, "ymm9h"),   YMMH(10, "ymm10h"), YMMH(11, "ymm11h"),
+    YMMH(12, "ymm12h"), YMMH(13, "ymm13h"), YMMH(14, "ymm14h"), YMMH(15, "ymm15h"),
+};
+
+static const GdbReg system_regs[] = {
+    SYS(0, "k_gs_base"), SYS(1, "cr0"), SYS(2, "cr2"), SYS(3, "cr3"), SYS(4, "cr4"), SYS(5, "efer"),
+};
+
+static const GdbFeature features[] = {
+    {"org.gnu.gdb.i386.core", core_regs, ARRAY_SIZE(core_regs)},
+    {"org.gnu.gdb.i386.sse", sse_regs, ARRAY_SIZE(sse_regs)},
+    {"org.gnu.gdb.i386.segments", base_regs, ARRAY_SIZE(base_regs)},
+    {"org.gnu.gdb.i386.avx", avx_regs, ARRAY_SIZE(avx_regs)},
+    {"org.rhea.x86.system", system_regs, ARRAY_SIZE(system_regs)},
+    {NULL, NULL, 0},
+};
+
+/* gdb's order: rax rbx rcx rdx rsi rdi rbp rsp, and cs ss ds es fs gs. */
+static const uint8_t gpr_order[16] = {X86_RAX, X86_RBX, X86_RCX, X86_RDX, X86_RSI, X86_RDI,
+                                      X86_RBP, X86_RSP, 8,       9,       10,      11,
+                                      12,      13,      14,      15};
+static const uint8_t seg_order[6] = {X86_CS, X86_SS, X86_DS, X86_ES, X86_FS, X86_GS};
+
+static uint64_t *system_field(X86Env *env, unsigned n)
+{
+    uint64_t *fields[] = {
+        &env->seg_base_gs_kernel, &env->cr0, &env->cr2, &env->cr3, &env->cr4, &env->efer};
+
+    return fields[n];
+}
+
+/* --- Reading --- */
+
+static unsigned put32(uint8_t *buf, uint32_t v)
+{
+    st32_le(buf, v);
+    return 4;
+}
+
+static unsigned put64(uint8_t *buf, uint64_t v)
+{
+    st64_le(buf, v);
+    return 8;
+}
+
+/* The tag word with two bits a register; empty or valid is all that is known here. */
+static uint32_t full_tags(const X86Env *env)
+{
+    uint32_t tags = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        tags |= env->fpu_tags >> i & 1 ? 0 : 3u << 2 * i;
+    }
+    return tags;
+}
+
+static unsigned read_fpu(const X86Env *env, uint32_t id, uint8_t *buf)
+{
+    if (id < GDB_FCTRL) {
+        const X86Fp80 *st = &env->st[((env->fpu_sw >> 11) + (id - GDB_ST)) & 7];
+
+        put64(buf, st->sig);
+        st16_le(buf + 8, st->se);
+        return 10;
+    }
+    switch (id - GDB_FCTRL) {
+    case 0: return put32(buf, env->fpu_cw);
+    case 1: return put32(buf, env->fpu_sw);
+    case 2: return put32(buf, full_tags(env));
+    case 3: return put32(buf, env->fpu_cs);
+    case 4: return put32(buf, env->fpu_ip);
+    case 5: return put32(buf, env->fpu_ds);
+    case 6: return put32(buf, env->fpu_dp);
+    default: return put32(buf, env->fpu_op);
+    }
+}
+
+static unsigned read_vector(uint8_t *buf, const X86Xmm *v)
+{
+    put64(buf, v->q[0]);
+    put64(buf + 8, v->q[1]);
+    return 16;
+}
+
+static unsigned x86_gdb_read(CpuState *cpu, uint32_t id, uint8_t *buf)
+{
+    X86Env *env = x86_env(cpu);
+
+    if (id < GDB_RIP) {
+        return put64(buf, env->regs[gpr_order[id]]);
+    }
+    if (id == GDB_RIP) {
+        return put64(buf, env->tcg.pc);
+    }
+    if (id == GDB_EFLAGS) {
+        return put32(buf, x86_eflags(env));
+    }
+    if (id < GDB_ST) {
+        return put32(buf, env->seg[seg_order[id - GDB_SEG]].sel);
+    }
+    if (id < GDB_XMM) {
+        return read_fpu(env, id, buf);
+    }
+    if (id < GDB_MXCSR) {
+        return read_vector(buf, &env->xmm[id - GDB_XMM]);
+    }
+    if (id == GDB_MXCSR) {
+        return put32(buf, env->mxcsr);
+    }
+    if (id < GDB_YMMH) {
+        return put64(buf, env->seg[id == GDB_FS_BASE ? X86_FS : X86_GS].base);
+    }
+    if (id < GDB_SYSTEM) {
+        return read_vector(buf, &env->ymmh[id - GDB_YMMH]);
+    }
+    return put64(buf, *system_field(env, id - GDB_SYSTEM));
+}
+
+/* --- Writing --- */
+
+/* In real and virtual-8086 mode a selector brings its base; otherwise descriptors are the guest's. */
+static bool write_seg(X86Env *env, unsigned n, uint32_t sel)
+{
+    if (x86_protected(env)) {
+        return env->seg[n].sel == sel;
+    }
+    env->seg[n].sel = sel;
+    env->seg[n].base = (sel & 0xffff) << 4;
+    return true;
+}
+
+static bool write_fpu(X86Env *env, uint32_t id, const uint8_t *buf)
+{
+    if (id < GDB_FCTRL) {
+        X86Fp80 *st = &env->st[((env->fpu_sw >> 11) + (id - GDB_ST)) & 7];
+
+        st->sig = ld64_le(buf);
+        st->se = ld16_le(buf + 8);
+        return true;
+    }
+    switch (id - GDB_FCTRL) {
+    case 0: env->fpu_cw = ld32_le(buf); return true;
+    case 1: env->fpu_sw = ld32_le(buf); return true;
+    default: return false;
+    }
+}
+
+static bool write_system(X86Env *env, unsigned n, uint64_t v)
+{
+    switch (n) {
+    case 0: env->seg_base_gs_kernel = v; return true;
+    case 1: return x86_write_cr0(env, v);
+    case 2: env->cr2 = v; return true;
+    case 3: return x86_write_cr3(env, v);
+    case 4: return x86_write_cr4(env, v);
+    default: return x86_write_efer(env, v);
+    }
+}
+
+static void write_vector(X86Xmm *v, const uint8_t *buf)
+{
+    v->q[0] = ld64_le(buf);
+    v->q[1] = ld64_le(buf + 8);
+}
+
+static bool x86_gdb_write(CpuState *cpu, uint32_t id, const uint8_t *buf)
+{
+    const uint32_t user_flags = X86_ARITH_FLAGS | X86_TF | X86_IF | X86_DF | X86_IOPL | X86_NT |
+                                X86_RF | X86_AC | X86_VIF | X86_VIP | X86_ID;
+    X86Env *env = x86_env(cpu);
+
+    if (id < GDB_RIP) {
+        env->regs[gpr_order[id]] = ld64_le(buf);
+    } else if (id == GDB_RIP) {
+        env->tcg.pc = ld64_le(buf);
+    } else if (id == GDB_EFLAGS) {
+        x86_set_eflags(env, (x86_eflags(env) & ~user_flags) | (ld32_le(buf) & user_flags));
+        cpu_context_changed(cpu);
+    } else if (id < GDB_ST) {
+        bool ok = write_seg(env, seg_order[id - GDB_SEG], ld32_le(buf));
+
+        cpu_context_changed(cpu);
+        return ok;
+    } else if (id < GDB_XMM) {
+        return write_fpu(env, id, buf);
+    } else if (id < GDB_MXCSR) {
+        write_vector(&env->xmm[id - GDB_XMM], buf);
+    } else if (id == GDB_MXCSR) {
+        return ld32_le(buf) == env->mxcsr;
+    } else if (id < GDB_YMMH) {
+        env->seg[id == GDB_FS_BASE ? X86_FS : X86_GS].base = ld64_le(buf);
+    } else if (id < GDB_SYSTEM) {
+        write_vector(&env->ymmh[id - GDB_YMMH], buf);
+    } else {
+        return write_system(env, id - GDB_SYSTEM, ld64_le(buf));
+    }
+    return true;
+}
+
+const GdbArch x86_gdb = {
+    .arch = "i386:x86-64",
+    .features = features,
+    .read = x86_gdb_read,
+    .write = x86_gdb_write,
+};

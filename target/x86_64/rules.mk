@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# Objects of the x86_64 CPU model.
+
+obj-x86_64 += target/x86_64/cpu.o
+obj-x86_64 += target/x86_64/cpuid.o
+obj-x86_64 += target/x86_64/dump.o
+obj-x86_64 += target/x86_64/excp.o
+obj-x86_64 += target/x86_64/features.o
+obj-x86_64 += target/x86_64/gdb.o
+obj-x86_64 += target/x86_64/mmu.o
+obj-x86_64 += target/x86_64/mode.o
+obj-x86_64 += target/x86_64/reset.o
+obj-x86_64 += target/x86_64/smm.o
+obj-x86_64 += target/x86_64/snapshot.o
+obj-x86_64 += target/x86_64/sysreg.o
+obj-x86_64 += target/x86_64/timer.o
+obj-x86_64 += target/x86_64/helper/debug.o
+obj-x86_64 += target/x86_64/helper/far.o
+obj-x86_64 += target/x86_64/helper/seg.o
+obj-x86_64 += target/x86_64/helper/syscall.o
+obj-x86_64 += target/x86_64/helper/system.o
+obj-x86_64 += target/x86_64/helper/table.o
+obj-x86_64 += target/x86_64/helper/task.o
+
+include $(SRC)/target/x86_64/translate/rules.mk
