@@ -630,13 +630,28 @@ void *cpu_host_ptr(CpuState *cpu, GuestVA va, uint64_t len, MemAccess access, un
 
 /* --- For translated code and the interpreter --- */
 
+static uint64_t access_addend(TcgEnv *env, uint64_t va, uint32_t info)
+{
+    EngineCpu *ec = engine_env_cpu(env);
+    unsigned size = 1u << (info & IR_MEM_SIZE);
+    uint64_t addend;
+
+    if ((info & IR_MEM_ALIGN && va & (size - 1)) || size > access_room(va)) {
+        return 0;
+    }
+    addend = tlb_addend(ec, va, info & RT_WRITE ? ACCESS_WRITE : ACCESS_READ,
+                        info >> 8 & (TCG_MMU_MODES - 1));
+    ec->stats.tlb_slow += addend != 0; /* others are counted where they go */
+    return addend;
+}
+
 void *const *access_runtime(void)
 {
     static void *const functions[RT_NFN] = {
         [RT_LOAD] = (void *)access_load,     [RT_STORE] = (void *)access_store,
         [RT_ATOMIC] = (void *)access_rmw,    [RT_CAS] = (void *)access_cas,
         [RT_LOAD128] = (void *)rt_load128,   [RT_STORE128] = (void *)rt_store128,
-        [RT_LOOKUP] = (void *)engine_lookup,
+        [RT_ADDEND] = (void *)access_addend, [RT_LOOKUP] = (void *)engine_lookup,
     };
 
     return functions;

@@ -245,9 +245,10 @@ struct EngineCpu {
     unsigned l2_victim;
     LargeRange large[LARGE_RANGES]; /* where pages larger than 4 KiB are cached */
     unsigned nlarge;
-    bool tlb_stale;      /* atomic: the memory map changed */
-    bool wrote_directly; /* atomic: cpu_host_ptr() was given out for writing in this turn */
-    TlbEntry *l2;        /* L2_SETS * L2_WAYS */
+    bool tlb_stale; /* atomic: the memory map changed */
+    /* Atomic: in this turn cpu_host_ptr() was given out for writing, or a write entry gave way. */
+    bool wrote_directly;
+    TlbEntry *l2; /* L2_SETS * L2_WAYS */
 
     /* The loop (exec-loop.c). */
     CodeLeave left;       /* how translated code was last left, for linking */
@@ -367,8 +368,10 @@ TlbEntry *tlb_get(EngineCpu *ec, GuestVA va, unsigned size, MemAccess access, un
 void tlb_own(EngineCpu *ec, unsigned mmu);
 /* Plain RAM whose writes nobody wants to hear of. */
 bool tlb_write_inline(const TlbEntry *te);
-/* Enters a page into the inline tables for @access, if it may be there. */
-void tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, const TlbEntry *te);
+/* Enters a page into the inline tables for @access; false: it may not be there. */
+bool tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, const TlbEntry *te);
+/* What RT_ADDEND says for an access in one page. */
+uint64_t tlb_addend(EngineCpu *ec, GuestVA va, MemAccess access, unsigned mmu);
 void tlb_switch(EngineCpu *ec); /* after a change of space or key */
 void tlb_flush_all(EngineCpu *ec);
 /* A page of @size bytes around @va is cached in pieces: flushes of one piece must flush them all. */

@@ -76,7 +76,7 @@ bool tlb_write_inline(const TlbEntry *te)
            !tlb_page_has_code(te);
 }
 
-void tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, const TlbEntry *te)
+bool tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, const TlbEntry *te)
 {
     bool write = access == ACCESS_WRITE;
     unsigned slot = (va >> TCG_PAGE_BITS & (L1_SIZE - 1)) | (write ? L1_WRITE : 0);
@@ -85,7 +85,10 @@ void tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, 
 
     if (!te->host || te->watched || te == &ec->once || ec->engine->eops->alone ||
         (write && !tlb_write_inline(te))) {
-        return;
+        return false;
+    }
+    if (write && l1->tag != ~0ULL && l1->tag != page) { /* the running block may have its addend */
+        __atomic_store_n(&ec->wrote_directly, true, __ATOMIC_SEQ_CST);
     }
     if (!te->global) {
         if (ec->l1_logged[mmu] < ARRAY_SIZE(ec->l1_log[mmu])) {
@@ -97,12 +100,14 @@ void tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, 
     __atomic_store_n(&l1->tag, page, __ATOMIC_SEQ_CST);
     if (write && tlb_page_has_code(te)) { /* protected just now: see tlb_protect() */
         l1_clear(l1);
+        return false;
     }
+    return true;
 }
 
 bool tlb_protect(EngineCpu *ec, const uint8_t *host_page)
 {
-    bool found = __atomic_load_n(&ec->wrote_directly, __ATOMIC_SEQ_CST);
+    bool found = false;
 
     for (unsigned mmu = 0; mmu < TCG_MMU_MODES; mmu++) {
         if (!__atomic_load_n(&ec->l1_used[mmu], __ATOMIC_RELAXED)) {
@@ -118,7 +123,7 @@ bool tlb_protect(EngineCpu *ec, const uint8_t *host_page)
             }
         }
     }
-    return found;
+    return found || __atomic_load_n(&ec->wrote_directly, __ATOMIC_SEQ_CST);
 }
 
 /* --- Space numbers --- */
@@ -181,6 +186,19 @@ static TlbEntry *tlb_victim(EngineCpu *ec, GuestVA va)
 static uint8_t tlb_access_prot(MemAccess access)
 {
     return access == ACCESS_READ ? PROT_R : access == ACCESS_WRITE ? PROT_W : PROT_X;
+}
+
+uint64_t tlb_addend(EngineCpu *ec, GuestVA va, MemAccess access, unsigned mmu)
+{
+    TlbEntry *te;
+
+    tlb_own(ec, mmu);
+    te = tlb_find(ec, va, mmu);
+    if (!te || !(te->prot & tlb_access_prot(access)) || !tlb_fill_inline(ec, va, mmu, access, te)) {
+        return 0;
+    }
+    ec->stats.tlb_l2_hits++;
+    return (uintptr_t)te->host - te->tag + mmu;
 }
 
 static TlbEntry *tlb_walk(EngineCpu *ec, TlbEntry *te, GuestVA va, unsigned size, MemAccess access,

@@ -50,9 +50,15 @@ typedef enum RuntimeFn {
     RT_STORE128, /* ... and from it */
     RT_ATOMIC,   /* uint64_t (env, va, value, info | IrAtomic << 16) */
     RT_CAS,      /* uint64_t (env, va, expect, desired, info) */
+    /* uint64_t (env, va, info; RT_WRITE: for a store): the host's address less va, when the TLB knows the
+     * page as RAM that may be accessed without a word; else 0.  Raises nothing and does no floating
+     * point; env->host_ra is set.  NULL in the table: always 0. */
+    RT_ADDEND,
     RT_LOOKUP, /* const void *(env, pc): entry of the block at pc in the present context, or NULL: go back to the loop (env->pc is set) */
     RT_NFN
 } RuntimeFn;
+
+enum { RT_WRITE = 1 << 10 };
 
 /* What came out of running code: why, and through which exit. */
 typedef struct CodeLeave {

@@ -164,6 +164,133 @@ static void emit_state_thunk(const Backend *be, Asm *a, int rt, unsigned nargs, 
     emit8(a, 0xc3);
 }
 
+/* --- Accesses that miss the inline TLB --- */
+
+enum {
+    /* Above rsp: padding, the return address, and what the stub has pushed. */
+    ACCESS_RA = 8,
+    ACCESS_INFO = 16,
+    ACCESS_VA = 24, /* becomes the addend */
+    ACCESS_FRAME = 32,
+};
+
+/* Temporaries to the frame or from it. */
+static void emit_temps(Asm *a, bool store)
+{
+    Mem m = mem_at(RSP, ACCESS_FRAME + FRAME_TEMPS);
+
+    for (unsigned reg = 0; reg < NTEMP_XMM; reg++, m.disp += 16) {
+        emit_vex_rm(a, store ? OP_MOVUPS_STORE : OP_MOVUPS_LOAD, reg, 0, m);
+    }
+    for (unsigned reg = 0; reg < 16; reg++) {
+        if (!(TEMP_GPRS >> reg & 1)) {
+            continue;
+        }
+        if (store) {
+            emit_store(a, X_W, m, reg);
+        } else {
+            emit_load(a, X_W, reg, m);
+        }
+        m.disp += 8;
+    }
+}
+
+static void emit_access_call(Asm *a, unsigned function)
+{
+    emit_load(a, X_W, RSI, mem_at(RSP, ACCESS_VA));
+    emit_load(a, 0, RDX, mem_at(RSP, ACCESS_INFO));
+    emit_lea(a, X_W, RCX, mem_at(RSP, ACCESS_FRAME + FRAME_ACCESS));
+    emit_lea(a, X_W, RDI, mem_at(RBP, -ENV_BIAS));
+    emit_load(a, X_W, RAX, env_mem(offsetof(TcgEnv, runtime)));
+    emit_rm(a, OP_GRP5, 2, mem_at(RAX, 8 * (int)function), 0);
+}
+
+/*
+ * The inline TLB may have the page all the same: of a misaligned access, of one whose group has no common
+ * page.  The branches taken when it does not, or when a look at the address alone does not tell.
+ */
+static void emit_access_probe(Asm *a, uint32_t miss[3])
+{
+    enum { ENTRY_BITS = 4, LONGEST = 16, SAVED = 16, KIND_BITS = 7 << 8 };
+    Mem va = mem_at(RSP, SAVED + ACCESS_VA - 8), info = mem_at(RSP, SAVED + ACCESS_INFO - 8);
+    Mem group =
+        mem_at(RSP, SAVED + ACCESS_FRAME - 8 + FRAME_ACCESS + (int)offsetof(AccessFrame, addend));
+    int32_t tlb = (int32_t)offsetof(TcgTables, tlb_read) - (int32_t)sizeof(TcgTables) - ENV_BIAS;
+
+    G_STATIC_ASSERT(sizeof(TcgTlbEntry) == 1 << ENTRY_BITS && TCG_MMU_MODES == 4 &&
+                    RT_WRITE == TCG_MMU_MODES << 8 &&
+                    offsetof(TcgTables, tlb_write) ==
+                        offsetof(TcgTables, tlb_read) +
+                            TCG_MMU_MODES * sizeof(TcgTlbEntry) * (1 << TCG_TLB_BITS));
+    emit_push(a, RAX);
+    emit_push(a, RCX);
+    emit_rm(a, OP_MOV_IMM | X_W, 0, group, 4);
+    emit32(a, 0);
+    emit_load(a, 0, RAX, info);
+    emit_rr(a, 0xf7, GRP3_TEST, RAX);
+    emit32(a, IR_MEM_ALIGN);
+    miss[0] = emit_jcc(a, CC_NE);
+    emit_alu_ri(a, ALU_AND, 0, RAX, KIND_BITS);
+    emit_shift_ri(a, SHIFT_SHL, 0, RAX, TCG_TLB_BITS + ENTRY_BITS - 8);
+    emit_load(a, 0, RCX, va);
+    emit_shift_ri(a, SHIFT_SHR, 0, RCX, TCG_PAGE_BITS - ENTRY_BITS);
+    emit_alu_ri(a, ALU_AND, 0, RCX, ((1 << TCG_TLB_BITS) - 1) << ENTRY_BITS);
+    emit_alu_rr(a, ALU_ADD, 0, RCX, RAX);
+    emit_load(a, 0, RAX, va);
+    emit_alu_ri(a, ALU_AND, 0, RAX, (int32_t)~TCG_PAGE_MASK);
+    emit_alu_ri(a, ALU_CMP, 0, RAX, TCG_PAGE_SIZE - LONGEST);
+    miss[1] = emit_jcc(a, CC_A);
+    emit_load(a, X_W, RAX, va);
+    emit_alu_ri(a, ALU_AND, X_W, RAX, (int32_t)TCG_PAGE_MASK);
+    emit_alu_rm(a, ALU_CMP, X_W, RAX, (Mem){RBP, RCX, tlb + (int32_t)offsetof(TcgTlbEntry, tag)});
+    miss[2] = emit_jcc(a, CC_NE);
+    emit_load(a, X_W, RAX, (Mem){RBP, RCX, tlb + (int32_t)offsetof(TcgTlbEntry, addend)});
+    emit_store(a, X_W, va, RAX);
+    emit_pop(a, RCX);
+    emit_pop(a, RAX);
+}
+
+static void emit_access_return(Asm *a)
+{
+    emit8(a, 0xc2); /* ret 8 */
+    emit8(a, 8);
+    emit8(a, 0);
+}
+
+/*
+ * The stub has pushed the address and the kind of the access; the addend comes back in the former's
+ * place, the latter is popped.  All registers are kept.  C that does no floating point is tried first.
+ */
+static void emit_access_thunk(const Backend *be, Asm *a)
+{
+    uint32_t known, miss[3];
+
+    emit_access_probe(a, miss);
+    emit_access_return(a);
+    for (unsigned k = 0; k < ARRAY_SIZE(miss); k++) {
+        patch_rel32(a, miss[k], asm_pos(a));
+    }
+    emit_pop(a, RCX);
+    emit_pop(a, RAX);
+    emit_alu_ri(a, ALU_SUB, X_W, RSP, 8);
+    emit_temps(a, true);
+    emit_pinned(be, a, true, PINNED_ALL);
+    emit_load(a, X_W, RDX, mem_at(RSP, ACCESS_RA));
+    emit_store(a, X_W, env_mem(offsetof(TcgEnv, host_ra)), RDX);
+    emit_access_call(a, C_ACCESS);
+    emit_rr(a, OP_TEST | X_W, RAX, RAX);
+    known = emit_jcc(a, CC_NE);
+    emit_fp_out(a, mem_at(RSP, ACCESS_FRAME + FRAME_MXCSR));
+    emit_access_call(a, C_ACCESS_SLOW);
+    emit_fp_in(a);
+    patch_rel32(a, known, asm_pos(a));
+    emit_store(a, X_W, mem_at(RSP, ACCESS_VA), RAX);
+    emit_temps(a, false);
+    emit_pinned(be, a, false, PINNED_CALLER_SAVED);
+    emit_alu_ri(a, ALU_ADD, X_W, RSP, 8);
+    emit_access_return(a);
+}
+
 static void emit_pure_thunk(const Backend *be, Asm *a, bool fp)
 {
     emit_pinned(be, a, true, PINNED_CALLER_SAVED);
@@ -182,22 +309,6 @@ static void emit_pure_thunk(const Backend *be, Asm *a, bool fp)
 /* --- Entering and leaving --- */
 
 static const uint8_t saved_regs[6] = {RBP, RBX, R12, R13, R14, R15};
-
-static void emit_push(Asm *a, unsigned reg)
-{
-    if (reg >= R8) {
-        emit8(a, 0x41);
-    }
-    emit8(a, (uint8_t)(0x50 | (reg & 7)));
-}
-
-static void emit_pop(Asm *a, unsigned reg)
-{
-    if (reg >= R8) {
-        emit8(a, 0x41);
-    }
-    emit8(a, (uint8_t)(0x58 | (reg & 7)));
-}
 
 /* CodeLeave enter(TcgEnv *env, const void *entry) */
 static void emit_enter(const Backend *be, Asm *a)
@@ -313,14 +424,8 @@ void abi_emit(Backend *be, Asm *a)
     emit_nops(a, -asm_pos(a) & 15);
     be->enter_off = asm_pos(a);
     emit_enter(be, a);
-    off[THUNK_LOAD] = asm_pos(a);
-    emit_state_thunk(be, a, RT_LOAD, 2, PINNED_CALLER_SAVED);
-    off[THUNK_STORE] = asm_pos(a);
-    emit_state_thunk(be, a, RT_STORE, 3, PINNED_CALLER_SAVED);
-    off[THUNK_LOAD128] = asm_pos(a);
-    emit_state_thunk(be, a, RT_LOAD128, 3, PINNED_CALLER_SAVED);
-    off[THUNK_STORE128] = asm_pos(a);
-    emit_state_thunk(be, a, RT_STORE128, 3, PINNED_CALLER_SAVED);
+    off[THUNK_ACCESS] = asm_pos(a);
+    emit_access_thunk(be, a);
     off[THUNK_ATOMIC] = asm_pos(a);
     emit_state_thunk(be, a, RT_ATOMIC, 3, PINNED_CALLER_SAVED);
     off[THUNK_CAS] = asm_pos(a);

@@ -152,11 +152,12 @@ void cg_alloc_init(Cg *c)
 {
     unsigned nglobals = c->ir->target->nglobals;
 
-    c->v = g_new(Val, c->ir->n + c->ir->n / 2 + 1); /* a group has two accesses or more */
+    /* A group has two accesses or more. */
+    c->v = cg_array(c, c->ir->n + c->ir->n / 2 + 1, sizeof(Val));
     c->extra_use = IR_NONE;
-    c->in_global = g_new(IrVal, nglobals);
-    c->free_slots = g_new(int16_t, 2 * c->ir->n + c->ir->n / 2 + 1);
-    c->free_pairs = g_new(int16_t, c->ir->n + 1);
+    c->in_global = cg_array(c, nglobals, sizeof(IrVal));
+    c->free_slots = cg_array(c, 2 * c->ir->n + c->ir->n / 2 + 1, sizeof(int16_t));
+    c->free_pairs = cg_array(c, c->ir->n + 1, sizeof(int16_t));
     for (unsigned g = 0; g < nglobals; g++) {
         c->in_global[g] = IR_NONE;
     }
@@ -169,14 +170,6 @@ void cg_alloc_init(Cg *c)
     c->free_temps[CLASS_XMM] = TEMP_XMMS;
     find_roots(c);
     find_hints(c);
-}
-
-void cg_alloc_fini(Cg *c)
-{
-    g_free(c->v);
-    g_free(c->in_global);
-    g_free(c->free_slots);
-    g_free(c->free_pairs);
 }
 
 /* --- Places --- */
@@ -719,17 +712,16 @@ void cg_end_insn(Cg *c)
     c->locked[CLASS_GPR] = c->locked[CLASS_XMM] = 0;
 }
 
-unsigned cg_live_temps(Cg *c, SavedReg *saved, IrVal except)
+void cg_keep_temps(Cg *c, Stub *stub)
 {
-    unsigned n = 0;
-
+    stub->saved = cg_array(c, 4 + NTEMP_XMM, sizeof(SavedReg));
     for (unsigned cls = 0; cls < NCLASSES; cls++) {
         for (unsigned reg = 0; reg < 16; reg++) {
             IrVal o = c->owner[cls][reg];
             Val *r;
             bool in_env;
 
-            if (o == IR_NONE || o == c->i || o == except || !is_live_after(c, &c->v[o])) {
+            if (o == IR_NONE || o == c->i || !is_live_after(c, &c->v[o])) {
                 continue;
             }
             r = &c->v[o];
@@ -738,7 +730,7 @@ unsigned cg_live_temps(Cg *c, SavedReg *saved, IrVal except)
             if (!in_env) {
                 reserve_slot(c, r);
             }
-            saved[n++] =
+            stub->saved[stub->nsaved++] =
                 (SavedReg){.cls = (uint8_t)cls,
                            .reg = (uint8_t)reg,
                            .wide = is_vec(c, r),
@@ -746,7 +738,6 @@ unsigned cg_live_temps(Cg *c, SavedReg *saved, IrVal except)
                            .mem = in_env ? global_mem(c, r->global) : cg_slot_mem(c, r->slot)};
         }
     }
-    return n;
 }
 
 void cg_spill_temps(Cg *c)

@@ -134,9 +134,11 @@ void *const *backend_runtime(Backend *be, void *const *rt_functions)
     if (!be->runtime) {
         be->runtime = g_new0(void *, THUNK_END + nhelpers);
         memcpy(be->runtime, rt_functions, RT_NFN * sizeof(void *));
-        for (unsigned k = RT_NFN; k < THUNK_END; k++) {
+        for (unsigned k = RT_NFN; k < C_ACCESS; k++) {
             be->runtime[k] = (void *)(uintptr_t)(be->rx + be->thunk_off[k]);
         }
+        be->runtime[C_ACCESS] = (void *)access_quick;
+        be->runtime[C_ACCESS_SLOW] = (void *)access_slow;
         for (unsigned k = 0; k < nhelpers; k++) {
             be->runtime[THUNK_END + k] =
                 (void *)(uintptr_t)ir_helper(be->target, IR_OP_HELPER_BASE + k)->fn;
@@ -156,10 +158,43 @@ CodeLeave backend_run(Backend *be, TcgEnv *env, const void *entry)
 
 /* --- One compilation --- */
 
+struct ArenaPiece {
+    struct ArenaPiece *next;
+    _Alignas(16) uint8_t bytes[];
+};
+
+void *cg_array(Cg *c, size_t n, size_t size)
+{
+    Arena *a = c->arena;
+    size_t bytes = align_up(n * size, 16);
+    struct ArenaPiece *piece;
+    void *p;
+
+    if (bytes <= sizeof(a->first) - a->used) {
+        p = a->first + a->used;
+        a->used += bytes;
+        return p;
+    }
+    piece = g_malloc(sizeof(*piece) + bytes);
+    piece->next = a->more;
+    a->more = piece;
+    return piece->bytes;
+}
+
+static void arena_free(Arena *a)
+{
+    struct ArenaPiece *next;
+
+    for (struct ArenaPiece *p = a->more; p; p = next) {
+        next = p->next;
+        g_free(p);
+    }
+}
+
 static void emit_stubs(Cg *c)
 {
-    for (unsigned k = 0; k < c->stubs->len; k++) {
-        const Stub *s = &g_array_index(c->stubs, Stub, k);
+    for (unsigned k = 0; k < c->nstubs; k++) {
+        const Stub *s = &c->stubs[k];
 
         patch_rel32(&c->a, s->from, asm_pos(&c->a));
         if (s->from2) {
@@ -183,30 +218,30 @@ static void compile(Cg *c, CodeBlock *cb)
 
 bool backend_compile(Backend *be, const Ir *ir, uint32_t block_page_off, size_t room, CodeBlock *cb)
 {
-    Cg c = {.be = be, .ir = ir, .block = cb, .page_rel = (int32_t)block_page_off};
-    bool fits;
+    Arena arena;
+    Cg c = {.be = be, .ir = ir, .block = cb, .page_rel = (int32_t)block_page_off, .arena = &arena};
 
+    arena.used = 0;
+    arena.more = NULL;
     asm_init(&c.a, cb->rw, room);
-    c.stubs = g_array_new(FALSE, FALSE, sizeof(Stub));
-    c.points = g_array_new(FALSE, FALSE, sizeof(CodePoint));
-    c.exits = g_array_new(FALSE, FALSE, sizeof(CodeExit));
-    c.exit_jumps = cg_new_exit_jumps();
+    c.stubs =
+        cg_array(&c, 2 * ir->n + 4, sizeof(Stub)); /* of an op, two at most; of a jump, three */
+    c.points = cg_array(&c, ir->n + 1, sizeof(CodePoint));
+    cg_flow_init(&c);
     cg_alloc_init(&c);
     cg_find_groups(&c);
     compile(&c, cb);
-    cg_alloc_fini(&c);
-    g_free(c.groups);
-    g_free(c.group_of);
-    g_array_free(c.stubs, TRUE);
-    g_array_free(c.exit_jumps, TRUE);
-
-    fits = !c.a.overflow;
     cb->size = asm_pos(&c.a);
-    cb->npoints = c.points->len;
-    cb->nexits = c.exits->len;
-    cb->points = (CodePoint *)(void *)g_array_free(c.points, !fits);
-    cb->exits = (CodeExit *)(void *)g_array_free(c.exits, !fits);
-    return fits;
+    cb->npoints = c.npoints;
+    cb->nexits = c.nexits;
+    cb->points = NULL;
+    cb->exits = NULL;
+    if (!c.a.overflow) {
+        cb->points = g_memdup2(c.points, c.npoints * sizeof(CodePoint));
+        cb->exits = g_memdup2(c.exits, c.nexits * sizeof(CodeExit));
+    }
+    arena_free(&arena);
+    return !c.a.overflow;
 }
 
 void backend_print(const Backend *be, const CodeBlock *cb, FILE *out)

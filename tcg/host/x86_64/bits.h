@@ -215,6 +215,9 @@ void emit_alu_ri(Asm *a, unsigned alu, uint32_t w, unsigned dst, int32_t imm);
 void emit_alu_mi(Asm *a, unsigned alu, uint32_t w, Mem m, int32_t imm);
 void emit_shift_ri(Asm *a, unsigned shift, uint32_t w, unsigned dst, unsigned count);
 void emit_lea(Asm *a, uint32_t w, unsigned dst, Mem m);
+void emit_push(Asm *a, unsigned reg);
+void emit_push_imm(Asm *a, int32_t imm);
+void emit_pop(Asm *a, unsigned reg);
 
 /* Jumps return the position of their 32-bit displacement, for patch_rel32(). */
 uint32_t emit_jmp(Asm *a);

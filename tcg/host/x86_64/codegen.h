@@ -28,10 +28,12 @@ enum {
     /* The frame, from rsp. */
     FRAME_ARG0 = 0,
     FRAME_MXCSR = 40,
-    FRAME_SLOT0 = 48,
+    FRAME_ACCESS = 48, /* an AccessFrame */
+    FRAME_SLOT0 = FRAME_ACCESS + 32,
     FRAME_VEC0 = FRAME_SLOT0 + 16 * IR_MAX_INSNS, /* vectors to C: four arguments ... */
     FRAME_VEC_RESULT = FRAME_VEC0 + 4 * 16,       /* ... and the result */
-    FRAME_SIZE = FRAME_VEC_RESULT + 16 + 8,       /* makes rsp a multiple of 16 */
+    FRAME_TEMPS = FRAME_VEC_RESULT + 16,          /* temporaries during an access: XMM, then GPR */
+    FRAME_SIZE = FRAME_TEMPS + 16 * NTEMP_XMM + 4 * 8 + 8, /* makes rsp a multiple of 16 */
 
     TEMP_GPRS = 1 << RAX | 1 << RCX | 1 << RDX | 1 << RSI,
     TEMP_XMMS = (1 << NTEMP_XMM) - 1,
@@ -39,20 +41,32 @@ enum {
 
 /* Entries that the backend adds to the runtime table, behind the caller's RT_NFN. */
 typedef enum Thunk {
-    THUNK_LOAD = RT_NFN, /* args in the frame; result in rax */
-    THUNK_STORE,
-    THUNK_EXIT,   /* rax: pc, rsi: block or 0, dword [rsp]: exit */
-    THUNK_CROSS,  /* the same, after a look into the jump cache */
-    THUNK_LOOKUP, /* rax: pc */
-    THUNK_STATE,  /* rax: C function */
+    THUNK_ACCESS = RT_NFN, /* see access.c */
+    THUNK_EXIT,            /* rax: pc, rsi: block or 0, dword [rsp]: exit */
+    THUNK_CROSS,           /* the same, after a look into the jump cache */
+    THUNK_LOOKUP,          /* rax: pc */
+    THUNK_STATE,           /* rax: C function */
     THUNK_PURE,
     THUNK_PURE_FP,
-    THUNK_ATOMIC,
+    THUNK_ATOMIC, /* args in the frame; result in rax */
     THUNK_CAS,
-    THUNK_LOAD128,
-    THUNK_STORE128,
+    C_ACCESS, /* two C functions, for THUNK_ACCESS */
+    C_ACCESS_SLOW,
     THUNK_END, /* op helpers follow, by number */
 } Thunk;
+
+/* Flags of THUNK_ACCESS beside what the runtime functions are told (IrMem | mmu << 8 | RT_WRITE). */
+enum {
+    ACCESS_GROUP = 1 << 11,      /* the first of a group: asks for the group's addend too ... */
+    ACCESS_GROUP_SIZE = 1 << 12, /* ... whose widest access has this log2 of bytes: 2 bits */
+};
+
+/* What an access that misses the inline TLB shares with C, in the frame. */
+typedef struct AccessFrame {
+    uint8_t buffer[16];   /* stands for memory that is not plain RAM */
+    uint16_t below, span; /* the group's range: from va - below on, of span + 1 bytes */
+    uint64_t addend;      /* out: the group's, or 0 */
+} AccessFrame;
 
 /* What the allocator knows of a value.  Values that share bits (TRUNC) share one root. */
 typedef struct Val {
@@ -117,12 +131,10 @@ typedef struct Stub {
     uint8_t base;     /* address: register and displacement */
     int32_t disp;
     Opnd value;
-    uint8_t args[3]; /* registers of arguments */
-    int16_t group;   /* of an access, or -1; its addend is in args[0] */
-    uint8_t naddends;
-    int16_t addends[OPEN_GROUPS + 1]; /* slots of live addends, void after a call that may map */
+    uint8_t args[3]; /* registers of arguments; of an access, [0] is for the addend */
+    int16_t group;   /* of an access, or -1 */
     uint8_t nsaved;
-    SavedReg saved[4 + NTEMP_XMM];
+    SavedReg *saved; /* of a stub that calls C by itself: cg_keep_temps() */
 } Stub;
 
 struct Backend {
@@ -137,6 +149,13 @@ struct Backend {
     uint32_t thunk_off[THUNK_END];
     void **runtime;
 };
+
+/* Memory of one compilation: the first piece lies on the stack, others are linked. */
+typedef struct Arena {
+    size_t used;
+    struct ArenaPiece *more;
+    _Alignas(16) uint8_t first[24 * 1024];
+} Arena;
 
 typedef struct Cg {
     Backend *be;
@@ -155,18 +174,24 @@ typedef struct Cg {
     Group *groups;
     int16_t *group_of; /* per instruction, -1 for none */
     unsigned ngroups;
-    IrVal extra_use;     /* of the current instruction beside its arguments, or IR_NONE */
-    GArray *stubs;       /* Stub */
-    GArray *points;      /* CodePoint */
-    GArray *exits;       /* CodeExit */
-    GArray *exit_jumps;  /* ExitJump, flow.c */
+    IrVal extra_use; /* of the current instruction beside its arguments, or IR_NONE */
+    Stub *stubs;
+    CodePoint *points;
+    CodeExit *exits;
+    struct ExitJump *exit_jumps; /* flow.c; one for each exit */
+    unsigned nstubs, npoints, nexits;
     uint32_t compare_at; /* position of the last compare, moved when its jump must be */
+    Arena *arena;
 } Cg;
+
+/* --- backend.c --- */
+
+/* @n elements of @size bytes, not cleared, until the compilation ends. */
+void *cg_array(Cg *c, size_t n, size_t size);
 
 /* --- alloc.c --- */
 
 void cg_alloc_init(Cg *c);
-void cg_alloc_fini(Cg *c);
 
 static inline const IrInsn *cg_insn(const Cg *c)
 {
@@ -228,9 +253,9 @@ void cg_put(Cg *c);
 /* After every instruction: what dies here goes. */
 void cg_end_insn(Cg *c);
 
-/* Temporaries that hold values needed after this instruction, its own result and @except aside;
- * reserves slots for them. */
-unsigned cg_live_temps(Cg *c, SavedReg *saved, IrVal except);
+/* The stub keeps the temporaries that hold values needed after this instruction, its own result aside:
+ * see cg_save_temps().  Reserves slots for them. */
+void cg_keep_temps(Cg *c, Stub *stub);
 /* Before a call that keeps globals: no live value in a temporary only. */
 void cg_spill_temps(Cg *c);
 /* Before a call that may write globals: no live value anywhere but in its slot. */
@@ -277,10 +302,17 @@ void cg_exit(Cg *c);
 /* Emits what the exits need behind the block. */
 void cg_flow_tail(Cg *c);
 void cg_point(Cg *c, int32_t page_rel);
-GArray *cg_new_exit_jumps(void);
+void cg_flow_init(Cg *c);
 /* call or jmp through the runtime table; the call clobbers @scratch, the jump rcx. */
 void cg_call_runtime(Cg *c, unsigned index, unsigned scratch);
 void cg_jmp_runtime(Cg *c, unsigned index);
+
+/* --- access.c; both: host address less va --- */
+
+/* 0: not known yet. */
+uint64_t access_quick(TcgEnv *env, uint64_t va, uint32_t info, AccessFrame *f);
+/* Leaves on a fault. */
+uint64_t access_slow(TcgEnv *env, uint64_t va, uint32_t info, AccessFrame *f);
 
 /* --- abi.c --- */
 

@@ -278,6 +278,40 @@ void emit_lea(Asm *a, uint32_t w, unsigned dst, Mem m)
     emit_rm(a, OP_LEA | w, dst, m, 0);
 }
 
+static void emit_push_pop(Asm *a, uint8_t op, unsigned reg)
+{
+    if (asm_room(a)) {
+        a->ninsns++;
+        if (reg >= R8) {
+            *a->p++ = 0x41;
+        }
+        *a->p++ = op | (reg & 7);
+    }
+}
+
+void emit_push(Asm *a, unsigned reg)
+{
+    emit_push_pop(a, 0x50, reg);
+}
+
+void emit_pop(Asm *a, unsigned reg)
+{
+    emit_push_pop(a, 0x58, reg);
+}
+
+void emit_push_imm(Asm *a, int32_t imm)
+{
+    if (asm_room(a)) {
+        a->ninsns++;
+        *a->p++ = fits_i8(imm) ? 0x6a : 0x68;
+        if (fits_i8(imm)) {
+            *a->p++ = (uint8_t)imm;
+        } else {
+            emit32(a, (uint32_t)imm);
+        }
+    }
+}
+
 /* --- Jumps --- */
 
 uint32_t emit_jmp(Asm *a)

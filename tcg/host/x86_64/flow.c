@@ -17,22 +17,27 @@
 #include "codegen.h"
 
 /* What the code behind the block owes to exit number n of Cg.exits. */
-typedef struct ExitJump {
+struct ExitJump {
     uint32_t to_stub;    /* displacement that leads to the stub: unlinked, or guard failed */
     uint32_t to_request; /* displacement taken for exit_request, 0 when there is none */
     uint32_t to_cold;    /* CROSS EXIT_IF: the jcc to the guard, which is out of line; else 0 */
-} ExitJump;
+};
+typedef struct ExitJump ExitJump;
 
-GArray *cg_new_exit_jumps(void)
+void cg_flow_init(Cg *c)
 {
-    return g_array_new(FALSE, FALSE, sizeof(ExitJump));
+    unsigned n = 1; /* exits: all but one are conditional */
+
+    for (unsigned i = 0; i < c->ir->n; i++) {
+        n += c->ir->insns[i].op == IR_EXIT_IF;
+    }
+    c->exits = cg_array(c, n, sizeof(CodeExit));
+    c->exit_jumps = cg_array(c, n, sizeof(ExitJump));
 }
 
 void cg_point(Cg *c, int32_t page_rel)
 {
-    CodePoint point = {asm_pos(&c->a), page_rel};
-
-    g_array_append_val(c->points, point);
+    c->points[c->npoints++] = (CodePoint){asm_pos(&c->a), page_rel};
 }
 
 void cg_call_runtime(Cg *c, unsigned index, unsigned scratch)
@@ -87,15 +92,14 @@ static bool needs_guard(int64_t page_rel)
 
 static CodeExit *add_exit(Cg *c, int64_t page_rel, ExitJump **jump)
 {
-    CodeExit e = {.page_rel = (int32_t)page_rel,
-                  .backward = page_rel <= c->page_rel,
-                  .kind = needs_guard(page_rel) ? CODE_EXIT_CROSS : CODE_EXIT_PAGE};
-    ExitJump j = {0};
+    CodeExit *e = &c->exits[c->nexits];
 
-    g_array_append_val(c->exits, e);
-    g_array_append_val(c->exit_jumps, j);
-    *jump = &g_array_index(c->exit_jumps, ExitJump, c->exit_jumps->len - 1);
-    return &g_array_index(c->exits, CodeExit, c->exits->len - 1);
+    *jump = &c->exit_jumps[c->nexits++];
+    **jump = (ExitJump){0};
+    *e = (CodeExit){.page_rel = (int32_t)page_rel,
+                    .backward = page_rel <= c->page_rel,
+                    .kind = needs_guard(page_rel) ? CODE_EXIT_CROSS : CODE_EXIT_PAGE};
+    return e;
 }
 
 /* The guarded jump of a CROSS exit; its literal's address is filled in by the tail. */
@@ -203,8 +207,8 @@ void cg_exit(Cg *c)
 
 static void emit_exit_stub(Cg *c, unsigned n)
 {
-    CodeExit *e = &g_array_index(c->exits, CodeExit, n);
-    ExitJump *j = &g_array_index(c->exit_jumps, ExitJump, n);
+    CodeExit *e = &c->exits[n];
+    ExitJump *j = &c->exit_jumps[n];
     bool cross = e->kind == CODE_EXIT_CROSS;
 
     if (j->to_cold) {
@@ -231,11 +235,11 @@ static void emit_exit_stub(Cg *c, unsigned n)
 
 void cg_flow_tail(Cg *c)
 {
-    for (unsigned n = 0; n < c->exits->len; n++) {
+    for (unsigned n = 0; n < c->nexits; n++) {
         emit_exit_stub(c, n);
     }
-    for (unsigned n = 0; n < c->exits->len; n++) {
-        CodeExit *e = &g_array_index(c->exits, CodeExit, n);
+    for (unsigned n = 0; n < c->nexits; n++) {
+        CodeExit *e = &c->exits[n];
 
         if (e->kind == CODE_EXIT_CROSS) {
             emit_nops(&c->a, -((uintptr_t)c->block->rx + asm_pos(&c->a)) & 15);

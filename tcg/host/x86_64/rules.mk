@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 obj-$(CONFIG_JIT) += tcg/host/x86_64/abi.o
+obj-$(CONFIG_JIT) += tcg/host/x86_64/access.o
 obj-$(CONFIG_JIT) += tcg/host/x86_64/alloc.o
 obj-$(CONFIG_JIT) += tcg/host/x86_64/backend.o
 obj-$(CONFIG_JIT) += tcg/host/x86_64/emit.o

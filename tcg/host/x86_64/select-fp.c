@@ -274,7 +274,7 @@ static void add_helper_stub(Cg *c, uint32_t from, unsigned src, unsigned dst)
     stub->args[0] = (uint8_t)src;
     stub->dst = (uint8_t)dst;
     stub->cls = c->v[c->i].cls;
-    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, IR_NONE);
+    cg_keep_temps(c, stub);
 }
 
 /* Is the host's conversion the right one?  Else the helper is called in every case. */

@@ -10,9 +10,8 @@
  *
  * Accesses off one base value that lie close together form a group: the first probes the TLB for the
  * whole range, which must lie in one page, and keeps the addend in a register; the others use it as it
- * stands.  A slow path in between may change mappings, so it resets the addends that are live.  Addend
- * 0 means that the range has no common entry (it crosses a page, say): then each access
- * probes for itself, out of line.
+ * stands.  Addend 0 means that the range has no common entry (it crosses a page, say): then each asks
+ * for its own, out of line.  Addends are good until a call of C that may change mappings.
  *
  * No instruction may be emitted by the allocator between the
  * branch to the stub and the place to which the stub returns.
@@ -183,12 +182,12 @@ void cg_find_groups(Cg *c)
     for (unsigned i = 0; i < n; i++) {
         naccesses += can_group(c, &c->ir->insns[i]);
     }
-    c->group_of = g_new(int16_t, n + 1);
+    c->group_of = cg_array(c, n + 1, sizeof(*c->group_of));
     memset(c->group_of, 0xff, n * sizeof(*c->group_of));
     if (naccesses < 2) {
         return;
     }
-    c->groups = g_new(Group, naccesses);
+    c->groups = cg_array(c, naccesses, sizeof(Group));
     for (unsigned i = 0; i < n; i++) {
         const IrInsn *insn = &c->ir->insns[i];
 
@@ -216,35 +215,17 @@ void cg_find_groups(Cg *c)
     c->ngroups = kept;
 }
 
-/* Slots of the addends that are needed after this instruction (its own group's aside, where it is the
- * first); every one has a slot by now.  How many. */
-static unsigned live_addends(const Cg *c, int16_t *slots)
+/* The displacement that is probed: from the first byte down to a multiple of the widest access. */
+static int32_t group_start(const Group *g)
 {
-    unsigned n = 0;
-
-    for (unsigned k = 0; k < c->ngroups; k++) {
-        if (c->groups[k].first < c->i && c->groups[k].last > c->i) {
-            g_assert(n <= OPEN_GROUPS);
-            slots[n++] = c->v[c->ir->n + k].slot;
-        }
-    }
-    return n;
-}
-
-static void reset_addends(Cg *c, const int16_t *slots, unsigned n)
-{
-    for (unsigned k = 0; k < n; k++) {
-        emit_rm(&c->a, OP_MOV_IMM | X_W, 0, cg_slot_mem(c, slots[k]), 4);
-        emit32(&c->a, 0);
-    }
+    return g->lo - ((g->lo - g->align_at) & ((1 << g->size) - 1));
 }
 
 /* Leaves the group's addend in @addend; @s2 is clobbered.  @miss: two branches. */
 static void emit_group_probe(Cg *c, const Group *g, unsigned base, unsigned addend, unsigned s2,
                              uint32_t *miss)
 {
-    int32_t size = 1 << g->size;
-    int32_t lo = g->lo - ((g->lo - g->align_at) & (size - 1));
+    int32_t lo = group_start(g);
     Probe p = {(uint8_t)base, lo, g->size, g->mmu, g->write, false};
 
     emit_lea(&c->a, X_W, addend, mem_at(base, lo));
@@ -269,10 +250,6 @@ static uint32_t load_op(const IrInsn *insn, bool reg)
     }
 }
 
-static void load_stub(Cg *c, const Stub *s);
-static void store_stub(Cg *c, const Stub *s);
-static void vec_stub(Cg *c, const Stub *s);
-
 static void emit_plain_load(Cg *c, const IrInsn *insn, unsigned cls, unsigned dst, Mem m)
 {
     if (cls == CLASS_XMM) {
@@ -281,6 +258,91 @@ static void emit_plain_load(Cg *c, const IrInsn *insn, unsigned cls, unsigned ds
         emit_rm(&c->a, load_op(insn, false), dst, m, 0);
     }
 }
+
+static void emit_plain_store(Cg *c, const IrInsn *insn, Mem m, Opnd value, unsigned cls)
+{
+    static const uint32_t ops[4] = {OP_MOV_STORE8, OP_MOV_STORE16, OP_MOV_STORE,
+                                    OP_MOV_STORE | X_W};
+    unsigned size = insn->mem & IR_MEM_SIZE;
+
+    if (cls == CLASS_XMM) {
+        cg_xmm_store(c, cg_xmm_type(insn->mem), m, value.reg);
+    } else if (value.kind == OPND_REG) {
+        emit_rm(&c->a, ops[size], value.reg, m, 0);
+    } else if (size == IR_MEM_8) {
+        emit_rm(&c->a, OP_MOV_IMM8, 0, m, 1);
+        emit8(&c->a, (uint8_t)value.imm);
+    } else if (size == IR_MEM_16) {
+        emit_rm(&c->a, OP_MOV_IMM | X_66, 0, m, 2);
+        emit8(&c->a, (uint8_t)value.imm);
+        emit8(&c->a, (uint8_t)(value.imm >> 8));
+    } else {
+        emit_rm(&c->a, OP_MOV_IMM | (size == IR_MEM_64 ? X_W : 0), 0, m, 4);
+        emit32(&c->a, (uint32_t)value.imm);
+    }
+}
+
+/* --- Out of line, behind the block --- */
+
+/* Asks for the addend, into s->args[0]: see access.c.  @flags beside the access's own. */
+static void emit_ask(Cg *c, const Stub *s, uint32_t flags)
+{
+    bool write = s->insn->op == IR_STORE;
+    unsigned t = s->args[0];
+
+    if (write) {
+        emit_plain_store(c, s->insn, mem_at(RSP, FRAME_ACCESS + offsetof(AccessFrame, buffer)),
+                         s->value, s->cls);
+    }
+    if (s->disp) {
+        emit_lea(&c->a, X_W, t, mem_at(s->base, s->disp));
+        emit_push(&c->a, t);
+    } else {
+        emit_push(&c->a, s->base);
+    }
+    emit_push_imm(&c->a,
+                  (int32_t)(s->insn->mem | s->insn->mmu << 8 | (write ? RT_WRITE : 0) | flags));
+    cg_call_runtime(c, THUNK_ACCESS, t);
+    cg_point(c, s->page_rel);
+    emit_pop(&c->a, t);
+}
+
+/* An access outside groups goes on at its place. */
+static void single_stub(Cg *c, const Stub *s)
+{
+    emit_ask(c, s, 0);
+    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
+}
+
+/* The first of a group asks for the others too; a later one comes here when that was in vain. */
+static void group_stub(Cg *c, const Stub *s)
+{
+    const Group *g = &c->groups[s->group];
+    bool first = s->from2;
+    unsigned addend = s->args[0];
+    Mem m = {s->base, (uint8_t)addend, s->disp};
+
+    if (first) {
+        int32_t lo = group_start(g);
+
+        emit_rm(&c->a, OP_MOV_IMM, 0, mem_at(RSP, FRAME_ACCESS + offsetof(AccessFrame, below)), 4);
+        emit32(&c->a, (uint32_t)(s->disp - lo) | (uint32_t)(g->hi - lo) << 16);
+    }
+    emit_ask(c, s, first ? ACCESS_GROUP | g->size * ACCESS_GROUP_SIZE : 0);
+    if (s->insn->op == IR_STORE) {
+        emit_plain_store(c, s->insn, m, s->value, s->cls);
+    } else {
+        emit_plain_load(c, s->insn, s->cls, s->dst, m);
+    }
+    if (first) {
+        emit_load(&c->a, X_W, addend, mem_at(RSP, FRAME_ACCESS + offsetof(AccessFrame, addend)));
+    } else {
+        emit_movi(&c->a, addend, 0);
+    }
+    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
+}
+
+/* --- In line --- */
 
 /* What group_begin() found out, for group_finish(). */
 typedef struct GroupUse {
@@ -325,21 +387,26 @@ static GroupUse group_begin(Cg *c, unsigned *dst)
     return u;
 }
 
-static Stub *group_finish(Cg *c, const GroupUse *u, void (*emit)(Cg *c, const Stub *s),
-                          unsigned cls)
+static Stub *access_stub(Cg *c, void (*emit)(Cg *c, const Stub *s), uint32_t from, Address at,
+                         unsigned addend)
 {
-    const Group *g = &c->groups[u->group];
-    IrVal v = (IrVal)(c->ir->n + (unsigned)u->group);
-    Stub *stub = cg_add_stub(c, emit, u->jump);
+    Stub *stub = cg_add_stub(c, emit, from);
+
+    stub->base = at.base;
+    stub->disp = at.disp;
+    stub->args[0] = (uint8_t)addend;
+    return stub;
+}
+
+/* Behind the access. */
+static Stub *group_finish(Cg *c, const GroupUse *u, unsigned cls)
+{
+    Address at = {u->base, (int32_t)cg_insn(c)->imm};
+    Stub *stub = access_stub(c, group_stub, u->jump, at, u->addend);
 
     stub->from2 = u->jump2;
     stub->group = u->group;
-    stub->args[0] = u->addend;
-    stub->base = u->base;
-    stub->disp = (int32_t)cg_insn(c)->imm;
     stub->cls = (uint8_t)cls;
-    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, g->first == c->i ? v : IR_NONE);
-    stub->naddends = (uint8_t)live_addends(c, stub->addends);
     return stub;
 }
 
@@ -351,7 +418,7 @@ static void load_in_group(Cg *c)
     Mem m = {u.base, u.addend, (int32_t)insn->imm};
 
     emit_plain_load(c, insn, cls, dst, m);
-    group_finish(c, &u, load_stub, cls)->dst = (uint8_t)dst;
+    group_finish(c, &u, cls)->dst = (uint8_t)dst;
 }
 
 void cg_load(Cg *c)
@@ -361,7 +428,6 @@ void cg_load(Cg *c)
     Address at;
     unsigned s1, s2, dst;
     uint32_t jump;
-    Stub *stub;
 
     if (c->group_of[c->i] >= 0) {
         load_in_group(c);
@@ -377,37 +443,8 @@ void cg_load(Cg *c)
         dst = s1;
     }
     jump = emit_probe(c, insn_probe(insn, at.base, at.disp), s1, s2);
+    access_stub(c, single_stub, jump, at, s1);
     emit_plain_load(c, insn, cls, dst, (Mem){at.base, (uint8_t)s1, at.disp});
-    stub = cg_add_stub(c, is_vec_access(insn) ? vec_stub : load_stub, jump);
-    stub->base = at.base;
-    stub->disp = at.disp;
-    stub->dst = (uint8_t)dst;
-    stub->cls = (uint8_t)cls;
-    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, IR_NONE);
-    stub->naddends = (uint8_t)live_addends(c, stub->addends);
-}
-
-static void emit_plain_store(Cg *c, const IrInsn *insn, Mem m, Opnd value, unsigned cls)
-{
-    static const uint32_t ops[4] = {OP_MOV_STORE8, OP_MOV_STORE16, OP_MOV_STORE,
-                                    OP_MOV_STORE | X_W};
-    unsigned size = insn->mem & IR_MEM_SIZE;
-
-    if (cls == CLASS_XMM) {
-        cg_xmm_store(c, cg_xmm_type(insn->mem), m, value.reg);
-    } else if (value.kind == OPND_REG) {
-        emit_rm(&c->a, ops[size], value.reg, m, 0);
-    } else if (size == IR_MEM_8) {
-        emit_rm(&c->a, OP_MOV_IMM8, 0, m, 1);
-        emit8(&c->a, (uint8_t)value.imm);
-    } else if (size == IR_MEM_16) {
-        emit_rm(&c->a, OP_MOV_IMM | X_66, 0, m, 2);
-        emit8(&c->a, (uint8_t)value.imm);
-        emit8(&c->a, (uint8_t)(value.imm >> 8));
-    } else {
-        emit_rm(&c->a, OP_MOV_IMM | (size == IR_MEM_64 ? X_W : 0), 0, m, 4);
-        emit32(&c->a, (uint32_t)value.imm);
-    }
 }
 
 /* A value as immediate or in a register. */
@@ -430,7 +467,7 @@ static void store_in_group(Cg *c)
     Mem m = {u.base, u.addend, (int32_t)insn->imm};
 
     emit_plain_store(c, insn, m, value, cls);
-    group_finish(c, &u, store_stub, cls)->value = value;
+    group_finish(c, &u, cls)->value = value;
 }
 
 void cg_store(Cg *c)
@@ -452,15 +489,10 @@ void cg_store(Cg *c)
     s1 = cg_scratch(c, CLASS_GPR);
     s2 = cg_scratch(c, CLASS_GPR);
     jump = emit_probe(c, insn_probe(insn, at.base, at.disp), s1, s2);
-    emit_plain_store(c, insn, (Mem){at.base, (uint8_t)s1, at.disp}, value, cls);
-    stub = cg_add_stub(c, is_vec_access(insn) ? vec_stub : store_stub, jump);
-    stub->base = at.base;
-    stub->disp = at.disp;
-    stub->dst = value.reg;
+    stub = access_stub(c, single_stub, jump, at, s1);
     stub->value = value;
     stub->cls = (uint8_t)cls;
-    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, IR_NONE);
-    stub->naddends = (uint8_t)live_addends(c, stub->addends);
+    emit_plain_store(c, insn, (Mem){at.base, (uint8_t)s1, at.disp}, value, cls);
 }
 
 /* --- Out of line --- */
@@ -524,150 +556,6 @@ static void take_result(Cg *c, const IrInsn *insn, bool extend, unsigned cls, un
     }
 }
 
-static void store_access_args(Cg *c, const Stub *s, unsigned info_arg)
-{
-    emit_lea(&c->a, X_W, RAX, mem_at(s->base, s->disp));
-    emit_store(&c->a, X_W, cg_frame_arg(0), RAX);
-    store_imm_arg(c, info_arg, s->insn->mem | s->insn->mmu << 8);
-}
-
-/* A temporary that @used does not contain. */
-static unsigned other_temp(uint32_t used)
-{
-    return (unsigned)__builtin_ctz(TEMP_GPRS & ~used);
-}
-
-/*
- * A group has no common entry, or none yet: the access probes for itself.  Temporaries are saved.
- * Returns the jump behind the slow path, which the caller emits next.
- */
-static uint32_t group_own_access(Cg *c, const Stub *s)
-{
-    uint32_t used = 1U << s->base | 1U << s->args[0];
-    unsigned s1, s2;
-    uint32_t miss, done;
-    Mem m = {s->base, 0, s->disp};
-
-    if (s->insn->op == IR_STORE && s->cls == CLASS_GPR && s->value.kind == OPND_REG) {
-        used = 1U << s->base | 1U << s->value.reg;
-    }
-    s1 = other_temp(used);
-    s2 = other_temp(used | 1U << s1);
-    miss = emit_probe(c, insn_probe(s->insn, s->base, s->disp), s1, s2);
-    m.index = (uint8_t)s1;
-    if (s->insn->op == IR_STORE) {
-        emit_plain_store(c, s->insn, m, s->value, s->cls);
-    } else {
-        emit_plain_load(c, s->insn, s->cls, s->dst, m);
-    }
-    done = emit_jmp(&c->a);
-    patch_rel32(&c->a, miss, asm_pos(&c->a));
-    return done;
-}
-
-/* The first of a group tries again for the others, now that the TLB has been filled. */
-static void group_retry(Cg *c, const Stub *s)
-{
-    const Group *g = &c->groups[s->group];
-    uint32_t used = 1U << s->base | 1U << s->args[0], miss[2], done;
-
-    if (s->insn->op == IR_LOAD && s->cls == CLASS_GPR) {
-        used |= 1U << s->dst;
-    }
-    emit_group_probe(c, g, s->base, s->args[0], other_temp(used), miss);
-    done = emit_jmp8(&c->a);
-    patch_rel32(&c->a, miss[0], asm_pos(&c->a));
-    patch_rel32(&c->a, miss[1], asm_pos(&c->a));
-    emit_movi(&c->a, s->args[0], 0);
-    patch_rel8(&c->a, done);
-}
-
-/* For group_retry() after a call: homes are back, temporaries are not yet. */
-static void reload_base(Cg *c, const Stub *s)
-{
-    for (unsigned k = 0; s->from2 && k < s->nsaved; k++) {
-        if (s->saved[k].cls == CLASS_GPR && s->saved[k].reg == s->base) {
-            emit_load(&c->a, X_W, s->base, s->saved[k].mem);
-        }
-    }
-}
-
-static void finish_access_stub(Cg *c, const Stub *s, uint32_t done)
-{
-    if (done) {
-        patch_rel32(&c->a, done, asm_pos(&c->a));
-    }
-    if (s->from2) {
-        group_retry(c, s);
-    }
-    cg_restore_temps(c, s);
-    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
-}
-
-/* Loads and stores of 16 bytes pass the address of a place in the frame; s->dst is what is moved. */
-static void vec_stub(Cg *c, const Stub *s)
-{
-    Mem place = mem_at(RSP, FRAME_VEC_RESULT);
-    bool load = s->insn->op == IR_LOAD;
-
-    cg_save_temps(c, s);
-    if (!load) {
-        cg_xmm_store(c, IR_V128, place, s->dst);
-    }
-    store_access_args(c, s, 1);
-    emit_lea(&c->a, X_W, RAX, place);
-    emit_store(&c->a, X_W, cg_frame_arg(2), RAX);
-    cg_call_runtime(c, load ? THUNK_LOAD128 : THUNK_STORE128, RAX);
-    cg_point(c, s->page_rel);
-    reset_addends(c, s->addends, s->naddends);
-    if (load) {
-        cg_xmm_load(c, IR_V128, s->dst, place);
-    }
-    cg_restore_temps(c, s);
-    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
-}
-
-static void load_stub(Cg *c, const Stub *s)
-{
-    uint32_t done = 0;
-
-    cg_save_temps(c, s);
-    if (s->group >= 0) {
-        done = group_own_access(c, s);
-    }
-    store_access_args(c, s, 1);
-    cg_call_runtime(c, THUNK_LOAD, RAX);
-    cg_point(c, s->page_rel);
-    reset_addends(c, s->addends, s->naddends);
-    take_result(c, s->insn, true, s->cls, s->dst);
-    reload_base(c, s);
-    finish_access_stub(c, s, done);
-}
-
-static void store_stub(Cg *c, const Stub *s)
-{
-    unsigned size = s->insn->mem & IR_MEM_SIZE;
-    uint32_t done = 0;
-
-    cg_save_temps(c, s);
-    if (s->group >= 0) {
-        done = group_own_access(c, s);
-    }
-    store_arg(c, 1, s->cls, s->value);
-    store_access_args(c, s, 2);
-    if (size != IR_MEM_64) { /* the value travels zero-extended */
-        IrInsn as_load = {.op = IR_LOAD, .type = IR_I64, .mem = (IrMem)size};
-
-        emit_rm(&c->a, load_op(&as_load, false), RAX, cg_frame_arg(1), 0);
-        emit_store(&c->a, X_W, cg_frame_arg(1), RAX);
-    }
-    cg_call_runtime(c, THUNK_STORE, RAX);
-    cg_point(c, s->page_rel);
-    reset_addends(c, s->addends, s->naddends);
-    reload_base(c, s);
-    finish_access_stub(c, s, done);
-}
-
 /* --- Atomics, fences, calls --- */
 
 static void store_address_arg(Cg *c)
@@ -719,13 +607,10 @@ static void store_call_arg(Cg *c, unsigned n, IrVal v)
 
 static void finish_memory_call(Cg *c, unsigned thunk)
 {
-    int16_t slots[OPEN_GROUPS + 1];
-
     c->locked[CLASS_GPR] = 0;
     cg_spill_temps(c);
     cg_call_runtime(c, thunk, RAX);
     cg_point(c, c->page_rel);
-    reset_addends(c, slots, live_addends(c, slots));
     if (c->v[c->i].last_use > c->i) {
         unsigned dst = cg_def(c, CG_WRITTEN_LAST);
 
@@ -752,7 +637,6 @@ static void call_stub(Cg *c, const Stub *s, unsigned info_arg, int32_t info, uns
     store_imm_arg(c, info_arg, info);
     cg_call_runtime(c, thunk, RAX);
     cg_point(c, s->page_rel);
-    reset_addends(c, s->addends, s->naddends);
     if (s->dst != NO_REG) {
         take_result(c, s->insn, true, CLASS_GPR, s->dst);
     }
@@ -803,8 +687,7 @@ static void atomic_finish(Cg *c, const AtomicPlace *p, unsigned old, unsigned ds
     stub->base = p->at.base;
     stub->disp = p->at.disp;
     stub->dst = (uint8_t)dst;
-    stub->nsaved = (uint8_t)cg_live_temps(c, stub->saved, IR_NONE);
-    stub->naddends = (uint8_t)live_addends(c, stub->addends);
+    cg_keep_temps(c, stub);
 }
 
 static void emit_lock(Cg *c)

@@ -512,8 +512,8 @@ Stub *cg_add_stub(Cg *c, void (*emit)(Cg *c, const Stub *s), uint32_t from)
               .dst = NO_REG,
               .group = -1};
 
-    g_array_append_val(c->stubs, s);
-    return &g_array_index(c->stubs, Stub, c->stubs->len - 1);
+    c->stubs[c->nstubs] = s;
+    return &c->stubs[c->nstubs++];
 }
 
 static bool select_integer(Cg *c)
