@@ -200,7 +200,8 @@ static bool loop_poll(EngineCpu *ec)
     if (__atomic_load_n(&cpu->interrupt_pending, __ATOMIC_SEQ_CST)) {
         loop_interrupt(ec);
     }
-    return true;
+    /* An interrupt can be one that stops the CPU, or have gone again while it halts. */
+    return likely(!__atomic_load_n(&cpu->halted, __ATOMIC_RELAXED));
 }
 
 /* --- One turn --- */
