@@ -18,3 +18,15 @@ $(rv-test)/test-translate-objs := $(rv-test-objs) target/riscv64/decode.o target
     $(addprefix target/riscv64/helper/,table.o fp.o) \
     $(addprefix tcg/,ir.o ir-print.o ir-verify.o op-helpers.o softfloat.o softfloat-convert.o \
     vec-crypto.o vec-fp.o vec-helpers.o vec-int.o)
+
+x86-test := tests/unit/target/x86_64
+x86-test-objs := $(x86-test)/fake.o $(addprefix target/x86_64/,cpuid.o excp.o features.o mmu.o mode.o \
+    reset.o smm.o sysreg.o timer.o) \
+    $(addprefix target/x86_64/helper/,debug.o far.o seg.o syscall.o system.o task.o) \
+    softmmu/util/error.o softmmu/util/log.o softmmu/util/trace.o
+
+unit-tests += $(addprefix $(x86-test)/,test-mmu test-excp test-seg test-sysreg)
+$(x86-test)/test-mmu-objs := $(x86-test-objs)
+$(x86-test)/test-excp-objs := $(x86-test-objs)
+$(x86-test)/test-seg-objs := $(x86-test-objs)
+$(x86-test)/test-sysreg-objs := $(x86-test-objs)
