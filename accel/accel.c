@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "accel/vcpu.h"
+#include "rhea/report.h"
 
 #define ACCEL_SUFFIX "-accel"
 
@@ -110,7 +111,7 @@ static Accel *accel_try(Machine *m, char **names, Error **errp)
 
         if (a) {
             if (first) {
-                fprintf(stderr, "%s: %s: using %s\n", g_get_prgname(), error_text(first), names[i]);
+                report("%s: using %s", error_text(first), names[i]);
                 error_free(first);
             }
             return a;

@@ -7,6 +7,7 @@
 
 #include "block-int.h"
 #include "rhea/defer.h"
+#include "rhea/iov.h"
 
 enum { WORKERS = 16 };
 
@@ -155,16 +156,6 @@ static void submit(BlockBackend *blk, RequestKind kind, uint64_t offset, uint64_
         workers = g_thread_pool_new(worker, NULL, WORKERS, FALSE, NULL);
     }
     g_thread_pool_push(workers, r, NULL);
-}
-
-static uint64_t iov_length(const struct iovec *iov, int niov)
-{
-    uint64_t len = 0;
-
-    for (int i = 0; i < niov; i++) {
-        len += iov[i].iov_len;
-    }
-    return len;
 }
 
 void blk_preadv(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int niov,
@@ -346,8 +337,9 @@ BlockBackend *blk_by_name(const char *id)
 }
 
 static const char *const drive_keys[] = {
-    "file",     "if",    "index",   "unit", "bus",       "id",     "format", "cache",  "read-only",
-    "readonly", "media", "discard", "aio",  "node-name", "werror", "rerror", "driver", NULL,
+    "file",      "if",        "index",    "unit",   "bus",      "id",      "format",
+    "cache",     "read-only", "readonly", "media",  "snapshot", "discard", "aio",
+    "node-name", "werror",    "rerror",   "driver", NULL,
 };
 
 static const char *const interface_names[] = {"none", "virtio", "pflash", "ide",
@@ -370,7 +362,7 @@ static int next_index(BlockInterface iface)
 typedef struct DriveOptions {
     int iface;
     uint64_t index;
-    bool cdrom;
+    bool cdrom, snapshot;
 } DriveOptions;
 
 static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
@@ -385,6 +377,7 @@ static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
         !opts_take_u64(o, "unit", INT_MAX, &unit, errp) ||
         !opts_take_u64(o, "bus", 0, &bus, errp) ||
         !opts_take_enum(o, "media", media, &kind, errp) ||
+        !opts_take_bool(o, "snapshot", &d->snapshot, errp) ||
         !opts_take_enum(o, "werror", policy, &werror, errp) ||
         !opts_take_enum(o, "rerror", policy, &rerror, errp)) {
         return false;
@@ -400,10 +393,17 @@ static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
     return true;
 }
 
+static bool snapshot_default; /* -snapshot */
+
+void blk_set_snapshot_default(void)
+{
+    snapshot_default = true;
+}
+
 BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error **errp)
 {
     g_autoptr(Opts) o = opts_parse("-drive", optarg, NULL, errp);
-    DriveOptions d = {.iface = default_if, .index = UINT64_MAX};
+    DriveOptions d = {.iface = default_if, .index = UINT64_MAX, .snapshot = snapshot_default};
     g_autofree char *made_up = NULL;
     const char *id;
     BlockBackend *blk;
@@ -420,7 +420,7 @@ BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error
         error_fail(errp, "-drive: id '%s' is in use", id);
         return NULL;
     }
-    node = block_node_from_opts(o, errp);
+    node = block_node_from_opts(o, d.snapshot && !d.cdrom, errp);
     if (!node) {
         return NULL;
     }
@@ -479,7 +479,7 @@ bool blk_new_blockdev(const char *optarg, Error **errp)
     if (!opts_peek(o, "driver")) {
         return error_fail(errp, "-blockdev: driver= is missing (accepted: raw, file, host_device)");
     }
-    node = block_node_from_opts(o, errp);
+    node = block_node_from_opts(o, false, errp);
     ok = node && opts_done(o, keys, errp);
     block_node_unref(node); /* the graph keeps it by its name */
     return ok;
@@ -571,9 +571,10 @@ void blk_print_info(GString *out)
     for (guint i = 0; backends && i < backends->len; i++) {
         BlockBackend *blk = g_ptr_array_index(backends, i);
 
-        g_string_append_printf(out, "%s: %s (raw%s)\n", blk->name,
+        g_string_append_printf(out, "%s: %s (raw%s%s)\n", blk->name,
                                blk->node ? blk->node->filename : "[not inserted]",
-                               blk_read_only(blk) ? ", read-only" : "");
+                               blk_read_only(blk) ? ", read-only" : "",
+                               blk->node && blk->node->temporary ? ", writes are temporary" : "");
         if (blk->owner) {
             g_string_append_printf(out, "    Attached to:      %s\n", blk->owner_name);
         }

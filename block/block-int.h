@@ -30,16 +30,26 @@ struct BlockNode {
     bool read_only;
     bool no_flush; /* cache=unsafe */
     bool writethrough;
-    bool unmap; /* discard=unmap */
+    bool unmap;     /* discard=unmap */
+    bool temporary; /* what is written vanishes with the process */
     int refs;
-    int fd; /* file driver */
+    int fd;       /* file driver */
+    void *opaque; /* other drivers' state */
 };
 
 /* Opens a host file or block device; locks it. @what begins error messages. */
 BlockNode *file_open(const char *what, const char *filename, bool read_only, Error **errp);
 
-/* Builds a node from the driver options of -blockdev, or those of -drive ("file", "format"). */
-BlockNode *block_node_from_opts(Opts *o, Error **errp);
+/* A file without a name, of zeroes, for this process alone. */
+BlockNode *file_open_temporary(const char *what, uint64_t size, Error **errp);
+/* @base (which it takes over), with writes going to a temporary file; NULL on failure. */
+BlockNode *overlay_new(const char *what, BlockNode *base, Error **errp);
+
+/*
+ * Builds a node from the driver options of -blockdev, or those of -drive ("file", "format").
+ * @snapshot: the image is only read, and writes are temporary.
+ */
+BlockNode *block_node_from_opts(Opts *o, bool snapshot, Error **errp);
 BlockNode *block_node_find(const char *name);
 void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque);
 /* Forgets a named node; the caller has checked that nobody uses it. */

@@ -226,11 +226,46 @@ static bool file_size(const char *what, const char *filename, int fd, uint64_t *
     return true;
 }
 
+static BlockNode *file_node_new(int fd, const char *filename, uint64_t size, bool read_only)
+{
+    BlockNode *n = g_new0(BlockNode, 1);
+
+    n->drv = &file_driver;
+    n->filename = g_strdup(filename);
+    n->size = size;
+    n->read_only = read_only;
+    n->fd = fd;
+    n->refs = 1;
+    return n;
+}
+
+BlockNode *file_open_temporary(const char *what, uint64_t size, Error **errp)
+{
+    const char *dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp";
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0) { /* not every file system has files without names */
+        g_autofree char *name = g_build_filename(dir, "rhea-XXXXXX", NULL);
+
+        fd = g_mkstemp_full(name, O_RDWR | O_CLOEXEC, 0600);
+        if (fd >= 0) {
+            unlink(name);
+        }
+    }
+    if (fd < 0 || ftruncate(fd, (off_t)size)) {
+        error_fail_errno(errp, errno, "%s: cannot make a temporary file in '%s'", what, dir);
+        if (fd >= 0) {
+            close(fd);
+        }
+        return NULL;
+    }
+    return file_node_new(fd, dir, size, false);
+}
+
 BlockNode *file_open(const char *what, const char *filename, bool read_only, Error **errp)
 {
     int fd = file_open_fd(filename, (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK, 0);
     uint64_t size;
-    BlockNode *n;
 
     if (fd < 0) {
         error_fail_errno(errp, errno, "%s: cannot open '%s'%s", what, filename,
@@ -242,12 +277,5 @@ BlockNode *file_open(const char *what, const char *filename, bool read_only, Err
         close(fd);
         return NULL;
     }
-    n = g_new0(BlockNode, 1);
-    n->drv = &file_driver;
-    n->filename = g_strdup(filename);
-    n->size = size;
-    n->read_only = read_only;
-    n->fd = fd;
-    n->refs = 1;
-    return n;
+    return file_node_new(fd, filename, size, read_only);
 }

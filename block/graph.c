@@ -155,7 +155,17 @@ static bool name_node(const char *what, BlockNode *n, const char *name, Error **
     return true;
 }
 
-BlockNode *block_node_from_opts(Opts *o, Error **errp)
+static BlockNode *with_overlay(const char *what, BlockNode *base, Error **errp)
+{
+    BlockNode *n = overlay_new(what, base, errp);
+
+    if (!n) {
+        block_node_unref(base);
+    }
+    return n;
+}
+
+BlockNode *block_node_from_opts(Opts *o, bool snapshot, Error **errp)
 {
     const char *what = opts_what(o);
     const char *file = opts_take(o, "file");
@@ -179,7 +189,8 @@ BlockNode *block_node_from_opts(Opts *o, Error **errp)
         error_fail(errp, "%s: no file= is given", what);
         return NULL;
     }
-    n = file_open(what, filename, read_only, errp);
+    n = file_open(what, filename, read_only || snapshot, errp);
+    n = n && snapshot && !read_only ? with_overlay(what, n, errp) : n;
     if (!n) {
         return NULL;
     }

@@ -5,3 +5,4 @@
 obj-y += block/backend.o
 obj-y += block/file-posix.o
 obj-y += block/graph.o
+obj-y += block/overlay.o

@@ -84,6 +84,7 @@ static bool query_command_line_options(Machine *m, JsonObject *args, JsonNode **
     return true;
 }
 
-QMP_COMMAND(query_command_line_options_command, .name = "query-command-line-options",
-            .run = query_command_line_options, .args = "{*option: str}",
-            .ret = "[{option: str, parameters: [{name: str, type: <string|boolean|number|size>}]}]");
+QMP_COMMAND(
+    query_command_line_options_command, .name = "query-command-line-options",
+    .run = query_command_line_options, .args = "{*option: str}",
+    .ret = "[{option: str, parameters: [{name: str, type: <string|boolean|number|size>}]}]");

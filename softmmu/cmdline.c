@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "chardev/chardev.h"
+#include "rhea/opts.h"
 #include "cmdline.h"
 
 extern const OptionGroup *const __start_rhea_options[] __attribute__((weak));
@@ -81,6 +82,172 @@ static void given_add(const Option *o, const char *name, const char *arg)
     g_array_append_val(given, g);
 }
 
+/* --- Options about options --- */
+
+/* A value in an option list: its commas are doubled. */
+static char *quote_value(const char *value)
+{
+    g_auto(GStrv) parts = g_strsplit(value, ",", -1);
+
+    return g_strjoinv(",,", parts);
+}
+
+static bool given_has_id(const Given *g, const char *id)
+{
+    g_autoptr(Opts) o = g->arg && *g->arg != '{' ? opts_parse(g->name, g->arg, "", NULL) : NULL;
+
+    return o && !g_strcmp0(opts_peek(o, "id"), id);
+}
+
+/* -set GROUP.ID.KEY=VALUE: one more item for the option -GROUP that has id=ID. */
+static bool set_in_given(const char *text, Error **errp)
+{
+    const char *eq = strchr(text, '=');
+    g_autofree char *name = g_strndup(text, eq ? (gsize)(eq - text) : 0);
+    g_auto(GStrv) part = g_strsplit(name, ".", 3);
+    const Option *o;
+
+    if (g_strv_length(part) != 3) {
+        return error_fail(errp, "-set: '%s' is not GROUP.ID.KEY=VALUE", text);
+    }
+    o = option_find(part[0]);
+    for (guint i = 0; o && i < given->len; i++) {
+        Given *g = &g_array_index(given, Given, i);
+
+        if (g->option == o && given_has_id(g, part[1])) {
+            g_autofree char *value = quote_value(eq + 1);
+
+            g->arg = g_strdup_printf("%s,%s=%s", g->arg, part[2], value);
+            return true;
+        }
+    }
+    return error_fail(errp, "-set %s: no -%s with id=%s stands before it", text, part[0], part[1]);
+}
+
+/* The option that a section of a configuration file stands for. */
+static const Option *section_option(const char *group)
+{
+    static const char *const other[][2] = {
+        {"smp-opts", "smp"}, {"memory", "m"}, {"boot-opts", "boot"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
+        group = strcmp(group, other[i][0]) ? group : other[i][1];
+    }
+    return option_find(group);
+}
+
+/* A configuration file in the making: the option of the present section and its items. */
+typedef struct Config {
+    const char *file;
+    unsigned line;
+    const Option *option;
+    char *section;
+    GString *items;
+} Config;
+
+static void config_end_section(Config *c)
+{
+    if (c->option) {
+        given_add(c->option, c->section, g_strdup(c->items->str));
+    }
+    c->option = NULL;
+    g_string_truncate(c->items, 0);
+}
+
+/* [group] or [group "id"] */
+static bool config_begin_section(Config *c, const char *text, Error **errp)
+{
+    g_autofree char *group = g_malloc(strlen(text) + 1);
+    g_autofree char *id = g_malloc0(strlen(text) + 1);
+    int end = 0;
+
+    config_end_section(c);
+    if ((sscanf(text, "[ %[^] \"] \"%[^\"]\" ]%n", group, id, &end) != 2 || !end) &&
+        (sscanf(text, "[ %[^] \"] ]%n", group, &end) != 1 || !end)) {
+        return error_fail(errp, "-readconfig %s: line %u: '%s' is no section", c->file, c->line,
+                          text);
+    }
+    c->option = section_option(group);
+    if (!c->option || !c->option->arg) {
+        return error_fail(errp, "-readconfig %s: line %u: there is no group '%s'", c->file, c->line,
+                          group);
+    }
+    c->section = g_strdup(group);
+    if (*id) {
+        g_string_append_printf(c->items, "id=%s", id);
+    }
+    return true;
+}
+
+/* key = "value" */
+static bool config_item(Config *c, const char *text, Error **errp)
+{
+    const char *eq = strchr(text, '=');
+    g_autofree char *key = g_strstrip(g_strndup(text, eq ? (gsize)(eq - text) : 0));
+    g_autofree char *value = g_strstrip(g_strdup(eq ? eq + 1 : ""));
+    size_t len = strlen(value);
+    g_autofree char *inner = NULL;
+    g_autofree char *quoted = NULL;
+
+    if (!*key || len < 2 || *value != '"' || value[len - 1] != '"') {
+        return error_fail(errp, "-readconfig %s: line %u: '%s' is not KEY = \"VALUE\"", c->file,
+                          c->line, text);
+    }
+    if (!c->option) {
+        return error_fail(errp, "-readconfig %s: line %u: no section has begun", c->file, c->line);
+    }
+    inner = g_strndup(value + 1, len - 2);
+    quoted = quote_value(inner);
+    g_string_append_printf(c->items, "%s%s=%s", c->items->len ? "," : "", key, quoted);
+    return true;
+}
+
+static bool read_config(const char *file, Error **errp)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) gerr = NULL;
+    g_autoptr(GString) items = g_string_new(NULL);
+    Config c = {.file = file, .items = items};
+    g_auto(GStrv) lines = NULL;
+
+    if (!g_file_get_contents(file, &text, NULL, &gerr)) {
+        return error_fail(errp, "-readconfig %s: %s", file, gerr->message);
+    }
+    lines = g_strsplit(text, "\n", -1);
+    for (char **l = lines; *l; l++) {
+        const char *line = g_strstrip(*l);
+
+        c.line++;
+        if (*line && *line != '#' &&
+            !(*line == '[' ? config_begin_section(&c, line, errp) : config_item(&c, line, errp))) {
+            return false;
+        }
+    }
+    config_end_section(&c);
+    return true;
+}
+
+static bool run_nothing(Setup *s, const char *arg, Error **errp)
+{
+    return true; /* cmdline_parse() has done it */
+}
+
+static const Option meta_options[] = {
+    {"set", "GROUP.ID.KEY=VALUE", PHASE_EARLY,
+     "one more item for the option -GROUP with id=ID that stands before", run_nothing},
+    {"readconfig", "FILE", PHASE_EARLY,
+     "options from a file: sections [GROUP \"ID\"], in them KEY = \"VALUE\"", run_nothing},
+    {.names = NULL},
+};
+
+OPTION_GROUP(meta_group, .title = "Options about options", .order = 90, .options = meta_options);
+
+static bool run_meta(const Option *o, const char *arg, Error **errp)
+{
+    return o->run != run_nothing ||
+           (!strcmp(o->names, "set") ? set_in_given(arg, errp) : read_config(arg, errp));
+}
+
 bool cmdline_parse(int argc, char **argv, Error **errp)
 {
     given = g_array_new(FALSE, FALSE, sizeof(Given));
@@ -108,6 +275,9 @@ bool cmdline_parse(int argc, char **argv, Error **errp)
             return error_fail(errp, "%s: requires an argument (%s)", argv[i], o->arg);
         }
         given_add(o, name, o->arg ? argv[++i] : NULL);
+        if (!run_meta(o, argv[i], errp)) {
+            return false;
+        }
     }
     return true;
 }

@@ -26,6 +26,7 @@ typedef struct Setup {
     GPtrArray *machine_props; /* char *, name and value in turns */
     GString *accels;          /* "kvm:tcg" */
     char *pidfile, *loadvm;
+    char *chroot, *user; /* given up to at the end of set-up */
     bool daemonize, start_paused;
     bool nodefaults, nographic, no_display;
     bool has_serial, has_monitor;
@@ -65,7 +66,10 @@ typedef struct OptionGroup {
 /* Ends the process with status 0 after an option has printed what was asked for. */
 void cmdline_exit_ok(void) NORETURN;
 
-/* Splits argv into options; false for what is no option of ours. */
+/*
+ * Splits argv into options; false for what is no option of ours.  -set and -readconfig take effect here,
+ * as they are about options themselves.
+ */
 bool cmdline_parse(int argc, char **argv, Error **errp) MUST_CHECK;
 /* Every option, in the order of -help. */
 void cmdline_foreach_option(void (*fn)(const Option *o, void *opaque), void *opaque);

@@ -5,6 +5,7 @@
  */
 #include "rhea/osdep.h"
 
+#include <sys/mman.h>
 #include <sys/sysinfo.h>
 
 #include "hw/machine.h"
@@ -226,6 +227,17 @@ static RamBlock *machine_backend_ram(Machine *m, Error **errp)
     return rb;
 }
 
+/* What -machine says about the host's handling of guest memory; the kernel may lack either. */
+static void machine_advise_ram(Machine *m, RamBlock *rb)
+{
+    if (!m->dump_guest_core) {
+        madvise(rb->host, rb->size, MADV_DONTDUMP);
+    }
+    if (m->mem_merge && rb->fd < 0) {
+        madvise(rb->host, rb->size, MADV_MERGEABLE);
+    }
+}
+
 bool machine_create_ram(Machine *m, Error **errp)
 {
     RamOptions opts = {.path = m->mem_path, .prealloc = m->mem_prealloc, .share = !!m->mem_path};
@@ -239,6 +251,7 @@ bool machine_create_ram(Machine *m, Error **errp)
         }
         m->ram = g_new0(MemRegion, 1);
         mem_init_ram_block(m->ram, &m->obj, id, rb);
+        machine_advise_ram(m, rb);
         return true;
     }
     rb = ram_block_new(id, m->ram_size, &opts, errp);
@@ -248,6 +261,7 @@ bool machine_create_ram(Machine *m, Error **errp)
     }
     m->ram = g_new0(MemRegion, 1);
     mem_init_ram_block(m->ram, &m->obj, id, rb);
+    machine_advise_ram(m, rb);
     ram_block_put(rb);
     return true;
 }
@@ -324,6 +338,14 @@ void machine_reset(Machine *m)
 
 /* --- Types --- */
 
+static bool machine_check_usb(Object *obj, Error **errp)
+{
+    return !((Machine *)obj)->usb ||
+           error_fail(errp,
+                      "%s: property 'usb': this machine has no USB controller (accepted: off)",
+                      obj->type->name);
+}
+
 static const PropDesc machine_props[] = {
     PROP_STR("kernel", Machine, kernel, NULL, "kernel image (-kernel)"),
     PROP_STR("initrd", Machine, initrd, NULL, "initial RAM disk (-initrd)"),
@@ -333,6 +355,12 @@ static const PropDesc machine_props[] = {
     PROP_STR("memory-backend", Machine, memory_backend, NULL, "id of the object that is the RAM"),
     PROP_STR("firmware", Machine, firmware, NULL, "firmware image (-bios)"),
     PROP_BOOL("graphics", Machine, graphics, true, "a display is wanted (off: -nographic)"),
+    PROP_BOOL("usb", Machine, usb, false, "a USB controller of the board's own",
+              .check = machine_check_usb),
+    PROP_BOOL("dump-guest-core", Machine, dump_guest_core, true,
+              "guest memory is part of the emulator's core dumps"),
+    PROP_BOOL("mem-merge", Machine, mem_merge, true,
+              "let the host merge equal pages of guest memory"),
     PROP_END,
 };
 

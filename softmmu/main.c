@@ -7,6 +7,8 @@
 
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -17,6 +19,8 @@
 #include "monitor/monitor.h"
 #include "net/net.h"
 #include "rhea/log.h"
+#include "rhea/opts.h"
+#include "rhea/report.h"
 #include "snapshot/snapshot.h"
 #include "softmmu/gdbstub.h"
 #include "softmmu/main-loop.h"
@@ -36,7 +40,7 @@ static void main_cleanup(void)
 
 static NORETURN void die(Error *err)
 {
-    fprintf(stderr, "%s: %s\n", g_get_prgname(), error_text(err));
+    report("%s", error_text(err));
     chr_cleanup_all();
     exit(1);
 }
@@ -73,11 +77,11 @@ static gboolean main_signal_ready(gint fd, GIOCondition cond, gpointer opaque)
         chr_resume_terminal();
         return G_SOURCE_CONTINUE;
     }
-    fprintf(stderr, "%s: terminating on signal %u", g_get_prgname(), info.ssi_signo);
     if (info.ssi_pid) {
-        fprintf(stderr, " from pid %u", info.ssi_pid);
+        report("terminating on signal %u from pid %u", info.ssi_signo, info.ssi_pid);
+    } else {
+        report("terminating on signal %u", info.ssi_signo);
     }
-    fputc('\n', stderr);
     machine_request_shutdown(m, SHUTDOWN_HOST_SIGNAL, 0);
     return G_SOURCE_CONTINUE;
 }
@@ -135,10 +139,8 @@ static int main_daemonize(void)
     return fds[1];
 }
 
-static bool main_daemon_ready(int fd, Error **errp)
+static bool main_daemon_ready(int fd, int null, Error **errp)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
     if (null < 0 || chdir("/")) {
         return error_fail_errno(errp, errno, "-daemonize: cannot leave for the background");
     }
@@ -172,6 +174,54 @@ static bool main_write_pidfile(const char *path, Error **errp)
         return error_fail_errno(errp, errno, "-pidfile: cannot write '%s'", path);
     }
     pidfile_path = g_canonicalize_filename(path, NULL);
+    return true;
+}
+
+/* --- Giving up rights --- */
+
+static bool main_find_user(const char *text, uid_t *uid, gid_t *gid, const char **name,
+                           Error **errp)
+{
+    g_auto(GStrv) part = g_strsplit(text, ":", 2);
+    struct passwd *pw = getpwnam(text);
+    uint64_t u, g;
+
+    *name = NULL;
+    if (pw) {
+        *uid = pw->pw_uid;
+        *gid = pw->pw_gid;
+        *name = pw->pw_name;
+        return true;
+    }
+    if (!part[0] || !part[1] || !parse_u64("", part[0], UINT32_MAX - 1, &u, NULL) ||
+        !parse_u64("", part[1], UINT32_MAX - 1, &g, NULL)) {
+        return error_fail(errp,
+                          "-run-with: user=%s: there is no such user (accepted: a name, or "
+                          "UID:GID)",
+                          text);
+    }
+    *uid = u;
+    *gid = g;
+    return true;
+}
+
+/* The user is looked up before the root directory goes, and rights go last. */
+static bool main_confine(const Setup *s, Error **errp)
+{
+    const char *name = NULL;
+    uid_t uid = 0;
+    gid_t gid = 0;
+
+    if (s->user && !main_find_user(s->user, &uid, &gid, &name, errp)) {
+        return false;
+    }
+    if (s->chroot && (chroot(s->chroot) || chdir("/"))) {
+        return error_fail_errno(errp, errno, "-run-with: chroot=%s", s->chroot);
+    }
+    if (s->user &&
+        (setgid(gid) || (name ? initgroups(name, gid) : setgroups(1, &gid)) || setuid(uid))) {
+        return error_fail_errno(errp, errno, "-run-with: user=%s", s->user);
+    }
     return true;
 }
 
@@ -250,7 +300,7 @@ static bool main_build(Setup *s, Error **errp)
     }
     unused = qom_global_unused();
     if (unused) {
-        fprintf(stderr, "%s: warning: -global %s: nothing here has it\n", g_get_prgname(), unused);
+        report("warning: -global %s: nothing here has it", unused);
     }
     machine_reset(s->m);
     if (s->loadvm && !snapshot_load_file(s->m, s->loadvm, errp)) {
@@ -269,7 +319,7 @@ int main(int argc, char **argv)
     };
     Error *err = NULL;
     sigset_t signals;
-    int ready_fd = -1, status;
+    int ready_fd = -1, null_fd = -1, status;
     g_autofree char *name = g_path_get_basename(argv[0]);
 
     g_set_prgname(name);
@@ -281,10 +331,11 @@ int main(int argc, char **argv)
     }
     if (s.daemonize) {
         ready_fd = main_daemonize();
+        null_fd = open("/dev/null", O_RDWR | O_CLOEXEC); /* a new root directory may have none */
     }
     main_block_signals(&signals);
     if ((s.pidfile && !main_write_pidfile(s.pidfile, &err)) || !main_build(&s, &err) ||
-        (ready_fd >= 0 && !main_daemon_ready(ready_fd, &err))) {
+        !main_confine(&s, &err) || (ready_fd >= 0 && !main_daemon_ready(ready_fd, null_fd, &err))) {
         die(err);
     }
     main_watch_signals(s.m, &signals);

@@ -10,6 +10,12 @@ static bool run_drive(Setup *s, const char *arg, Error **errp)
     return blk_new_drive(arg, BLK_IF_VIRTIO, errp) != NULL;
 }
 
+static bool run_snapshot(Setup *s, const char *arg, Error **errp)
+{
+    blk_set_snapshot_default();
+    return true;
+}
+
 static bool run_blockdev(Setup *s, const char *arg, Error **errp)
 {
     return blk_new_blockdev(arg, errp);
@@ -53,7 +59,8 @@ static bool run_cdrom(Setup *s, const char *arg, Error **errp)
 static const Option block_options[] = {
     {"drive",
      "file=FILE[,id=ID][,if=none|virtio|pflash][,format=raw][,readonly=on]\n"
-     "       [,cache=...][,discard=...][,media=disk|cdrom][,...]",
+     "       [,cache=...][,discard=...][,media=disk|cdrom][,snapshot=on|off]\n"
+     "       [,...]",
      PHASE_BACKEND, "a disk image; if=none leaves it to a -device with drive=ID", run_drive},
     {"blockdev", "driver=DRIVER,node-name=NAME[,...]", PHASE_BACKEND,
      "a node of the block layer, for a -device with drive=NAME", run_blockdev},
@@ -61,6 +68,8 @@ static const Option block_options[] = {
     {"hdb", "FILE", PHASE_BACKEND, "the second hard disk", run_hdb},
     {"hdc", "FILE", PHASE_BACKEND, "the third hard disk", run_hdc},
     {"hdd", "FILE", PHASE_BACKEND, "the fourth hard disk", run_hdd},
+    {"snapshot", NULL, PHASE_EARLY, "what is written to drives is temporary (snapshot=on for each)",
+     run_snapshot},
     {"cdrom", "FILE", PHASE_BACKEND, "a read-only image in the place of the third", run_cdrom},
     {.names = NULL},
 };

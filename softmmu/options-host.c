@@ -2,11 +2,7 @@
 /* Options about the emulator's surroundings: character devices, monitors, display, process, logs. */
 #include "rhea/osdep.h"
 
-#include <fcntl.h>
-#include <sys/prctl.h>
-
 #include "chardev/chardev.h"
-#include "rhea/fdset.h"
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "softmmu/gdbstub.h"
@@ -233,122 +229,6 @@ static const Option display_options[] = {
 
 OPTION_GROUP(display_group, .title = "Display and defaults", .order = 40,
              .options = display_options);
-
-/* --- The process --- */
-
-static bool set_text(char **field, const char *arg)
-{
-    g_free(*field);
-    *field = g_strdup(arg);
-    return true;
-}
-
-static bool run_name(Setup *s, const char *arg, Error **errp)
-{
-    static const char *const accepted[] = {"guest", "process", "debug-threads", NULL};
-    g_autoptr(Opts) o = opts_parse("-name", arg, "guest", errp);
-    const char *guest, *process;
-    bool debug_threads = true; /* vCPU threads always have names */
-
-    if (!o) {
-        return false;
-    }
-    guest = opts_take(o, "guest");
-    process = opts_take(o, "process");
-    if (!opts_take_bool(o, "debug-threads", &debug_threads, errp) ||
-        !opts_done(o, accepted, errp)) {
-        return false;
-    }
-    if (guest) {
-        set_text(&s->m->name, guest);
-    }
-    if (process) {
-        prctl(PR_SET_NAME, process, 0, 0, 0);
-    }
-    return true;
-}
-
-static bool run_uuid(Setup *s, const char *arg, Error **errp)
-{
-    if (!g_uuid_string_is_valid(arg)) {
-        return error_fail(errp,
-                          "-uuid: '%s' is not of the form "
-                          "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
-                          arg);
-    }
-    return set_text(&s->m->uuid, arg);
-}
-
-static bool run_pidfile(Setup *s, const char *arg, Error **errp)
-{
-    return set_text(&s->pidfile, arg);
-}
-
-static bool run_daemonize(Setup *s, const char *arg, Error **errp)
-{
-    s->daemonize = true;
-    return true;
-}
-
-/* The set's descriptor is a copy: the caller's own may be in several sets. */
-static bool run_add_fd(Setup *s, const char *arg, Error **errp)
-{
-    static const char *const accepted[] = {"fd", "set", "opaque", NULL};
-    g_autoptr(Opts) o = opts_parse("-add-fd", arg, NULL, errp);
-    uint64_t fd = INT_MAX, set = 0;
-    const char *opaque;
-    int copy;
-
-    if (!o || !opts_take_u64(o, "fd", INT_MAX - 1, &fd, errp) ||
-        !opts_take_u64(o, "set", INT64_MAX, &set, errp)) {
-        return false;
-    }
-    if (fd == INT_MAX || !opts_peek(o, "set")) {
-        return error_fail(errp, "-add-fd: %s= is missing", fd == INT_MAX ? "fd" : "set");
-    }
-    opaque = opts_take(o, "opaque");
-    if (!opts_done(o, accepted, errp)) {
-        return false;
-    }
-    if (fd <= STDERR_FILENO) {
-        return error_fail(errp, "-add-fd: fd=%d is standard input, output or error", (int)fd);
-    }
-    copy = fcntl((int)fd, F_DUPFD_CLOEXEC, 0);
-    if (copy < 0) {
-        return error_fail_errno(errp, errno, "-add-fd: fd=%d", (int)fd);
-    }
-    fcntl((int)fd, F_SETFD, FD_CLOEXEC);
-    fdset_add((int64_t)set, copy, opaque);
-    return true;
-}
-
-static bool run_help(Setup *s, const char *arg, Error **errp)
-{
-    cmdline_print_help(stdout);
-    cmdline_exit_ok();
-}
-
-static bool run_version(Setup *s, const char *arg, Error **errp)
-{
-    cmdline_print_version(stdout);
-    cmdline_exit_ok();
-}
-
-static const Option process_options[] = {
-    {"h|help", NULL, PHASE_EARLY, "this text", run_help},
-    {"version", NULL, PHASE_EARLY, "name and version", run_version},
-    {"name", "[guest=]NAME[,process=NAME][,debug-threads=on|off]", PHASE_MACHINE,
-     "the guest's name for monitors, the process's for the host", run_name},
-    {"uuid", "UUID", PHASE_MACHINE, "the machine's UUID", run_uuid},
-    {"add-fd", "fd=N,set=ID[,opaque=TEXT]", PHASE_EARLY,
-     "an open descriptor for options that take a file: /dev/fdset/ID is its name", run_add_fd},
-    {"pidfile", "FILE", PHASE_EARLY, "write the process id there; removed at the end", run_pidfile},
-    {"daemonize", NULL, PHASE_EARLY,
-     "go to the background once everything is set up and sockets listen", run_daemonize},
-    {.names = NULL},
-};
-
-OPTION_GROUP(process_group, .title = "Process", .order = 70, .options = process_options);
 
 /* --- Logs --- */
 

@@ -16,4 +16,5 @@ obj-y += softmmu/options-machine.o
 obj-y += softmmu/options-block.o
 obj-y += softmmu/main.o
 obj-y += softmmu/options-net.o
+obj-y += softmmu/options-process.o
 obj-y += softmmu/qtest.o

@@ -8,6 +8,7 @@
 #include "accel/accel.h"
 #include "rhea/log.h"
 #include "rhea/opts.h"
+#include "rhea/report.h"
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
 
@@ -243,7 +244,7 @@ void machine_internal_error(Machine *m, const char *fmt, ...)
     va_start(ap, fmt);
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    fprintf(stderr, "%s: the guest cannot go on: %s\n", g_get_prgname(), text);
+    report("the guest cannot go on: %s", text);
     __atomic_store_n(&runstate(m)->broken, 1, __ATOMIC_SEQ_CST);
     main_loop_kick();
 }

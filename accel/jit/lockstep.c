@@ -56,7 +56,7 @@ typedef struct EnvField {
 
 /* Made once per engine, constant then. */
 typedef struct LockstepShared {
-    IrTarget replay_target;  /* with helpers that replay */
+    IrTarget replay_target; /* with helpers that replay */
     IrHelper *replay_helpers, *record_helpers;
     void *record[RT_NFN], *replay[RT_NFN];
 } LockstepShared;
@@ -159,8 +159,8 @@ static void compare_state(Lockstep *l, const uint8_t *jit, const uint8_t *interp
         const EnvField *field = &g_array_index(l->fields, EnvField, n);
 
         if (memcmp(jit + field->offset, interp + field->offset, field->size)) {
-            report(l, jit, interp, "%s (pc 0x%" PRIx64 "): %u bytes at env + %d differ", where, j->pc,
-                   field->size, field->offset);
+            report(l, jit, interp, "%s (pc 0x%" PRIx64 "): %u bytes at env + %d differ", where,
+                   j->pc, field->size, field->offset);
         }
     }
 }
@@ -221,8 +221,8 @@ static void record_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info
         access_store(env, va, value, info);
         return;
     }
-    record_begin(
-        l, (Event){.kind = EVENT_STORE, .info = info, .arg = {va, value}, .has_state = true});
+    record_begin(l,
+                 (Event){.kind = EVENT_STORE, .info = info, .arg = {va, value}, .has_state = true});
     access_store(env, va, value, info);
     record_end(l, 0);
 }
@@ -247,10 +247,9 @@ static uint64_t record_cas(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t d
     if (!l->block) {
         return access_cas(env, va, expect, desired, info);
     }
-    record_begin(l, (Event){.kind = EVENT_CAS,
-                            .info = info,
-                            .arg = {va, expect, desired},
-                            .has_state = true});
+    record_begin(
+        l,
+        (Event){.kind = EVENT_CAS, .info = info, .arg = {va, expect, desired}, .has_state = true});
     return record_end(l, access_cas(env, va, expect, desired, info));
 }
 

@@ -190,8 +190,13 @@ static bool virt_create_flash(VirtMachine *s, Error **errp)
     for (unsigned i = 0; i < VIRT_FLASH_BANKS; i++) {
         Device *dev = qom_cast(qom_new(TYPE_PFLASH_CFI01), TYPE_DEVICE);
         BlockBackend *blk = blk_by_interface(BLK_IF_PFLASH, i);
+        const char *drive = s->flash_drive[i];
         g_autofree char *name = g_strdup_printf("virt.flash%u", i);
 
+        if (drive && !(blk = blk_by_name(drive))) {
+            return error_fail(errp, "-machine: pflash%u=%s: there is no drive or node of that name",
+                              i, drive);
+        }
         if ((blk && !qom_prop_set(&dev->obj, "drive", blk_name(blk), errp)) ||
             !qom_prop_set(&dev->obj, "name", name, errp) ||
             !machine_realize_device(&s->machine, dev, name, errp)) {
@@ -306,6 +311,23 @@ static bool virt_init(Machine *m, Error **errp)
 
 static const char *const virt_aliases[] = {NULL};
 
+static bool virt_check_acpi(Object *obj, Error **errp)
+{
+    return ((VirtMachine *)obj)->acpi != ON_OFF_AUTO_ON ||
+           error_fail(errp, "virt: property 'acpi': there are no ACPI tables, but a device tree "
+                            "(accepted: off, auto)");
+}
+
+static const char *const virt_aia_names[] = {"none", NULL};
+
+static const PropDesc virt_props[] = {
+    PROP_STR("pflash0", VirtMachine, flash_drive[0], NULL, "drive or node behind the first flash"),
+    PROP_STR("pflash1", VirtMachine, flash_drive[1], NULL, "drive or node behind the second flash"),
+    PROP_ONOFFAUTO("acpi", VirtMachine, acpi, ON_OFF_AUTO_AUTO, "ACPI tables; off is all there is",
+                   .check = virt_check_acpi),
+    PROP_ENUM("aia", VirtMachine, aia, 0, virt_aia_names, "interrupt controllers of the AIA"),
+    PROP_END};
+
 static const MachineOps virt_ops = {
     .init = virt_init,
     .aliases = virt_aliases,
@@ -319,4 +341,4 @@ static const MachineOps virt_ops = {
     .cpu_help = riscv_cpu_print_help,
 };
 QOM_TYPE(virt_type, .name = "virt-machine", .parent = TYPE_MACHINE, .size = sizeof(VirtMachine),
-         .desc = "RISC-V VirtIO board", .ops = &virt_ops);
+         .desc = "RISC-V VirtIO board", .props = virt_props, .ops = &virt_ops);

@@ -38,6 +38,9 @@ typedef struct VirtMachine {
     MemRegion mrom, pci_window, pci_window64;
     Device *plic, *fw_cfg;
     Device *flash[VIRT_FLASH_BANKS];
+    /* properties */
+    char *flash_drive[VIRT_FLASH_BANKS];
+    int acpi, aia;
 } VirtMachine;
 
 /* The board's device tree (virt-riscv64-fdt.c), in the making: free with g_free(). */

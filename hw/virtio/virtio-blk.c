@@ -12,6 +12,7 @@
 #include "hw/virtio/virtio.h"
 #include "rhea/bits.h"
 #include "rhea/endian.h"
+#include "rhea/iov.h"
 #include "snapshot/snapshot.h"
 
 enum {
@@ -93,28 +94,6 @@ static void request_done(void *opaque, int ret)
 }
 
 /* --- Starting requests --- */
-
-/* An iovec of @len bytes of @iov from byte @offset; g_free(). */
-static struct iovec *iov_slice(const struct iovec *iov, unsigned n, size_t offset, size_t len,
-                               int *out_n)
-{
-    struct iovec *out = g_new(struct iovec, MAX(n, 1));
-
-    *out_n = 0;
-    for (unsigned i = 0; i < n && len; i++) {
-        size_t part;
-
-        if (offset >= iov[i].iov_len) {
-            offset -= iov[i].iov_len;
-            continue;
-        }
-        part = MIN(iov[i].iov_len - offset, len);
-        out[(*out_n)++] = (struct iovec){(uint8_t *)iov[i].iov_base + offset, part};
-        len -= part;
-        offset = 0;
-    }
-    return out;
-}
 
 static void start_transfer(BlkRequest *r)
 {

@@ -58,6 +58,8 @@ typedef enum BlockInterface {
     BLK_IF_SCSI,
     BLK_IF_FLOPPY,
 } BlockInterface;
+/* -snapshot: drives from here on have snapshot=on unless they say otherwise. */
+void blk_set_snapshot_default(void);
 BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error **errp);
 /* "-blockdev" node in key=value or JSON. */
 bool blk_new_blockdev(const char *optarg, Error **errp) MUST_CHECK;

@@ -34,6 +34,7 @@ typedef struct Machine {
     char *mem_path;
     bool mem_prealloc;
     bool graphics, nodefaults;
+    bool usb, dump_guest_core, mem_merge;
     char *name, *uuid;
     int64_t rtc_offset_ns; /* what a clock of the board shows minus the host's (-rtc base=) */
     char *serial[MACHINE_SERIAL_PORTS]; /* chardev ids of -serial, NULL: nothing plugged in */

@@ -17,6 +17,7 @@
 
 #include "char-int.h"
 #include "rhea/fdset.h"
+#include "rhea/report.h"
 
 enum { SOCKET_FDS_MAX = 4 };
 
@@ -396,7 +397,7 @@ static bool socket_start(CharSocket *s, Opts *o, Error **errp)
         s->reconnect_source = g_timeout_add((guint)s->reconnect_ms, socket_reconnect, s);
     }
     if (s->listen_fd >= 0 && s->wait) {
-        fprintf(stderr, "%s: waiting for a connection on %s\n", g_get_prgname(), socket_name(s));
+        report("waiting for a connection on %s", socket_name(s));
         socket_accept(s->listen_fd, G_IO_IN, s);
     } else if (s->listen_fd >= 0) {
         socket_listen(s);

@@ -115,8 +115,7 @@ static void hmp_save(Machine *m, const char *args, bool physical, GString *out)
         g_string_append(out, "Error: an address, a size and a file name are needed\n");
     } else if (!parse_u64("address", words[0], UINT64_MAX, &r.addr, &err) ||
                !parse_size("size", words[1], 1, &r.size, &err) ||
-               (!physical && !range_of_cpu(m, 0, &r, &err)) ||
-               !range_save(m, &r, words[2], &err)) {
+               (!physical && !range_of_cpu(m, 0, &r, &err)) || !range_save(m, &r, words[2], &err)) {
         g_string_append_printf(out, "Error: %s\n", error_text(err));
     }
 }

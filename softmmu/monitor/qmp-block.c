@@ -31,9 +31,9 @@ static JsonObject *image_info(const BlockInfo *info)
 
 static JsonObject *inserted_info(const BlockInfo *info)
 {
-    static const char *const limits[] = {"bps",     "bps_rd",  "bps_wr",
-                                         "iops",    "iops_rd", "iops_wr",
-                                         "write_threshold", "backing_file_depth"};
+    static const char *const limits[] = {
+        "bps",     "bps_rd",  "bps_wr",          "iops",
+        "iops_rd", "iops_wr", "write_threshold", "backing_file_depth"};
     JsonObject *obj = json_object_new(), *cache = json_object_new();
 
     json_object_set_string_member(obj, "file", info->filename);

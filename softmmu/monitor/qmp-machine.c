@@ -28,7 +28,8 @@ static bool query_cpus_fast(Machine *m, JsonObject *args, JsonNode **ret, Error 
     return true;
 }
 
-QMP_COMMAND(query_cpus_fast_command, .name = "query-cpus-fast", .run = query_cpus_fast, .ret = "[{cpu-index: int, qom-path: str, thread-id: int, target: str}]");
+QMP_COMMAND(query_cpus_fast_command, .name = "query-cpus-fast", .run = query_cpus_fast,
+            .ret = "[{cpu-index: int, qom-path: str, thread-id: int, target: str}]");
 
 /* A CPU type is called MODEL-ARCH-cpu. */
 static char *cpu_model_name(const ObjectType *t)
@@ -161,7 +162,10 @@ static bool query_machines(Machine *m, JsonObject *args, JsonNode **ret, Error *
     return true;
 }
 
-QMP_COMMAND(query_machines_command, .name = "query-machines", .run = query_machines, .ret = "[{name: str, *alias: str, *is-default: bool, cpu-max: int, hotpluggable-cpus: bool, numa-mem-supported: bool, deprecated: bool, *default-cpu-type: str, *default-ram-id: str, acpi: bool}]");
+QMP_COMMAND(query_machines_command, .name = "query-machines", .run = query_machines,
+            .ret = "[{name: str, *alias: str, *is-default: bool, cpu-max: int, hotpluggable-cpus: "
+                   "bool, numa-mem-supported: bool, deprecated: bool, *default-cpu-type: str, "
+                   "*default-ram-id: str, acpi: bool}]");
 
 /* --- Memory --- */
 
@@ -231,6 +235,5 @@ static bool query_tpm(Machine *m, JsonObject *args, JsonNode **ret, Error **errp
 
 QMP_COMMAND(query_tpm_command, .name = "query-tpm", .run = query_tpm,
             .ret = "[{id: str, model: str, options: any}]");
-QMP_COMMAND(query_tpm_models_command, .name = "query-tpm-models", .run = query_tpm,
-            .ret = "[str]");
+QMP_COMMAND(query_tpm_models_command, .name = "query-tpm-models", .run = query_tpm, .ret = "[str]");
 QMP_COMMAND(query_tpm_types_command, .name = "query-tpm-types", .run = query_tpm, .ret = "[str]");

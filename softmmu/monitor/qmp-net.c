@@ -63,8 +63,7 @@ static void hmp_set_link(Machine *m, const char *args, GString *out)
 
     if (!words[0] || !words[1] || !parse_bool("set_link", words[1], &up, &err) ||
         !net_set_link(words[0], up, &err)) {
-        g_string_append_printf(out, "Error: %s\n",
-                               err ? error_text(err) : "set_link: NAME on|off");
+        g_string_append_printf(out, "Error: %s\n", err ? error_text(err) : "set_link: NAME on|off");
     }
 }
 
@@ -97,7 +96,8 @@ static bool announce_self(Machine *m, JsonObject *args, JsonNode **ret, Error **
     static const struct {
         const char *name;
         int64_t least, most;
-    } limits[] = {{"initial", 1, 100000}, {"max", 1, 100000}, {"rounds", 1, 1000}, {"step", 0, 10000}};
+    } limits[] = {
+        {"initial", 1, 100000}, {"max", 1, 100000}, {"rounds", 1, 1000}, {"step", 0, 10000}};
     Announcement *a;
 
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {

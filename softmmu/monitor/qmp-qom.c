@@ -92,7 +92,8 @@ static bool qmp_qom_list(Machine *m, JsonObject *args, JsonNode **ret, Error **e
     return true;
 }
 
-QMP_COMMAND(qmp_qom_list_command, .name = "qom-list", .run = qmp_qom_list, .args = "{path: str}", .ret = "[ObjectPropertyInfo]");
+QMP_COMMAND(qmp_qom_list_command, .name = "qom-list", .run = qmp_qom_list, .args = "{path: str}",
+            .ret = "[ObjectPropertyInfo]");
 
 /* The property's text as the JSON type of its kind. */
 static JsonNode *prop_value_node(const PropDesc *p, const char *text)
@@ -128,7 +129,8 @@ static bool qmp_qom_get(Machine *m, JsonObject *args, JsonNode **ret, Error **er
     return text != NULL;
 }
 
-QMP_COMMAND(qmp_qom_get_command, .name = "qom-get", .run = qmp_qom_get, .args = "{path: str, property: str}", .ret = "any");
+QMP_COMMAND(qmp_qom_get_command, .name = "qom-get", .run = qmp_qom_get,
+            .args = "{path: str, property: str}", .ret = "any");
 
 /* A JSON value as the text that properties take; NULL for what is no scalar. */
 static char *scalar_text(JsonNode *node)
@@ -162,7 +164,8 @@ static bool qmp_qom_set(Machine *m, JsonObject *args, JsonNode **ret, Error **er
     return obj && qom_prop_set(obj, qmp_arg_str(args, "property"), text, errp);
 }
 
-QMP_COMMAND(qmp_qom_set_command, .name = "qom-set", .run = qmp_qom_set, .args = "{path: str, property: str, value: any}");
+QMP_COMMAND(qmp_qom_set_command, .name = "qom-set", .run = qmp_qom_set,
+            .args = "{path: str, property: str, value: any}");
 
 typedef struct TypeList {
     JsonArray *list;
@@ -197,7 +200,9 @@ static bool qom_list_types(Machine *m, JsonObject *args, JsonNode **ret, Error *
     return true;
 }
 
-QMP_COMMAND(qom_list_types_command, .name = "qom-list-types", .run = qom_list_types, .args = "{*implements: str, *abstract: bool}", .ret = "[{name: str, *abstract: bool, *parent: str}]");
+QMP_COMMAND(qom_list_types_command, .name = "qom-list-types", .run = qom_list_types,
+            .args = "{*implements: str, *abstract: bool}",
+            .ret = "[{name: str, *abstract: bool, *parent: str}]");
 
 static bool list_properties(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
@@ -216,7 +221,8 @@ static bool list_properties(Machine *m, JsonObject *args, JsonNode **ret, Error 
 
 QMP_COMMAND(device_list_properties_command, .name = "device-list-properties",
             .run = list_properties, .args = "{typename: str}", .ret = "[ObjectPropertyInfo]");
-QMP_COMMAND(qom_list_properties_command, .name = "qom-list-properties", .run = list_properties, .args = "{typename: str}", .ret = "[ObjectPropertyInfo]");
+QMP_COMMAND(qom_list_properties_command, .name = "qom-list-properties", .run = list_properties,
+            .args = "{typename: str}", .ret = "[ObjectPropertyInfo]");
 
 /* --- Devices and objects --- */
 
@@ -229,14 +235,16 @@ static bool qmp_device_add(Machine *m, JsonObject *args, JsonNode **ret, Error *
     return o && device_add_opts(m, o, true, errp);
 }
 
-QMP_COMMAND(qmp_device_add_command, .name = "device_add", .run = qmp_device_add, .args = "{driver: str, *bus: str, *id: str, ...}", .feature = "json-cli-hotplug");
+QMP_COMMAND(qmp_device_add_command, .name = "device_add", .run = qmp_device_add,
+            .args = "{driver: str, *bus: str, *id: str, ...}", .feature = "json-cli-hotplug");
 
 static bool qmp_device_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
     return device_del(m, qmp_arg_str(args, "id"), errp);
 }
 
-QMP_COMMAND(qmp_device_del_command, .name = "device_del", .run = qmp_device_del, .args = "{id: str}");
+QMP_COMMAND(qmp_device_del_command, .name = "device_del", .run = qmp_device_del,
+            .args = "{id: str}");
 
 /* The properties of one type of object, as members. */
 static bool add_prop_member(const PropDesc *p, void *opaque)
@@ -295,11 +303,13 @@ static bool qmp_object_add(Machine *m, JsonObject *args, JsonNode **ret, Error *
     return o && object_add_opts(o, errp);
 }
 
-QMP_COMMAND(qmp_object_add_command, .name = "object-add", .run = qmp_object_add, .args = "ObjectOptions");
+QMP_COMMAND(qmp_object_add_command, .name = "object-add", .run = qmp_object_add,
+            .args = "ObjectOptions");
 
 static bool qmp_object_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
     return object_del(qmp_arg_str(args, "id"), errp);
 }
 
-QMP_COMMAND(qmp_object_del_command, .name = "object-del", .run = qmp_object_del, .args = "{id: str}");
+QMP_COMMAND(qmp_object_del_command, .name = "object-del", .run = qmp_object_del,
+            .args = "{id: str}");

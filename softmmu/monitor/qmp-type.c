@@ -8,7 +8,7 @@ extern const QmpNamedType *const __start_rhea_qmp_types[] __attribute__((weak));
 extern const QmpNamedType *const __stop_rhea_qmp_types[] __attribute__((weak));
 
 static const char *const builtin_names[] = {
-    [QMP_STR] = "str", [QMP_INT] = "int", [QMP_NUMBER] = "number",
+    [QMP_STR] = "str",   [QMP_INT] = "int", [QMP_NUMBER] = "number",
     [QMP_BOOL] = "bool", [QMP_ANY] = "any",
 };
 
@@ -295,7 +295,7 @@ static bool is_kind(QmpKind kind, JsonNode *node)
 static bool check_value(QmpType *t, JsonNode *node, const char *path, Error **errp)
 {
     static const char *const expected[] = {
-        [QMP_STR] = "string",   [QMP_ENUM] = "string", [QMP_INT] = "integer",
+        [QMP_STR] = "string",    [QMP_ENUM] = "string",  [QMP_INT] = "integer",
         [QMP_NUMBER] = "number", [QMP_BOOL] = "boolean", [QMP_ARRAY] = "array",
         [QMP_OBJECT] = "object", [QMP_ANY] = "any",
     };

@@ -28,15 +28,14 @@ typedef struct QmpMember {
 /* Lives as long as the process. */
 struct QmpType {
     QmpKind kind;
-    QmpType *element;   /* array */
-    GPtrArray *values;  /* enum: char * */
-    GArray *members;    /* object: QmpMember */
-    const char *tag;    /* object with variants: the enum member that chooses one */
-    GArray *variants;   /* QmpMember: the value, and the object with further members */
-    bool open;          /* object: more members than the type says */
-    char *id;           /* in the description, once it was visited */
+    QmpType *element;  /* array */
+    GPtrArray *values; /* enum: char * */
+    GArray *members;   /* object: QmpMember */
+    const char *tag;   /* object with variants: the enum member that chooses one */
+    GArray *variants;  /* QmpMember: the value, and the object with further members */
+    bool open;         /* object: more members than the type says */
+    char *id;          /* in the description, once it was visited */
 };
-
 
 /* Whether arguments (NULL: none) are of the type; the error names the member as QEMU does. */
 bool qmp_type_check_args(QmpType *t, JsonObject *args, Error **errp) MUST_CHECK;

@@ -72,8 +72,8 @@ bool fdset_remove(int64_t id, int64_t fd, Error **errp)
         }
     }
     if (!found && fd >= 0) {
-        return error_fail(errp, "File descriptor named 'fdset-id:%" PRId64 ", fd:%" PRId64
-                                "' not found", id, fd);
+        return error_fail(
+            errp, "File descriptor named 'fdset-id:%" PRId64 ", fd:%" PRId64 "' not found", id, fd);
     }
     return found || error_fail(errp, "File descriptor named 'fdset-id:%" PRId64 "' not found", id);
 }

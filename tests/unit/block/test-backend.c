@@ -175,6 +175,60 @@ static void test_attach_once(void)
     drop_image();
 }
 
+/* --- Temporary writes --- */
+
+enum { MODEL_SIZE = 3 * 65536 + 4096 };
+
+/* One random request on the drive and on the model of what it must hold. */
+static void random_request(BlockBackend *blk, uint8_t *model)
+{
+    uint8_t buf[70000];
+    uint32_t offset = g_test_rand_int_range(0, MODEL_SIZE);
+    uint32_t len = g_test_rand_int_range(1, MIN(sizeof(buf), MODEL_SIZE - offset) + 1);
+    uint32_t cut = g_test_rand_int_range(0, len + 1);
+    struct iovec iov[2] = {{buf, cut}, {buf + cut, len - cut}};
+    int done = 1;
+
+    switch (g_test_rand_int_range(0, 3)) {
+    case 0:
+        memset(buf, g_test_rand_int_range(1, 256), len);
+        memcpy(model + offset, buf, len);
+        blk_pwritev(blk, offset, iov, 2, false, note, &done);
+        break;
+    case 1:
+        memset(model + offset, 0, len);
+        blk_write_zeroes(blk, offset, len, true, note, &done);
+        break;
+    default:
+        blk_preadv(blk, offset, iov, 2, note, &done);
+        blk_drain(blk);
+        g_assert_cmpmem(buf, len, model + offset, len);
+    }
+    blk_drain(blk);
+    g_assert_cmpint(done, ==, 0);
+}
+
+static void test_temporary_writes(void)
+{
+    g_autofree uint8_t *model = g_malloc(MODEL_SIZE);
+    g_autofree uint8_t *before = NULL;
+    g_autofree char *after = NULL;
+    BlockBackend *blk;
+    gsize len;
+
+    make_image(MODEL_SIZE);
+    memset(model, 0xa5, MODEL_SIZE);
+    before = g_memdup2(model, MODEL_SIZE);
+    g_assert_true(g_file_set_contents(image, (char *)model, MODEL_SIZE, NULL));
+    blk = open_drive("t", ",snapshot=on");
+    for (int i = 0; i < 300; i++) {
+        random_request(blk, model);
+    }
+    g_assert_true(g_file_get_contents(image, &after, &len, NULL));
+    g_assert_cmpmem(after, len, before, MODEL_SIZE);
+    drop_image();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -185,5 +239,6 @@ int main(int argc, char **argv)
     g_test_add_func("/block/locked", test_locked);
     g_test_add_func("/block/bad-options", test_bad_options);
     g_test_add_func("/block/attach-once", test_attach_once);
+    g_test_add_func("/block/temporary-writes", test_temporary_writes);
     return g_test_run();
 }

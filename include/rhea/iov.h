@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Arithmetic on scatter-gather lists. */
+#ifndef RHEA_IOV_H
+#define RHEA_IOV_H
+
+#include <sys/uio.h>
+
+#include "rhea/base.h"
+
+uint64_t iov_length(const struct iovec *iov, int n);
+/* The list of the @len bytes of @iov from byte @offset, g_malloc'd; its number of entries in *out_n. */
+struct iovec *iov_slice(const struct iovec *iov, int n, uint64_t offset, uint64_t len, int *out_n);
+
+#endif
