@@ -33,7 +33,7 @@ static void translate_log_code(EngineCpu *ec, const Translate *tx)
 
             code[n] = at < TCG_PAGE_SIZE ? tx->page[at] : tx->next_page[at - TCG_PAGE_SIZE];
         }
-        size = cpu->ops->disas(cpu->model, pc + off, code, n, text, sizeof(text));
+        size = cpu->ops->disas(cpu->model, tx->key, pc + off, code, n, text, sizeof(text));
         if (!size) {
             size = cpu->ops->min_insn_bytes;
             g_strlcpy(text, "(undecodable)", sizeof(text));

@@ -89,9 +89,10 @@ typedef struct CpuOps {
     void (*reset)(CpuState *cpu);
     void (*set_pc)(CpuState *cpu, GuestVA pc);
     void (*dump)(CpuState *cpu, GString *out); /* info registers */
-    /* Text of the instruction at @code (len bytes there) into buf; its length, 0 when undecodable. */
-    unsigned (*disas)(const void *model, GuestVA pc, const uint8_t *code, size_t len, char *buf,
-                      size_t bufsize);
+    /* Text of the instruction at @code (len bytes there), as @key makes it, into buf; its length, 0 when
+     * undecodable. */
+    unsigned (*disas)(const void *model, CpuKey key, GuestVA pc, const uint8_t *code, size_t len,
+                      char *buf, size_t bufsize);
     const struct GdbArch *gdb; /* see target/gdb.h */
 } CpuOps;
 

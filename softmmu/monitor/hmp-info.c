@@ -399,7 +399,9 @@ static void dump_code(Machine *m, bool physical, uint64_t addr, uint64_t count, 
         while (len && !monitor_read(m, physical, addr, code, len)) {
             len--;
         }
-        used = len ? cpu->ops->disas(cpu->model, addr, code, len, text, sizeof(text)) : 0;
+        used = len ? cpu->ops->disas(cpu->model, cpu->ops->key(cpu), addr, code, len, text,
+                                     sizeof(text))
+                   : 0;
         if (!len) {
             g_string_append_printf(out, "Cannot access memory at 0x%" PRIx64 "\n", addr);
             return;

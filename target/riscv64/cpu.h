@@ -166,8 +166,8 @@ extern const CpuOps rv_cpu_ops;
 
 /* translate/core.c and the generated disassembler: see CpuOps. */
 void rv_translate(Translate *tx);
-unsigned rv_disas(const void *model, GuestVA pc, const uint8_t *code, size_t len, char *buf,
-                  size_t bufsize);
+unsigned rv_disas(const void *model, CpuKey key, GuestVA pc, const uint8_t *code, size_t len,
+                  char *buf, size_t bufsize);
 
 /* --- Trap causes (table "mcause values after trap") --- */
 

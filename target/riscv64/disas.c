@@ -80,8 +80,8 @@ static void append_insn(GString *out, const RvModel *model, GuestVA pc, const Rv
     }
 }
 
-unsigned rv_disas(const void *model, GuestVA pc, const uint8_t *code, size_t len, char *buf,
-                  size_t bufsize)
+unsigned rv_disas(const void *model, CpuKey key, GuestVA pc, const uint8_t *code, size_t len,
+                  char *buf, size_t bufsize)
 {
     GString *out;
     uint32_t insn;

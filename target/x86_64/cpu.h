@@ -272,8 +272,8 @@ extern const CpuOps x86_cpu_ops;
 
 /* translate/core.c and the generated disassembler: see CpuOps. */
 void x86_translate(Translate *tx);
-unsigned x86_disas(const void *model, GuestVA pc, const uint8_t *code, size_t len, char *buf,
-                   size_t bufsize);
+unsigned x86_disas(const void *model, CpuKey key, GuestVA pc, const uint8_t *code, size_t len,
+                   char *buf, size_t bufsize);
 
 /* Where an exception comes from; the first four are what X86_H_INT takes. */
 typedef enum X86EventKind {

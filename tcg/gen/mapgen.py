@@ -75,7 +75,7 @@ class MapError(Exception):
 
 
 class Action:
-    """What an instruction does: the C function x86_NAME(), its operands' use, its flags."""
+    """What an instruction does: the C function x86_op_NAME(), its operands' use, its flags."""
 
     def __init__(self, name, access, written, undefined, read, at):
         self.name, self.access, self.at = name, access, at
@@ -250,6 +250,10 @@ class Tables:
             if o is None:
                 self.fail(f"bad operand '{t}'")
             row.operands.append(o)
+            if o.place == "M":
+                row.memory_only = True
+            elif o.place in ("U", "N"):
+                row.mask, row.value = row.mask | 0xc0, row.value | 0xc0
         if len(row.operands) > 4:
             self.fail("more than four operands")
         if any(o.place == "Z" for o in row.operands) != (row.in_opcode == "r"):
@@ -328,7 +332,7 @@ def header(tables):
     out += [f"    X86_MAP_{name.upper()}," for name in MAPS]
     out += ["    X86_NMAPS,", "};", "", f"enum {{ X86_NROWS = {len(tables.rows)} }};", "",
             "/* Each emits the IR of one instruction. */"]
-    out += [f"void x86_{name}(X86Trans *t);" for name in sorted(tables.actions)]
+    out += [f"void x86_op_{name}(X86Trans *t);" for name in sorted(tables.actions)]
     return "\n".join(out + ["", "#endif", ""])
 
 
@@ -340,7 +344,7 @@ def c_row(row):
                          (2 - len(row.features)))
     a = row.action
     text = row.text if row.text is not None else a.name
-    return (f"    {{x86_{a.name}, \"{text}\", {{{ops}}}, {len(row.operands)}, {row.pfx}, "
+    return (f"    {{x86_op_{a.name}, \"{text}\", {{{ops}}}, {len(row.operands)}, {row.pfx}, "
             f"{row.vex:d}, {row.has_modrm:d}, {row.memory_only:d}, {row.mask:#x}, {row.value:#x}, "
             f"{c_flags(a.written + a.undefined):#x}, {c_flags(a.undefined):#x}, "
             f"{c_flags(a.read):#x}, {{{features}}}, {attrs}}}, /* {row.map} {row.opcode:02x} */")

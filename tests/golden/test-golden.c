@@ -80,7 +80,7 @@ static void print_guest(GString *out, const uint8_t *bytes, unsigned len)
     for (unsigned at = 0, n; at < len; at += n) {
         char text[128];
 
-        n = rv_disas(&golden.cpu.model, 0x1000 + PAGE_OFF + at, bytes + at, len - at, text,
+        n = rv_disas(&golden.cpu.model, 0, 0x1000 + PAGE_OFF + at, bytes + at, len - at, text,
                      sizeof(text));
         g_assert(n);
         g_string_append_printf(out, "    %s\n", text);

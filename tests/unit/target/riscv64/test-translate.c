@@ -174,7 +174,7 @@ static void test_random_bytes(void)
             translate(off, 1 + g_rand_int_range(rand, 0, 64),
                       key_of(g_rand_int_range(rand, 0, 3), g_rand_int_range(rand, 0, 8)), true);
             g_assert_false(ir->overflow);
-            g_assert_cmpuint(rv_disas(&model, off, page + off, 4, text, sizeof(text)), <=, 4);
+            g_assert_cmpuint(rv_disas(&model, 0, off, page + off, 4, text, sizeof(text)), <=, 4);
         }
     }
     g_rand_free(rand);

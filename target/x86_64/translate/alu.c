@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* Arithmetic, logic, multiplication, division, decimal adjustment.  SDM vol. 1, 7.3.2 to 7.3.5. */
+#include "rhea/osdep.h"
+
+#include "trans.h"
+
+static unsigned size_of(const X86Trans *t)
+{
+    return x86_opnd_size(&t->insn, 0);
+}
+
+/* A flag (I32) at the width of @size. */
+static IrVal flag_at(X86Trans *t, IrVal flag, unsigned size)
+{
+    return size == 8 ? ir_un(t->ir, IR_ZEXT32, flag) : flag;
+}
+
+/* --- Sums --- */
+
+static void sum(X86Trans *t, X86Cc kind, bool with_carry)
+{
+    unsigned size = size_of(t);
+    bool add = kind == X86_CC_ADD || kind == X86_CC_ADC;
+    IrVal carry = with_carry ? x86_flag(t, X86_FLAG_C) : IR_NONE;
+    IrVal r = ir_bin(t->ir, add ? IR_ADD : IR_SUB, t->v[0], t->v[1]);
+
+    if (with_carry) {
+        r = ir_bin(t->ir, add ? IR_ADD : IR_SUB, r, flag_at(t, carry, size));
+    }
+    x86_flags_sum(t, kind, size, r, t->v[0], t->v[1], carry);
+    t->v[0] = r;
+}
+
+void x86_op_add(X86Trans *t)
+{
+    sum(t, X86_CC_ADD, false);
+}
+
+void x86_op_adc(X86Trans *t)
+{
+    sum(t, X86_CC_ADC, true);
+}
+
+void x86_op_sub(X86Trans *t)
+{
+    sum(t, X86_CC_SUB, false);
+}
+
+void x86_op_sbb(X86Trans *t)
+{
+    sum(t, X86_CC_SBB, true);
+}
+
+void x86_op_cmp(X86Trans *t)
+{
+    sum(t, X86_CC_SUB, false);
+}
+
+void x86_op_xadd(X86Trans *t)
+{
+    IrVal old = t->v[0];
+
+    sum(t, X86_CC_ADD, false);
+    t->v[1] = old;
+    if (!x86_modrm_is_mem(&t->insn) && t->insn.rm == t->insn.reg) {
+        t->v[1] = t->v[0]; /* one register is both: the sum is written last */
+    }
+}
+
+static void step(X86Trans *t, int by)
+{
+    unsigned size = size_of(t);
+    IrVal carry = x86_flag(t, X86_FLAG_C);
+    IrVal r = ir_add(t->ir, t->v[0], x86_imm(t, by, size));
+
+    x86_flags_set(t, by > 0 ? X86_CC_INC : X86_CC_DEC, size, r, carry);
+    t->v[0] = r;
+}
+
+void x86_op_inc(X86Trans *t)
+{
+    step(t, 1);
+}
+
+void x86_op_dec(X86Trans *t)
+{
+    step(t, -1);
+}
+
+void x86_op_neg(X86Trans *t)
+{
+    unsigned size = size_of(t);
+    IrVal zero = x86_imm(t, 0, size), r = ir_un(t->ir, IR_NEG, t->v[0]);
+
+    x86_flags_sum(t, X86_CC_SUB, size, r, zero, t->v[0], IR_NONE);
+    t->v[0] = r;
+}
+
+/* --- Logic --- */
+
+static void logic(X86Trans *t, IrOp op)
+{
+    t->v[0] = ir_bin(t->ir, op, t->v[0], t->v[1]);
+    x86_flags_set(t, X86_CC_LOGIC, size_of(t), t->v[0], IR_NONE);
+}
+
+void x86_op_and(X86Trans *t)
+{
+    logic(t, IR_AND);
+}
+
+void x86_op_or(X86Trans *t)
+{
+    logic(t, IR_OR);
+}
+
+void x86_op_xor(X86Trans *t)
+{
+    logic(t, IR_XOR);
+}
+
+void x86_op_test(X86Trans *t)
+{
+    logic(t, IR_AND);
+}
+
+void x86_op_not(X86Trans *t)
+{
+    t->v[0] = ir_un(t->ir, IR_NOT, t->v[0]);
+}
+
+void x86_op_andn(X86Trans *t)
+{
+    t->v[0] = ir_bin(t->ir, IR_ANDN, t->v[2], t->v[1]);
+    x86_flags_set(t, X86_CC_LOGIC, size_of(t), t->v[0], IR_NONE);
+}
+
+/* --- One carry chain each: ADCX in CF, ADOX in OF --- */
+
+static void add_in_flag(X86Trans *t, unsigned flag, uint32_t bit)
+{
+    unsigned size = size_of(t);
+    IrVal all = x86_flags_all(t);
+    IrVal in = flag_at(t, x86_flag(t, flag), size), partial, r, out;
+
+    partial = ir_add(t->ir, t->v[0], t->v[1]);
+    r = ir_add(t->ir, partial, in);
+    out = ir_or(t->ir, ir_setcond(t->ir, IR_I32, IR_LTU, partial, t->v[0]),
+                ir_setcond(t->ir, IR_I32, IR_LTU, r, partial));
+    out = ir_bin(t->ir, IR_SHL, out, ir_imm32(t->ir, __builtin_ctz(bit)));
+    all = ir_and(t->ir, all, ir_imm32(t->ir, (int32_t)~bit));
+    x86_flags_eflags(t, ir_or(t->ir, all, out));
+    t->v[0] = r;
+}
+
+void x86_op_adcx(X86Trans *t)
+{
+    add_in_flag(t, X86_FLAG_C, X86_CF);
+}
+
+void x86_op_adox(X86Trans *t)
+{
+    add_in_flag(t, X86_FLAG_O, X86_OF);
+}
+
+/* --- Multiplication --- */
+
+/* CF and OF say whether @overflow (I32, 0 or 1). */
+static void multiply_flags(X86Trans *t, unsigned size, IrVal low, IrVal overflow)
+{
+    x86_flags_set(t, X86_CC_RESULT, size, low, ir_un(t->ir, IR_NEG, overflow));
+}
+
+/* A product that fits an I32 or I64: of @size bytes each. */
+static IrVal product(X86Trans *t, IrVal a, IrVal b, unsigned size, bool is_signed)
+{
+    if (size < 4) {
+        return ir_bin(t->ir, IR_MUL, is_signed ? x86_sext(t, a, size) : x86_zext(t, a, size),
+                      is_signed ? x86_sext(t, b, size) : x86_zext(t, b, size));
+    }
+    return ir_bin(t->ir, IR_MUL, is_signed ? x86_sext64(t, a, size) : x86_zext64(t, a, size),
+                  is_signed ? x86_sext64(t, b, size) : x86_zext64(t, b, size));
+}
+
+/* Does the product @r exceed @size bytes? */
+static IrVal exceeds(X86Trans *t, IrVal r, unsigned size, bool is_signed)
+{
+    IrVal low;
+
+    if (size == 4) {
+        low = ir_un(t->ir, is_signed ? IR_SEXT32 : IR_ZEXT32, ir_un(t->ir, IR_TRUNC, r));
+    } else {
+        low = is_signed ? x86_sext(t, r, size) : x86_zext(t, r, size);
+    }
+    return ir_setcond(t->ir, IR_I32, IR_NE, r, low);
+}
+
+static void multiply_rax(X86Trans *t, bool is_signed)
+{
+    unsigned size = size_of(t);
+    IrVal a = x86_get(t, X86_RAX, size), r, high, sign;
+
+    if (size == 8) {
+        r = ir_bin(t->ir, IR_MUL, a, t->v[0]);
+        high = ir_bin(t->ir, is_signed ? IR_MULHS : IR_MULHU, a, t->v[0]);
+        sign = is_signed ? ir_bin(t->ir, IR_SAR, r, ir_imm(t->ir, 63)) : ir_imm(t->ir, 0);
+        multiply_flags(t, size, r, ir_setcond(t->ir, IR_I32, IR_NE, high, sign));
+        x86_put(t, X86_RAX, 8, r);
+        x86_put(t, X86_RDX, 8, high);
+        return;
+    }
+    r = product(t, a, t->v[0], size, is_signed);
+    multiply_flags(t, size, x86_narrow(t, r, size == 4 ? 4 : 8), exceeds(t, r, size, is_signed));
+    if (size == 1) {
+        x86_put(t, X86_RAX, 2, r);
+        return;
+    }
+    high = ir_bin(t->ir, IR_SHR, r, x86_imm(t, 8 * size, size == 4 ? 8 : 4));
+    x86_put(t, X86_RAX, size, size == 4 ? ir_un(t->ir, IR_TRUNC, r) : r);
+    x86_put(t, X86_RDX, size, size == 4 ? ir_un(t->ir, IR_TRUNC, high) : high);
+}
+
+void x86_op_mul(X86Trans *t)
+{
+    multiply_rax(t, false);
+}
+
+void x86_op_imul1(X86Trans *t)
+{
+    multiply_rax(t, true);
+}
+
+static void multiply(X86Trans *t, IrVal a, IrVal b)
+{
+    unsigned size = size_of(t);
+    IrVal r, high;
+
+    if (size == 8) {
+        r = ir_bin(t->ir, IR_MUL, a, b);
+        high = ir_bin(t->ir, IR_MULHS, a, b);
+        multiply_flags(
+            t, size, r,
+            ir_setcond(t->ir, IR_I32, IR_NE, high, ir_bin(t->ir, IR_SAR, r, ir_imm(t->ir, 63))));
+    } else {
+        IrVal full = product(t, a, b, size, true);
+
+        r = size == 4 ? ir_un(t->ir, IR_TRUNC, full) : full;
+        multiply_flags(t, size, r, exceeds(t, full, size, true));
+    }
+    t->v[0] = r;
+}
+
+void x86_op_imul2(X86Trans *t)
+{
+    multiply(t, t->v[0], t->v[1]);
+}
+
+void x86_op_imul3(X86Trans *t)
+{
+    multiply(t, t->v[1], t->v[2]);
+}
+
+/* The first destination gets the high half, also when both are one register. */
+void x86_op_mulx(X86Trans *t)
+{
+    unsigned size = size_of(t);
+    IrVal a = x86_get(t, X86_RDX, size), r;
+
+    if (size == 8) {
+        t->v[1] = ir_bin(t->ir, IR_MUL, a, t->v[2]);
+        t->v[0] = ir_bin(t->ir, IR_MULHU, a, t->v[2]);
+    } else {
+        r = product(t, a, t->v[2], size, false);
+        t->v[1] = ir_un(t->ir, IR_TRUNC, r);
+        t->v[0] = ir_un(t->ir, IR_TRUNC, ir_bin(t->ir, IR_SHR, r, ir_imm(t->ir, 32)));
+    }
+    if (t->insn.vvvv == t->insn.reg) {
+        t->v[1] = t->v[0];
+    }
+}
+
+/* --- Division: the helper raises, and writes the registers --- */
+
+static void divide(X86Trans *t, X86Helper helper)
+{
+    unsigned size = size_of(t);
+
+    x86_call2(t, helper, x86_zext64(t, t->v[0], size), ir_imm(t->ir, size));
+}
+
+void x86_op_div(X86Trans *t)
+{
+    divide(t, X86_H_DIV);
+}
+
+void x86_op_idiv(X86Trans *t)
+{
+    divide(t, X86_H_IDIV);
+}
+
+/* --- Decimal adjustment: AX in the low half of the helper's result, EFLAGS in the high --- */
+
+static void decimal(X86Trans *t, X86Helper helper, IrVal arg)
+{
+    IrVal ax = ir_get(t->ir, X86_G_REG + X86_RAX);
+    IrVal flags = ir_un(t->ir, IR_ZEXT32, x86_flags_all(t));
+    IrVal r = x86_call3(t, helper, ax, flags, arg);
+
+    x86_put(t, X86_RAX, 2, ir_un(t->ir, IR_TRUNC, r));
+    x86_flags_eflags(t, ir_un(t->ir, IR_TRUNC, ir_bin(t->ir, IR_SHR, r, ir_imm(t->ir, 32))));
+}
+
+void x86_op_daa(X86Trans *t)
+{
+    decimal(t, X86_H_DAA, ir_imm(t->ir, 0));
+}
+
+void x86_op_das(X86Trans *t)
+{
+    decimal(t, X86_H_DAA, ir_imm(t->ir, 1));
+}
+
+void x86_op_aaa(X86Trans *t)
+{
+    decimal(t, X86_H_AAA, ir_imm(t->ir, 0));
+}
+
+void x86_op_aas(X86Trans *t)
+{
+    decimal(t, X86_H_AAA, ir_imm(t->ir, 1));
+}
+
+void x86_op_aam(X86Trans *t)
+{
+    uint8_t base = t->insn.imm[0];
+    IrVal al = x86_zext(t, x86_get(t, X86_RAX, 1), 1), b, q, r;
+
+    if (!base) {
+        x86_end_raise(t, X86_EXC_DE);
+        return;
+    }
+    b = ir_imm32(t->ir, base);
+    q = ir_bin(t->ir, IR_DIVU, al, b);
+    r = ir_bin(t->ir, IR_REMU, al, b);
+    x86_put(t, X86_RAX, 2, ir_or(t->ir, ir_bin(t->ir, IR_SHL, q, ir_imm32(t->ir, 8)), r));
+    x86_flags_set(t, X86_CC_LOGIC, 1, r, IR_NONE);
+}
+
+void x86_op_aad(X86Trans *t)
+{
+    IrVal ax = x86_get(t, X86_RAX, 4);
+    IrVal ah = ir_bin(t->ir, IR_SHR, ax, ir_imm32(t->ir, 8));
+    IrVal r =
+        ir_add(t->ir, ax, ir_bin(t->ir, IR_MUL, ah, ir_imm32(t->ir, (uint8_t)t->insn.imm[0])));
+
+    r = x86_zext(t, r, 1);
+    x86_put(t, X86_RAX, 2, r);
+    x86_flags_set(t, X86_CC_LOGIC, 1, r, IR_NONE);
+}
+
+void x86_op_salc(X86Trans *t)
+{
+    x86_put(t, X86_RAX, 1, ir_un(t->ir, IR_NEG, x86_flag(t, X86_FLAG_C)));
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/* The arithmetic flags in IR: see flags.h. */
+#include "rhea/osdep.h"
+
+#include "trans.h"
+
+/* --- Setting --- */
+
+static const X86Flags no_flags = {.kind = X86_CC_DYNAMIC,
+                                  .size = 1,
+                                  .dst = IR_NONE,
+                                  .src = IR_NONE,
+                                  .src2 = IR_NONE,
+                                  .a = IR_NONE,
+                                  .op = IR_NONE,
+                                  .carry = IR_NONE};
+
+void x86_flags_set(X86Trans *t, X86Cc kind, unsigned size, IrVal dst, IrVal src)
+{
+    t->flags = no_flags;
+    t->flags.kind = kind;
+    t->flags.size = size;
+    t->flags.dst = dst;
+    t->flags.src = src;
+    t->new_flags = true;
+}
+
+void x86_flags_sum(X86Trans *t, X86Cc kind, unsigned size, IrVal dst, IrVal a, IrVal b, IrVal carry)
+{
+    x86_flags_set(t, kind, size, dst, b);
+    t->flags.a = a;
+    t->flags.src2 = carry;
+}
+
+void x86_flags_eflags(X86Trans *t, IrVal i32)
+{
+    x86_flags_set(t, X86_CC_EFLAGS, 1, IR_NONE, i32);
+}
+
+void x86_flags_forget(X86Trans *t)
+{
+    t->flags = no_flags;
+    t->new_flags = false;
+}
+
+/* What the globals hold. */
+static void need_dynamic(X86Trans *t, X86Flags *f)
+{
+    if (f->kind == X86_CC_DYNAMIC && f->op == IR_NONE) {
+        f->dst = ir_get(t->ir, X86_G_CC_DST);
+        f->src = ir_get(t->ir, X86_G_CC_SRC);
+        f->src2 = ir_get(t->ir, X86_G_CC_SRC2);
+        f->op = ir_get(t->ir, X86_G_CC_OP);
+    }
+}
+
+static IrVal widen(X86Trans *t, IrVal v)
+{
+    if (v == IR_NONE) {
+        return ir_imm(t->ir, 0);
+    }
+    return ir_type(t->ir, v) == IR_I64 ? v : ir_un(t->ir, IR_ZEXT32, v);
+}
+
+/* CC_OP of @op with a CF of its own. */
+static IrVal op_with_carry(X86Trans *t, IrVal op, IrVal carry)
+{
+    const int32_t bits = X86_CC_HAS_CARRY | 1 << X86_CC_CARRY_SHIFT;
+
+    op = ir_and(t->ir, op, ir_imm32(t->ir, ~bits));
+    op = ir_or(t->ir, op, ir_imm32(t->ir, X86_CC_HAS_CARRY));
+    return ir_or(t->ir, op, ir_bin(t->ir, IR_SHL, carry, ir_imm32(t->ir, X86_CC_CARRY_SHIFT)));
+}
+
+/* The same with all parts as values. */
+static X86Flags as_dynamic(X86Trans *t, const X86Flags *f)
+{
+    X86Flags d = *f;
+
+    need_dynamic(t, &d);
+    if (f->kind != X86_CC_DYNAMIC) {
+        d.kind = X86_CC_DYNAMIC;
+        d.op = ir_imm32(t->ir, (int32_t)x86_cc_op(f->kind, x86_log2(f->size)));
+        d.dst = widen(t, f->dst);
+        d.src = widen(t, f->src);
+        d.src2 = widen(t, f->src2);
+    }
+    if (f->carry != IR_NONE) {
+        d.op = op_with_carry(t, d.op, f->carry);
+        d.carry = IR_NONE;
+    }
+    return d;
+}
+
+void x86_flags_carry(X86Trans *t, IrVal carry)
+{
+    need_dynamic(t, &t->flags);
+    t->flags.carry = carry;
+    t->new_flags = true;
+}
+
+void x86_flags_unless_zero(X86Trans *t, IrVal count, const X86Flags *old)
+{
+    X86Flags set = as_dynamic(t, &t->flags), was = as_dynamic(t, old);
+    IrVal zero = ir_imm32(t->ir, 0);
+
+    t->flags = no_flags;
+    t->flags.op = ir_movcond(t->ir, IR_EQ, count, zero, was.op, set.op);
+    t->flags.dst = ir_movcond(t->ir, IR_EQ, count, zero, was.dst, set.dst);
+    t->flags.src = ir_movcond(t->ir, IR_EQ, count, zero, was.src, set.src);
+    t->flags.src2 = was.src2; /* what sets flags by a count does not use it */
+}
+
+void x86_flags_commit(X86Trans *t)
+{
+    X86Flags d;
+
+    if (!t->new_flags) {
+        return;
+    }
+    t->new_flags = false;
+    d = as_dynamic(t, &t->flags);
+    ir_put(t->ir, X86_G_CC_OP, d.op);
+    ir_put(t->ir, X86_G_CC_DST, d.dst);
+    ir_put(t->ir, X86_G_CC_SRC, d.src);
+    if (t->flags.src2 != IR_NONE) {
+        ir_put(t->ir, X86_G_CC_SRC2, d.src2);
+    }
+}
+
+/* --- Reading --- */
+
+IrVal x86_flags_all(X86Trans *t)
+{
+    X86Flags d;
+    IrVal v;
+
+    if (t->flags.kind == X86_CC_EFLAGS && t->flags.carry == IR_NONE) {
+        return t->flags.src;
+    }
+    d = as_dynamic(t, &t->flags);
+    v = ir_call(t->ir, X86_H_CC_FLAGS, d.op, d.dst, d.src, d.src2);
+    if (t->flags.kind == X86_CC_DYNAMIC) {
+        /* Nothing better is known: whoever asks next need not call again. */
+        t->flags = no_flags;
+        t->flags.kind = X86_CC_EFLAGS;
+        t->flags.src = v;
+    }
+    return v;
+}
+
+static IrVal bit(X86Trans *t, IrVal v, unsigned n)
+{
+    if (ir_type(t->ir, v) == IR_I64) {
+        v = ir_bin(t->ir, IR_SHR, v, ir_imm(t->ir, n));
+        v = ir_un(t->ir, IR_TRUNC, v);
+    } else if (n) {
+        v = ir_bin(t->ir, IR_SHR, v, ir_imm32(t->ir, (int32_t)n));
+    }
+    return ir_and(t->ir, v, ir_imm32(t->ir, 1));
+}
+
+static IrVal flag_of_eflags(X86Trans *t, unsigned flag)
+{
+    static const uint8_t place[6] = {0, 2, 4, 6, 7, 11};
+
+    return bit(t, x86_flags_all(t), place[__builtin_ctz(flag)]);
+}
+
+static IrVal compare(X86Trans *t, IrCond cond, IrVal a, IrVal b, bool is_signed)
+{
+    unsigned size = t->flags.size;
+
+    if (is_signed) {
+        return ir_setcond(t->ir, IR_I32, cond, x86_sext(t, a, size), x86_sext(t, b, size));
+    }
+    return ir_setcond(t->ir, IR_I32, cond, x86_zext(t, a, size), x86_zext(t, b, size));
+}
+
+static IrVal carry_flag(X86Trans *t)
+{
+    X86Flags *f = &t->flags;
+    IrVal less;
+
+    switch (f->kind) {
+    case X86_CC_ADD: return compare(t, IR_LTU, f->dst, f->src, false);
+    case X86_CC_ADC:
+        less = compare(t, IR_LTU, f->dst, f->src, false);
+        return ir_or(t->ir, less, ir_and(t->ir, f->src2, compare(t, IR_EQ, f->dst, f->src, false)));
+    case X86_CC_SUB: return compare(t, IR_LTU, f->a, f->src, false);
+    case X86_CC_SBB:
+        less = compare(t, IR_LTU, f->a, f->src, false);
+        return ir_or(t->ir, less, ir_and(t->ir, f->src2, compare(t, IR_EQ, f->a, f->src, false)));
+    case X86_CC_LOGIC: return ir_imm32(t->ir, 0);
+    case X86_CC_SHL: return bit(t, f->src, f->size * 8 - 1);
+    default: return bit(t, f->src, 0);
+    }
+}
+
+static IrVal overflow_flag(X86Trans *t)
+{
+    X86Flags *f = &t->flags;
+    unsigned top = f->size * 8 - 1;
+    uint64_t extreme = 1ULL << top;
+    IrVal x;
+
+    switch (f->kind) {
+    case X86_CC_ADD:
+    case X86_CC_ADC:
+        x = ir_and(t->ir, ir_xor(t->ir, f->a, f->dst), ir_xor(t->ir, f->src, f->dst));
+        return bit(t, x, top);
+    case X86_CC_SUB:
+    case X86_CC_SBB:
+        x = ir_and(t->ir, ir_xor(t->ir, f->a, f->src), ir_xor(t->ir, f->a, f->dst));
+        return bit(t, x, top);
+    case X86_CC_LOGIC: return ir_imm32(t->ir, 0);
+    case X86_CC_INC:
+    case X86_CC_DEC:
+        extreme -= f->kind == X86_CC_DEC;
+        return compare(t, IR_EQ, f->dst, x86_imm(t, (int64_t)extreme, f->size), false);
+    case X86_CC_SHL:
+    case X86_CC_SHR: return bit(t, ir_xor(t->ir, f->dst, f->src), top);
+    default: return bit(t, f->src, 1);
+    }
+}
+
+static IrVal adjust_flag(X86Trans *t)
+{
+    X86Flags *f = &t->flags;
+    IrVal low;
+
+    switch (f->kind) {
+    case X86_CC_ADD:
+    case X86_CC_ADC:
+    case X86_CC_SUB:
+    case X86_CC_SBB: return bit(t, ir_xor(t->ir, ir_xor(t->ir, f->a, f->src), f->dst), 4);
+    case X86_CC_INC:
+    case X86_CC_DEC:
+        low = ir_and(t->ir, f->dst, x86_imm(t, 15, f->size));
+        return ir_setcond(t->ir, IR_I32, IR_EQ, low,
+                          x86_imm(t, f->kind == X86_CC_INC ? 0 : 15, f->size));
+    default: return ir_imm32(t->ir, 0);
+    }
+}
+
+static IrVal parity_flag(X86Trans *t)
+{
+    IrVal low = ir_type(t->ir, t->flags.dst) == IR_I64 ? ir_un(t->ir, IR_TRUNC, t->flags.dst)
+                                                       : t->flags.dst;
+    IrVal ones = ir_un(t->ir, IR_POPCNT, ir_un(t->ir, IR_ZEXT8, low));
+
+    return ir_xor(t->ir, ir_and(t->ir, ones, ir_imm32(t->ir, 1)), ir_imm32(t->ir, 1));
+}
+
+IrVal x86_flag(X86Trans *t, unsigned flag)
+{
+    X86Flags *f = &t->flags;
+
+    if (flag == X86_FLAG_C && f->carry != IR_NONE) {
+        return f->carry;
+    }
+    if (f->kind == X86_CC_DYNAMIC || f->kind == X86_CC_EFLAGS) {
+        return flag_of_eflags(t, flag);
+    }
+    switch (flag) {
+    case X86_FLAG_C: return carry_flag(t);
+    case X86_FLAG_P: return parity_flag(t);
+    case X86_FLAG_A: return adjust_flag(t);
+    case X86_FLAG_Z: return compare(t, IR_EQ, f->dst, x86_imm(t, 0, f->size), false);
+    case X86_FLAG_S: return bit(t, f->dst, f->size * 8 - 1);
+    default: return overflow_flag(t);
+    }
+}
+
+/* --- Conditions --- */
+
+/* A 0 or 1 as a condition. */
+static X86Cond nonzero(X86Trans *t, IrVal v)
+{
+    return (X86Cond){IR_NE, v, ir_imm32(t->ir, 0)};
+}
+
+static X86Cond narrow_cond(X86Trans *t, IrCond cond, IrVal a, IrVal b, bool is_signed)
+{
+    unsigned size = t->flags.size;
+
+    if (is_signed) {
+        return (X86Cond){cond, x86_sext(t, a, size), x86_sext(t, b, size)};
+    }
+    return (X86Cond){cond, x86_zext(t, a, size), x86_zext(t, b, size)};
+}
+
+/* From the flags one by one. */
+static X86Cond cond_of_flags(X86Trans *t, unsigned cc)
+{
+    IrVal s, o;
+
+    switch (cc & ~1u) {
+    case 0x0: return nonzero(t, x86_flag(t, X86_FLAG_O));
+    case 0x2: return nonzero(t, x86_flag(t, X86_FLAG_C));
+    case 0x4: return nonzero(t, x86_flag(t, X86_FLAG_Z));
+    case 0x6: return nonzero(t, ir_or(t->ir, x86_flag(t, X86_FLAG_C), x86_flag(t, X86_FLAG_Z)));
+    case 0x8: return nonzero(t, x86_flag(t, X86_FLAG_S));
+    case 0xa: return nonzero(t, x86_flag(t, X86_FLAG_P));
+    default:
+        s = x86_flag(t, X86_FLAG_S);
+        o = x86_flag(t, X86_FLAG_O);
+        if ((cc & ~1u) == 0xc) {
+            return (X86Cond){IR_NE, s, o};
+        }
+        return nonzero(t, ir_or(t->ir, ir_xor(t->ir, s, o), x86_flag(t, X86_FLAG_Z)));
+    }
+}
+
+/* As one compare of the operands of CMP or SUB; false: no such thing. */
+static bool cond_of_sub(X86Trans *t, unsigned cc, X86Cond *c)
+{
+    X86Flags *f = &t->flags;
+
+    switch (cc & ~1u) {
+    case 0x2: *c = narrow_cond(t, IR_LTU, f->a, f->src, false); return true;
+    case 0x4: *c = narrow_cond(t, IR_EQ, f->a, f->src, false); return true;
+    case 0x6: *c = narrow_cond(t, IR_LEU, f->a, f->src, false); return true;
+    case 0xc: *c = narrow_cond(t, IR_LT, f->a, f->src, true); return true;
+    case 0xe: *c = narrow_cond(t, IR_LE, f->a, f->src, true); return true;
+    default: return false;
+    }
+}
+
+/* As a compare of the result with 0; false: no such thing. */
+static bool cond_of_result(X86Trans *t, unsigned cc, X86Cond *c)
+{
+    X86Flags *f = &t->flags;
+    bool logic = f->kind == X86_CC_LOGIC;
+    IrVal zero = x86_imm(t, 0, f->size);
+
+    switch (cc & ~1u) {
+    case 0x6:
+        if (!logic) {
+            return false;
+        } /* fall through */
+    case 0x4: *c = narrow_cond(t, IR_EQ, f->dst, zero, false); return true;
+    case 0xc:
+        if (!logic) {
+            return false;
+        } /* fall through */
+    case 0x8: *c = narrow_cond(t, IR_LT, f->dst, zero, true); return true;
+    case 0xe: *c = narrow_cond(t, IR_LE, f->dst, zero, true); return logic;
+    default: return false;
+    }
+}
+
+/* BE and B read CF. */
+static bool reads_carry(unsigned cc)
+{
+    return (cc & ~1u) == 2 || (cc & ~1u) == 6;
+}
+
+X86Cond x86_cond(X86Trans *t, unsigned cc)
+{
+    X86Cond c;
+
+    if (t->flags.kind == X86_CC_DYNAMIC || t->flags.kind == X86_CC_EFLAGS ||
+        (t->flags.carry != IR_NONE && reads_carry(cc)) ||
+        !((t->flags.kind == X86_CC_SUB && cond_of_sub(t, cc, &c)) || cond_of_result(t, cc, &c))) {
+        c = cond_of_flags(t, cc);
+    }
+    c.cond ^= cc & 1; /* IrConds lie in pairs of opposites, as conditions do */
+    return c;
+}
