@@ -16,7 +16,18 @@
 #define X86_GCC(id, name_, type_, field, rank_)                                                    \
     [X86_G_##id] = {.name = name_, .type = type_, .offset = offsetof(X86Env, field), .rank = rank_}
 
-static const IrGlobal x86_globals[X86_NGLOBALS_INT] = {
+/* Both halves of vector register @n; of the ten places in host registers the low ones take eight. */
+#define X86_GV(n, rank_)                                                                           \
+    [X86_G_XMM + (n)] = {.name = "xmm" #n,                                                         \
+                         .type = IR_V128,                                                          \
+                         .offset = offsetof(X86Env, xmm[n]),                                       \
+                         .rank = rank_},                                                           \
+                 [X86_G_YMMH + (n)] = {.name = "ymmh" #n,                                          \
+                                       .type = IR_V128,                                            \
+                                       .offset = offsetof(X86Env, ymmh[n]),                        \
+                                       .rank = 255}
+
+static const IrGlobal x86_globals[X86_NGLOBALS] = {
     X86_G(0, "rax", 0),
     X86_G(1, "rcx", 2),
     X86_G(2, "rdx", 1),
@@ -37,6 +48,22 @@ static const IrGlobal x86_globals[X86_NGLOBALS_INT] = {
     X86_GCC(CC_SRC, "cc_src", IR_I64, cc_src, 9),
     X86_GCC(CC_SRC2, "cc_src2", IR_I64, cc_src2, 20),
     X86_GCC(CC_OP, "cc_op", IR_I32, cc_op, 255),
+    X86_GV(0, 0),
+    X86_GV(1, 1),
+    X86_GV(2, 2),
+    X86_GV(3, 3),
+    X86_GV(4, 4),
+    X86_GV(5, 5),
+    X86_GV(6, 6),
+    X86_GV(7, 7),
+    X86_GV(8, 255),
+    X86_GV(9, 255),
+    X86_GV(10, 255),
+    X86_GV(11, 255),
+    X86_GV(12, 255),
+    X86_GV(13, 255),
+    X86_GV(14, 255),
+    X86_GV(15, 255),
 };
 
 const IrTarget x86_ir_target = {
@@ -45,6 +72,7 @@ const IrTarget x86_ir_target = {
     .nglobals = ARRAY_SIZE(x86_globals),
     .helpers = x86_helpers,
     .nhelpers = X86_NHELPERS,
+    .denormal_flag = true,
 };
 
 /* --- Operations --- */

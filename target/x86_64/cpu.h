@@ -141,7 +141,8 @@ typedef struct X86Env {
     X86Fp80 st[8]; /* physical */
 
     /* SSE, AVX: low and high halves apart */
-    uint32_t mxcsr; /* without the flags and rounding that TcgEnv holds while code runs */
+    uint32_t mxcsr;     /* masks; flags and modes are in TcgEnv, see fpu.h */
+    uint32_t fp_before; /* X86_H_FP_BEGIN: flags put aside */
     X86Xmm xmm[16] __attribute__((aligned(16)));
     X86Xmm ymmh[16];
     X86Xmm scratch[4]; /* operands of helpers */
@@ -251,8 +252,10 @@ enum {
     X86_G_CC_DST = 16,
     X86_G_CC_SRC,
     X86_G_CC_SRC2,
-    X86_G_CC_OP, /* I32 */
-    X86_NGLOBALS_INT,
+    X86_G_CC_OP,                 /* I32 */
+    X86_G_XMM,                   /* V128, + 0..15: low halves ... */
+    X86_G_YMMH = X86_G_XMM + 16, /* ... and high ones */
+    X86_NGLOBALS = X86_G_YMMH + 16,
 };
 
 /* --- Helpers --- */

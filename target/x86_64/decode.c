@@ -246,6 +246,8 @@ unsigned x86_opnd_size(const X86Insn *insn, unsigned n)
     case X86_SIZE_S: return insn->mode64 ? 10 : 6;
     case X86_SIZE_X: return insn->vex_l ? 32 : 16;
     case X86_SIZE_H: return insn->vex_l ? 16 : 8;
+    case X86_SIZE_J: return insn->vex_l ? 8 : 4;
+    case X86_SIZE_K: return insn->vex_l ? 4 : 2;
     case 0: return insn->mode64 ? 8 : 4; /* control and debug registers */
     default: return size;
     }
@@ -289,7 +291,7 @@ static void take_sib(X86Insn *insn, Reader *r)
     unsigned index = (sib >> 3 & 7) | (insn->rex & X86_REX_X ? 8 : 0);
 
     insn->scale = sib >> 6;
-    insn->index = index == 4 ? -1 : (int)index;
+    insn->index = index == 4 && !(insn->row->attrs & X86_A_VSIB) ? -1 : (int)index;
     insn->base = (sib & 7) | (insn->rex & X86_REX_B ? 8 : 0);
     if ((sib & 7) == 5 && insn->modrm < 0x40) {
         insn->base = -1;

@@ -21,6 +21,8 @@ enum {
     X86_SIZE_S,        /* descriptor table: 10 bytes in 64-bit mode, else 6 */
     X86_SIZE_X,        /* 32 with VEX.L, else 16 */
     X86_SIZE_H,        /* half of that */
+    X86_SIZE_J,        /* a quarter */
+    X86_SIZE_K,        /* an eighth */
 };
 
 enum { X86_OPND_READ = 1, X86_OPND_WRITTEN = 2 };
@@ -63,6 +65,8 @@ typedef struct X86Row {
     uint8_t read;
     uint16_t feature[2];
     uint32_t attrs; /* X86_A_* */
+    /* the vector op that the instruction is, lane by lane (0: none) */
+    uint8_t ir_op, ir_lane, ir_imm;
 } X86Row;
 
 extern const X86Row x86_rows[X86_NROWS];

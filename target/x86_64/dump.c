@@ -2,7 +2,7 @@
 /* "info registers", in the layout that users and scripts know. */
 #include "rhea/osdep.h"
 
-#include "cpu.h"
+#include "fpu.h"
 
 static void dump_regs(const X86Env *env, GString *out)
 {
@@ -102,7 +102,7 @@ static void dump_fpu(const X86Env *env, GString *out)
     unsigned top = env->fpu_sw >> 11 & 7, regs = x86_code64(env) ? 16 : 8;
 
     g_string_append_printf(out, "FCW=%04x FSW=%04x [ST=%u] FTW=%02x MXCSR=%08x\n", env->fpu_cw,
-                           env->fpu_sw, top, env->fpu_tags, env->mxcsr);
+                           env->fpu_sw, top, env->fpu_tags, x86_get_mxcsr(env));
     for (unsigned i = 0; i < 8; i++) {
         g_string_append_printf(out, "FPR%u=%016" PRIx64 " %04x%s", i, env->st[i].sig, env->st[i].se,
                                i & 1 ? "\n" : " ");

@@ -5,7 +5,7 @@
  */
 #include "rhea/osdep.h"
 
-#include "cpu.h"
+#include "fpu.h"
 #include "rhea/endian.h"
 #include "target/gdb.h"
 
@@ -213,7 +213,7 @@ static unsigned x86_gdb_read(CpuState *cpu, uint32_t id, uint8_t *buf)
         return read_vector(buf, &env->xmm[id - GDB_XMM]);
     }
     if (id == GDB_MXCSR) {
-        return put32(buf, env->mxcsr);
+        return put32(buf, x86_get_mxcsr(env));
     }
     if (id < GDB_YMMH) {
         return put64(buf, env->seg[id == GDB_FS_BASE ? X86_FS : X86_GS].base);
@@ -294,7 +294,7 @@ static bool x86_gdb_write(CpuState *cpu, uint32_t id, const uint8_t *buf)
     } else if (id < GDB_MXCSR) {
         write_vector(&env->xmm[id - GDB_XMM], buf);
     } else if (id == GDB_MXCSR) {
-        return ld32_le(buf) == env->mxcsr;
+        return ld32_le(buf) == x86_get_mxcsr(env);
     } else if (id < GDB_YMMH) {
         env->seg[id == GDB_FS_BASE ? X86_FS : X86_GS].base = ld64_le(buf);
     } else if (id < GDB_SYSTEM) {

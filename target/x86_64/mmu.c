@@ -431,7 +431,8 @@ void x86_misaligned(CpuState *cpu, GuestVA va, MemAccess access, unsigned size)
 
     env->error_code = 0;
     env->exception_kind = X86_EVENT_FAULT;
-    cpu->exception = X86_EXC_AC;
+    /* Operands of SSE must be aligned whatever EFLAGS.AC says. */
+    cpu->exception = size == 16 ? X86_EXC_GP : X86_EXC_AC;
 }
 
 /*

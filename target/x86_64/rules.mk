@@ -6,6 +6,7 @@ obj-x86_64 += target/x86_64/cpuid.o
 obj-x86_64 += target/x86_64/dump.o
 obj-x86_64 += target/x86_64/excp.o
 obj-x86_64 += target/x86_64/features.o
+obj-x86_64 += target/x86_64/fpu.o
 obj-x86_64 += target/x86_64/gdb.o
 obj-x86_64 += target/x86_64/mmu.o
 obj-x86_64 += target/x86_64/mode.o
@@ -21,5 +22,6 @@ obj-x86_64 += target/x86_64/helper/syscall.o
 obj-x86_64 += target/x86_64/helper/system.o
 obj-x86_64 += target/x86_64/helper/table.o
 obj-x86_64 += target/x86_64/helper/task.o
+obj-x86_64 += target/x86_64/helper/vec.o
 
 include $(SRC)/target/x86_64/translate/rules.mk

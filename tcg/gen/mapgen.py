@@ -13,7 +13,9 @@ A table is lines of these kinds ('#' starts a comment; README.md of this folder 
 
 OPCODE is two hex digits and then: +r (eight opcodes, register in the low bits), +c (sixteen, condition
 in the low bits), /N (ModRM.reg), m or r (memory or register form), =HH (the whole ModRM byte).
-PREFIX is - (any), or alternatives of np 66 f3 f2 joined by |, with v. in front for VEX.
+PREFIX is - (any), or alternatives of np 66 f3 f2 joined by |, with letters in front: v.
+for VEX; x. for AVX; sx. for two rows, SSE and AVX; msx. for three, the first being MMX (no prefix, P for V, Q
+for W).  The AVX row of an instruction that changes its first operand has a source H of its own.
 
 Of the rows that match an encoding the most specific one counts: ModRM first, then the prefix, then
 CPUID features and VEX fields.  Two that are equally specific and overlap are an error.
@@ -39,7 +41,10 @@ ATTRS = {
     "novvvv": "VEX.vvvv must be 1111b",
     "byte": "operand size is 8 bits: of string and similar instructions without operands",
     "x87": "#NM rules of x87", "mmx": "#NM and #UD rules of MMX", "sse": "rules of SSE",
-    "avx": "rules of AVX", "unaligned": "memory operand of SSE may be misaligned",
+    "avx": "rules of AVX", "avx2": "VEX.L needs AVX2",
+    "vsib": "memory operands at an index register of lanes",
+    "swap": "the IR op takes the sources in the other order",
+    "aligned": "memory operand of AVX must be aligned", "unaligned": "memory operand of SSE may be misaligned",
 }
 
 # Places of operands: where the value is.
@@ -62,7 +67,8 @@ SIZES = {
     "": "0", "b": "1", "w": "2", "d": "4", "q": "8", "t": "10", "dq": "16", "qq": "32",
     "ss": "4", "sd": "8", "v": "X86_SIZE_V", "z": "X86_SIZE_Z", "y": "X86_SIZE_Y",
     "p": "X86_SIZE_P", "a": "X86_SIZE_A", "s": "X86_SIZE_S", "x": "X86_SIZE_X",
-    "ps": "X86_SIZE_X", "pd": "X86_SIZE_X", "h": "X86_SIZE_H",
+    "ps": "X86_SIZE_X", "pd": "X86_SIZE_X", "h": "X86_SIZE_H", "j": "X86_SIZE_J",
+    "k": "X86_SIZE_K",
 }
 
 FIXED = {"AL": (0, "b"), "eAX": (0, "z"), "CL": (1, "b"), "AX": (0, "w"), "DX": (2, "w"), "EAX": (0, "d"),
@@ -122,6 +128,9 @@ class Row:
         self.pfx, self.vex = ANY_PREFIX, False
         self.operands, self.attrs, self.features = [], [], []
         self.action = None
+        self.ir = ("0", "0", "0")           # op, lane, immediate
+        self.mmx_feature = "MMX"
+        self.forms = ""                     # letters of the prefix: m, s, x or v
         self.text = None
         self.in_opcode = ""                 # r or c
 
@@ -212,7 +221,50 @@ class Tables:
         for i in range(count):
             copy = Row(row.at, row.map, row.opcode + i)
             copy.__dict__.update(row.__dict__, opcode=row.opcode + i)
-            self.rows.append(copy)
+            self.rows += self.vector_forms(copy) if row.forms else [copy]
+
+    def vector_forms(self, row):
+        """The rows for MMX, SSE and AVX that one line stands for."""
+        rows = []
+        for form in row.forms:
+            copy = Row(row.at, row.map, row.opcode)
+            copy.__dict__.update(row.__dict__, vex=form in "vx", operands=list(row.operands))
+            if form == "v":
+                pass
+            elif form != "x":
+                copy.attrs = [a for a in row.attrs if a not in ("w0", "w1", "l0", "l1", "avx2")]
+                copy.attrs.append("mmx" if form == "m" else "sse")
+            else:
+                copy.attrs = row.attrs + ["avx"]
+                self.vex_form(copy)
+            if form == "m":
+                self.mmx_form(copy)
+            rows.append(copy)
+        return rows
+
+    def vex_form(self, row):
+        row.text = "v" + (row.text or row.action.name)
+        if row.forms == "x":
+            return
+        first = row.operands[0]
+        row.features = ["AVX"] + [f for f in row.features if not f.startswith(("SSE", "SSSE"))]
+        if first.access == "rw":
+            second = Operand("H", "H", first.size)
+            second.access = "r"
+            row.operands[0] = Operand(first.text, first.place, first.size)
+            row.operands[0].access = "w"
+            row.operands.insert(1, second)
+        else:
+            row.attrs = row.attrs + ["novvvv"]
+
+    def mmx_form(self, row):
+        row.pfx = PREFIXES["np"]
+        row.features = [row.mmx_feature]
+        places = {"V": "P", "W": "Q", "U": "N"}
+        for i, o in enumerate(row.operands):
+            if o.place in places:
+                row.operands[i] = Operand(o.text, places[o.place], "q")
+                row.operands[i].access = o.access
 
     def opcode(self, row, text):
         m = re.fullmatch(r"([0-9a-f]{2})(\+[rc])?(?:/([0-7]))?([mr])?(?:=([0-9a-f]{2}))?", text)
@@ -234,8 +286,9 @@ class Tables:
         return count if m[2] else 1
 
     def prefix(self, row, text):
-        row.vex = text.startswith("v.")
-        text = text.removeprefix("v.")
+        m = re.fullmatch(r"(m?s?x?|v)\.(.*)", text)
+        if m:
+            row.forms, text = m[1], m[2]
         if text == "-":
             return
         row.pfx = 0
@@ -274,6 +327,15 @@ class Tables:
             row.text = word[1:-1]
         elif word.startswith("cpuid="):
             row.features.append(word[6:])
+        elif word.startswith("mmx="):
+            row.mmx_feature = word[4:]
+        elif word.startswith("ir="):
+            m = re.fullmatch(r"ir=(V[A-Z0-9]+)(?:\.(8|16|32|64|ss|sd|ps|pd))?(?::(0x[0-9a-f]+|[0-9]+))?", word)
+            if not m:
+                self.fail(f"bad IR op '{word}'")
+            lane = m[2] or "8"
+            row.ir = (f"IR_{m[1]}", f"IR_L{lane}" if lane.isdigit() else f"IR_{lane.upper()}",
+                      m[3] or "0")
         elif word in ATTRS:
             row.attrs.append(word)
         else:
@@ -347,7 +409,8 @@ def c_row(row):
     return (f"    {{x86_op_{a.name}, \"{text}\", {{{ops}}}, {len(row.operands)}, {row.pfx}, "
             f"{row.vex:d}, {row.has_modrm:d}, {row.memory_only:d}, {row.mask:#x}, {row.value:#x}, "
             f"{c_flags(a.written + a.undefined):#x}, {c_flags(a.undefined):#x}, "
-            f"{c_flags(a.read):#x}, {{{features}}}, {attrs}}}, /* {row.map} {row.opcode:02x} */")
+            f"{c_flags(a.read):#x}, {{{features}}}, {attrs}, {', '.join(row.ir)}}}, "
+            f"/* {row.map} {row.opcode:02x} */")
 
 
 def source(tables, header_name):

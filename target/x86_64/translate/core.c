@@ -12,7 +12,7 @@
  */
 #include "rhea/osdep.h"
 
-#include "trans.h"
+#include "vec.h"
 
 /* Room that one instruction may need in the IR: PUSHA with segment checks, operands of vectors. */
 enum { INSN_ROOM = 400 };
@@ -164,7 +164,7 @@ void x86_jump_if(X86Trans *t, X86Cond c, int64_t target)
 
 static bool may_run(X86Trans *t)
 {
-    return !(t->insn.row->attrs & X86_A_CPL0) || x86_need_cpl0(t);
+    return (!(t->insn.row->attrs & X86_A_CPL0) || x86_need_cpl0(t)) && x86_vec_may_run(t);
 }
 
 static void translate_valid(X86Trans *t)

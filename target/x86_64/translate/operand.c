@@ -5,7 +5,7 @@
  */
 #include "rhea/osdep.h"
 
-#include "trans.h"
+#include "vec.h"
 
 /* --- Registers --- */
 
@@ -253,6 +253,9 @@ static IrVal load_operand(X86Trans *t, unsigned n)
     const X86OpndSpec *op = &t->insn.row->op[n];
     unsigned size = x86_opnd_size(&t->insn, n);
 
+    if (x86_vec_place(op->place)) {
+        return IR_NONE; /* vec.c */
+    }
     if (x86_opnd_is_modrm_mem(&t->insn, n) || op->place == X86_P_O) {
         return load_memory(t, n);
     }
