@@ -89,6 +89,8 @@ typedef struct CpuOps {
     void (*reset)(CpuState *cpu);
     void (*set_pc)(CpuState *cpu, GuestVA pc);
     void (*dump)(CpuState *cpu, GString *out); /* info registers */
+    /* The present page tables, by entry (info tlb) or joined to @ranges (info mem).  NULL: not shown. */
+    void (*print_mappings)(CpuState *cpu, bool ranges, GString *out);
     /* Text of the instruction at @code (len bytes there), as @key makes it, into buf; its length, 0 when
      * undecodable. */
     unsigned (*disas)(const void *model, CpuKey key, GuestVA pc, const uint8_t *code, size_t len,

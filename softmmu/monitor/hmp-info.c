@@ -98,6 +98,43 @@ static void info_registers(Machine *m, const char *args, GString *out)
 HMP_COMMAND(info_registers_command, .name = "info registers", .args = "[-a]",
             .help = "the CPU's registers (-a: of all CPUs)", .run = info_registers);
 
+static void print_mappings(Machine *m, bool ranges, GString *out)
+{
+    CpuState *cpu = monitor_cpu(m);
+
+    if (cpu && cpu->ops->print_mappings) {
+        cpu->ops->print_mappings(cpu, ranges, out);
+    } else {
+        g_string_append(out, "this CPU model does not show its page tables\n");
+    }
+}
+
+static void dump_tlb(Machine *m, const char *args, GString *out)
+{
+    print_mappings(m, false, out);
+}
+
+static void info_tlb(Machine *m, const char *args, GString *out)
+{
+    with_cpus_paused(m, dump_tlb, args, out);
+}
+
+HMP_COMMAND(info_tlb_command, .name = "info tlb", .help = "the CPU's page tables, by entry",
+            .run = info_tlb);
+
+static void dump_mem(Machine *m, const char *args, GString *out)
+{
+    print_mappings(m, true, out);
+}
+
+static void info_mem(Machine *m, const char *args, GString *out)
+{
+    with_cpus_paused(m, dump_mem, args, out);
+}
+
+HMP_COMMAND(info_mem_command, .name = "info mem", .help = "mapped ranges and their rights",
+            .run = info_mem);
+
 static void info_cpus(Machine *m, const char *args, GString *out)
 {
     for (guint i = 0; i < m->cpus->len; i++) {

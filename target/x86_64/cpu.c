@@ -98,6 +98,7 @@ const CpuOps x86_cpu_ops = {
     .reset = x86_reset,
     .set_pc = x86_set_pc,
     .dump = x86_dump,
+    .print_mappings = x86_print_mappings,
     .disas = x86_disas,
     .gdb = &x86_gdb,
 };

@@ -399,8 +399,9 @@ void x86_smm_changed(X86Env *env);
 void x86_reset_to_init(X86Env *env);
 void x86_start_sipi(X86Env *env, uint8_t vector);
 
-/* dump.c, gdb.c, snapshot.c */
+/* dump.c, mappings.c, gdb.c, snapshot.c */
 void x86_dump(CpuState *cpu, GString *out);
+void x86_print_mappings(CpuState *cpu, bool ranges, GString *out);
 extern const struct GdbArch x86_gdb;
 void x86_snapshot(Device *dev, struct Snapshot *sn);
 void x86_after_load(Device *dev);

@@ -8,6 +8,7 @@ obj-x86_64 += target/x86_64/excp.o
 obj-x86_64 += target/x86_64/features.o
 obj-x86_64 += target/x86_64/fpu.o
 obj-x86_64 += target/x86_64/gdb.o
+obj-x86_64 += target/x86_64/mappings.o
 obj-x86_64 += target/x86_64/mmu.o
 obj-x86_64 += target/x86_64/mode.o
 obj-x86_64 += target/x86_64/reset.o

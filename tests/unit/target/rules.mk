@@ -20,8 +20,8 @@ $(rv-test)/test-translate-objs := $(rv-test-objs) target/riscv64/decode.o target
     vec-crypto.o vec-fp.o vec-helpers.o vec-int.o)
 
 x86-test := tests/unit/target/x86_64
-x86-test-objs := $(x86-test)/fake.o $(addprefix target/x86_64/,cpuid.o excp.o features.o mmu.o mode.o \
-    reset.o smm.o sysreg.o timer.o) \
+x86-test-objs := $(x86-test)/fake.o $(addprefix target/x86_64/,cpuid.o excp.o features.o mappings.o \
+    mmu.o mode.o reset.o smm.o sysreg.o timer.o) \
     $(addprefix target/x86_64/helper/,debug.o far.o seg.o syscall.o system.o task.o) \
     softmmu/util/error.o softmmu/util/log.o softmmu/util/trace.o
 

@@ -219,6 +219,31 @@ static void test_space(void)
     g_assert_cmphex(env->cr3, ==, T | 6);
 }
 
+static void test_listing(void)
+{
+    GString *out = g_string_new(NULL);
+
+    env = fake_long(0);
+    map_small(0x6000 | P | W | G);
+    fake_put(T + 0x3030, 0x7000 | P | W, 8);
+    x86_print_mappings(&fake.cpu.cpu, true, out);
+    g_assert_cmpstr(out->str, ==,
+                    "0000000000005000-0000000000007000 0000000000002000 -rw\n"
+                    "0000000000200000-0000000000400000 0000000000200000 urw\n");
+    g_string_truncate(out, 0);
+    x86_print_mappings(&fake.cpu.cpu, false, out);
+    g_assert_nonnull(strstr(out->str, "0000000000005000: 0000000000006000 -G------W\n"));
+    /* Tables that lead to themselves do not list for ever. */
+    g_string_truncate(out, 0);
+    fake_put(T, T | P, 8);
+    for (unsigned i = 0; i < 512; i++) {
+        fake_put(T + 8 * i, T | P, 8);
+    }
+    x86_print_mappings(&fake.cpu.cpu, true, out);
+    g_assert_nonnull(strstr(out->str, "left out"));
+    g_string_free(out, true);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -233,5 +258,6 @@ int main(int argc, char **argv)
     g_test_add_func("/x86_64/mmu/protection-keys", test_pkey);
     g_test_add_func("/x86_64/mmu/probe", test_probe);
     g_test_add_func("/x86_64/mmu/pcid", test_space);
+    g_test_add_func("/x86_64/mmu/listing", test_listing);
     return g_test_run();
 }
