@@ -72,6 +72,11 @@ void cpu_nap(CpuState *cpu, int64_t max_ns)
     if (!ac) {
         return; /* no thread: a unit test calls the helper */
     }
+    if (ac->accel->turns) { /* what it waits for is done by others, who wait for their turn */
+        __atomic_store_n(&ac->yield, true, __ATOMIC_RELAXED);
+        __atomic_store_n(&cpu->env->exit_request, 1, __ATOMIC_SEQ_CST);
+        return;
+    }
     g_mutex_lock(&ac->mutex);
     __atomic_store_n(&ac->sleeping, true, __ATOMIC_SEQ_CST);
     if (!__atomic_load_n(&cpu->env->exit_request, __ATOMIC_SEQ_CST)) {
@@ -102,6 +107,33 @@ static void vcpu_do_work(AccelCpu *ac)
     vcpu_update_wanted(ac);
 }
 
+/* Mutex held; released while @fn runs. */
+static void vcpu_turns(AccelCpu *ac, void (*fn)(AccelCpu *ac))
+{
+    if (ac->accel->turns) {
+        g_mutex_unlock(&ac->mutex);
+        fn(ac);
+        g_mutex_lock(&ac->mutex);
+    }
+}
+
+/* Mutex held: halted, until something wakes the vCPU. */
+static void vcpu_sleep(AccelCpu *ac)
+{
+    CpuState *cpu = ac->cpu;
+
+    __atomic_store_n(&ac->sleeping, true, __ATOMIC_SEQ_CST);
+    if (!cpu->ops->has_work(cpu)) {
+        vcpu_turns(ac, turns_idle);
+    }
+    if (cpu->ops->has_work(cpu)) {
+        __atomic_store_n(&cpu->halted, false, __ATOMIC_RELAXED);
+    } else if (!__atomic_load_n(&ac->wanted, __ATOMIC_SEQ_CST)) {
+        g_cond_wait(&ac->wake, &ac->mutex);
+    }
+    __atomic_store_n(&ac->sleeping, false, __ATOMIC_RELAXED);
+}
+
 /* Mutex held.  False: the thread ends. */
 static bool vcpu_wait_runnable(AccelCpu *ac)
 {
@@ -110,27 +142,27 @@ static bool vcpu_wait_runnable(AccelCpu *ac)
     for (;;) {
         vcpu_do_work(ac);
         if (ac->quit) {
+            vcpu_turns(ac, turns_pass);
             return false;
         }
         if (ac->stop) {
             if (!ac->stopped) {
-                ac->stopped = true;
+                vcpu_turns(ac, turns_pass);
+                ac->stopped = ac->stop;
                 g_cond_broadcast(&ac->changed);
+                continue;
             }
             g_cond_wait(&ac->wake, &ac->mutex);
             continue;
         }
         ac->stopped = false;
-        if (!__atomic_load_n(&cpu->halted, __ATOMIC_RELAXED)) {
+        if (__atomic_load_n(&cpu->halted, __ATOMIC_RELAXED)) {
+            vcpu_sleep(ac);
+        } else if (!ac->accel->turns || turns_take(ac)) {
             return true;
-        }
-        __atomic_store_n(&ac->sleeping, true, __ATOMIC_SEQ_CST);
-        if (cpu->ops->has_work(cpu)) {
-            __atomic_store_n(&cpu->halted, false, __ATOMIC_RELAXED);
         } else {
-            g_cond_wait(&ac->wake, &ac->mutex);
+            turns_wait(ac);
         }
-        __atomic_store_n(&ac->sleeping, false, __ATOMIC_RELAXED);
     }
 }
 
@@ -145,6 +177,9 @@ static gpointer vcpu_thread(gpointer opaque)
     while (vcpu_wait_runnable(ac)) {
         g_mutex_unlock(&ac->mutex);
         ac->accel->ops->cpu_run(ac->accel, ac->cpu);
+        if (ac->accel->turns) {
+            turns_pass(ac);
+        }
         g_mutex_lock(&ac->mutex);
     }
     ac->stopped = true;
@@ -245,12 +280,21 @@ static void vcpu_set_stop(AccelCpu *ac, bool stop)
 
 void cpus_resume_all(Machine *m)
 {
+    Accel *a = machine_accel(m);
+    bool turns = a && a->turns;
+
+    if (turns) {
+        turns_hold(a);
+    }
     for (guint i = 0; i < m->cpus->len; i++) {
         CpuState *cpu = g_ptr_array_index(m->cpus, i);
 
         if (cpu->accel) {
             vcpu_set_stop(cpu->accel, false);
         }
+    }
+    if (turns) {
+        turns_release(a);
     }
 }
 

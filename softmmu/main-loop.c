@@ -11,7 +11,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include "hw/machine.h"
+#include "accel/accel.h"
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
 
@@ -45,7 +45,7 @@ static int64_t main_loop_timeout_ns(int64_t limit_ns)
 {
     for (int kind = 0; kind < CLOCK_KINDS && loop_machine; kind++) {
         Clock *c = loop_machine->clock[kind];
-        int64_t deadline = clock_deadline_ns(c);
+        int64_t deadline = clock_is_counting(c) ? CLOCK_NEVER : clock_deadline_ns(c);
 
         if (deadline != CLOCK_NEVER) {
             int64_t left = MAX(deadline - clock_now_ns(c), 0);
@@ -125,11 +125,20 @@ void main_loop_init(Machine *m)
     clock_set_deadline_hook(main_loop_deadline_moved);
 }
 
+static void main_loop_run_timers(Clock *c)
+{
+    if (clock_idle_due(c)) {
+        accel_run_idle_timers(loop_machine, c);
+    } else if (!clock_is_counting(c)) {
+        clock_run_timers(c);
+    }
+}
+
 void main_loop_iterate(bool block)
 {
     g_main_context_iteration(NULL, block);
     for (int kind = 0; kind < CLOCK_KINDS; kind++) {
-        clock_run_timers(loop_machine->clock[kind]);
+        main_loop_run_timers(loop_machine->clock[kind]);
     }
     main_loop_run_deferred();
 }

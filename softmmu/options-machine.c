@@ -106,6 +106,36 @@ static bool run_accel(Setup *s, const char *arg, Error **errp)
     return opts_foreach_rest(o, collect_accel_prop, name, errp);
 }
 
+static bool run_icount(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"shift", "align", "sleep", NULL};
+    g_autoptr(Opts) o = opts_parse("-icount", arg, "shift", errp);
+    bool align = false, sleep = true;
+    const char *shift;
+    uint64_t n = 0;
+
+    if (!o) {
+        return false;
+    }
+    shift = opts_peek(o, "shift");
+    if (shift && !strcmp(shift, "auto")) {
+        opts_take(o, "shift");
+    } else if (!opts_take_u64(o, "shift", 10, &n, errp)) {
+        error_prepend(errp, "'auto' or a number of bits: ");
+        return false;
+    }
+    if (!opts_take_bool(o, "align", &align, errp) || !opts_take_bool(o, "sleep", &sleep, errp)) {
+        return false;
+    }
+    if (align && !sleep) {
+        return error_fail(errp, "-icount: align=on and sleep=off exclude each other");
+    }
+    qom_global_add("translator-accel", "icount", shift ? shift : "auto");
+    qom_global_add("translator-accel", "icount-align", align ? "on" : "off");
+    qom_global_add("translator-accel", "icount-sleep", sleep ? "on" : "off");
+    return opts_done(o, accepted, errp);
+}
+
 static bool run_enable_kvm(Setup *s, const char *arg, Error **errp)
 {
     setup_add_accel(s, "kvm");
@@ -443,6 +473,12 @@ static const Option machine_options[] = {
      "how CPUs run: 'help' lists them; given several times, or as A:B, they are\ntried in order",
      run_accel},
     {"enable-kvm", NULL, PHASE_EARLY, "the same as -accel kvm", run_enable_kvm},
+    {"icount", "[shift=]N|auto[,align=on|off][,sleep=on|off]", PHASE_EARLY,
+     "guest time is the number of executed instructions times 2^N ns, so that runs\ncan be "
+     "repeated; "
+     "auto keeps it near the host's time. sleep=off: idle time is\nskipped, align=on: never faster "
+     "than the host's time",
+     run_icount},
     {"cpu", "MODEL[,EXTENSION=on|off...]", PHASE_MACHINE, "the CPU model; 'help' lists them",
      run_cpu},
     {"smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,clusters=N][,cores=N][,threads=N]",

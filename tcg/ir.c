@@ -55,6 +55,7 @@ void ir_clear(Ir *ir)
 {
     ir->n = 0;
     ir->overflow = false;
+    ir->ninsns = 0;
 }
 
 Ir *ir_dup(const Ir *ir)
@@ -137,8 +138,17 @@ IrVal ir_pc(Ir *ir, int64_t page_rel)
     return ir_emit(ir, IR_PC, IR_I64, IR_NONE, IR_NONE, IR_NONE, IR_NONE, page_rel);
 }
 
+/* The number of complete guest instructions, for whoever looks from here on. */
+static void ir_store_count(Ir *ir, unsigned n)
+{
+    if (unlikely(ir->counting)) {
+        ir_stenv(ir, IR_MEM_32, offsetof(TcgEnv, insns), ir_imm32(ir, n));
+    }
+}
+
 void ir_insn(Ir *ir, int64_t page_rel)
 {
+    ir_store_count(ir, ir->ninsns++);
     ir_emit(ir, IR_INSN, IR_VOID, IR_NONE, IR_NONE, IR_NONE, IR_NONE, page_rel);
 }
 
@@ -302,11 +312,13 @@ void ir_exit_if(Ir *ir, IrCond cond, IrVal a, IrVal b, int64_t page_rel)
     IrInsn insn = {
         .op = IR_EXIT_IF, .cond = cond, .arg = {a, b, IR_NONE, IR_NONE}, .imm = page_rel};
 
+    ir_store_count(ir, ir->ninsns);
     ir_append(ir, &insn);
 }
 
 void ir_goto(Ir *ir, int64_t page_rel)
 {
+    ir_store_count(ir, ir->ninsns);
     ir_emit(ir, IR_GOTO, IR_VOID, IR_NONE, IR_NONE, IR_NONE, IR_NONE, page_rel);
 }
 
@@ -319,10 +331,12 @@ void ir_goto_ind(Ir *ir, IrJumpKind kind, IrVal pc)
 {
     IrInsn insn = {.op = IR_GOTO_IND, .cond = kind, .arg = {pc, IR_NONE, IR_NONE, IR_NONE}};
 
+    ir_store_count(ir, ir->ninsns);
     ir_append(ir, &insn);
 }
 
 void ir_exit(Ir *ir, int64_t page_rel)
 {
+    ir_store_count(ir, ir->ninsns);
     ir_emit(ir, IR_EXIT, IR_VOID, IR_NONE, IR_NONE, IR_NONE, IR_NONE, page_rel);
 }

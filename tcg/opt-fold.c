@@ -857,7 +857,9 @@ static bool fold_exit_if(Ir *ir, IrInsn *insn)
 
         if (comparison_known(ir, insn, &taken)) {
             if (taken) {
-                ir_goto(ir, insn->imm);
+                insn->op = IR_GOTO; /* not ir_goto(): an instruction count is stored already */
+                insn->arg[0] = insn->arg[1] = IR_NONE;
+                ir_append(ir, insn);
             }
             return !taken;
         }

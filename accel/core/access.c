@@ -81,6 +81,14 @@ static NORETURN void access_bus_error(Access *a, GuestVA va, GuestPA pa)
     access_leave(a);
 }
 
+static void access_before_io(Access *a)
+{
+    a->ec->stats.mmio++;
+    if (a->ec->engine->icount.on) {
+        icount_before_io(a->ec);
+    }
+}
+
 /* --- Loads --- */
 
 static uint64_t host_load(const uint8_t *p, unsigned size)
@@ -105,7 +113,7 @@ static uint64_t access_load_io(Access *a, GuestVA va, GuestPA pa, unsigned size)
     AddressSpace *as = a->ec->base.cpu->as;
     uint64_t value = 0, byte;
 
-    a->ec->stats.mmio++;
+    access_before_io(a);
     if (is_power_of_2(size)) {
         if (mem_read_value(as, pa, size, &value) != MEM_OK) {
             access_bus_error(a, va, pa);
@@ -227,7 +235,7 @@ static void access_store_io(Access *a, const TlbEntry *te, GuestVA va, uint64_t 
     GuestPA pa = te->pa | (va & ~TCG_PAGE_MASK);
     unsigned step = is_power_of_2(size) ? size : 1;
 
-    a->ec->stats.mmio++;
+    access_before_io(a);
     for (unsigned i = 0; i < size; i += step) {
         MemResult r = mem_write_value(as, pa + i, step,
                                       step == 8 ? value : value >> 8 * i & MASK_ULL(8 * step));

@@ -16,8 +16,11 @@ bool engine_init(Engine *e, const EngineOps *eops, Error **errp)
     g_mutex_init(&e->lock);
     g_mutex_init(&e->exclusive_lock);
     g_cond_init(&e->exclusive_changed);
-    if (!cache_init(e, errp)) {
+    if (!cache_init(e, errp) || !icount_init(e, errp)) {
         return false;
+    }
+    if (e->thread == THREAD_SINGLE || e->icount.on) {
+        turns_init(&e->parent, e->icount.on);
     }
     if (e->perfmap) {
         g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
@@ -40,6 +43,7 @@ void engine_accel_fini(Accel *a)
         return;
     }
     smc_set_engine(NULL);
+    turns_fini(a);
     cache_fini(e);
     if (e->eops->fini) {
         e->eops->fini(e);
@@ -86,6 +90,8 @@ AccelCpu *engine_accel_cpu_new(Accel *a, CpuState *cpu, Error **errp)
     ec->env = cpu->env;
     ec->epoch_seen = UINT64_MAX;
     ec->ir = ir_new(cpu->ops->ir);
+    ec->ir->counting = e->icount.on;
+    cpu->counts_insns = e->icount.on;
     ec->fetch_buf = g_malloc0(2 * TCG_PAGE_SIZE);
     tlb_init(ec);
     cpu->env->cpu = cpu;
@@ -124,6 +130,13 @@ void engine_accel_cpu_free(Accel *a, CpuState *cpu)
     g_free(ec->fetch_buf);
     g_free(ec->l2);
     g_free(ec);
+}
+
+bool engine_idle(Accel *a)
+{
+    Engine *e = (Engine *)a;
+
+    return e->icount.on && icount_idle(e);
 }
 
 void engine_flush_code(Accel *a)
@@ -199,13 +212,21 @@ void engine_info(Accel *a, GString *out)
 
 /* --- Type --- */
 
-static const char *const thread_names[] = {"multi", NULL};
+static const char *const thread_names[] = {
+    [THREAD_MULTI] = "multi", [THREAD_SINGLE] = "single", NULL};
 
 static const PropDesc engine_props[] = {
     PROP_U64("tb-size", Engine, tb_size_mib, 256, "size of the block cache in MiB"),
     PROP_BOOL("one-insn-per-tb", Engine, one_insn, false, "one guest instruction per block"),
     PROP_BOOL("perfmap", Engine, perfmap, false, "write /tmp/perf-PID.map for perf"),
-    PROP_ENUM("thread", Engine, thread, 0, thread_names, "threads for vCPUs: one each"),
+    PROP_ENUM("thread", Engine, thread, 0, thread_names,
+              "vCPUs run side by side, or one at a time"),
+    PROP_STR("icount", Engine, icount.mode, NULL,
+             "count instructions: off, auto, or log2 of nanoseconds per instruction (see -icount)"),
+    PROP_BOOL("icount-align", Engine, icount.align, false,
+              "a guest that counts does not run ahead of the host's time"),
+    PROP_BOOL("icount-sleep", Engine, icount.sleep, true,
+              "a guest that counts and is idle waits for its timers in the host's time"),
     PROP_END,
 };
 

@@ -128,13 +128,30 @@ typedef struct EngineStats {
     uint64_t contexts;    /* new context numbers */
 } EngineStats;
 
+/* Counting instructions: icount.c. */
+typedef struct Icount {
+    /* properties */
+    char *mode; /* NULL, "off": not counting; "auto", or the shift */
+    bool align, sleep;
+
+    bool on;
+    bool adjust;    /* shift=auto */
+    unsigned shift; /* log2 of nanoseconds per instruction */
+    Clock *clock;
+    int64_t ns;                   /* atomic: counted so far */
+    int64_t host_ns, adjusted_ns; /* host's and counted time that are compared */
+} Icount;
+
+enum { THREAD_MULTI, THREAD_SINGLE };
+
 struct Engine {
     Accel parent;
     /* properties */
     uint64_t tb_size_mib;
     bool one_insn;
     bool perfmap;
-    int thread;
+    int thread; /* THREAD_* */
+    Icount icount;
 
     const EngineOps *eops;
     void *flavour; /* eops' own */
@@ -250,6 +267,11 @@ struct EngineCpu {
     bool wrote_directly;
     TlbEntry *l2; /* L2_SETS * L2_WAYS */
 
+    /* icount.c */
+    int64_t budget;        /* instructions until the earliest deadline ... */
+    int64_t budget_for_ns; /* ... which is that */
+    int64_t slice;         /* instructions until the turn ends */
+
     /* The loop (exec-loop.c). */
     CodeLeave left;       /* how translated code was last left, for linking */
     const Block *running; /* interpreter: the block */
@@ -287,6 +309,7 @@ void engine_accel_fini(Accel *a);
 AccelCpu *engine_accel_cpu_new(Accel *a, CpuState *cpu, Error **errp);
 void engine_accel_cpu_free(Accel *a, CpuState *cpu);
 void engine_info(Accel *a, GString *out);
+bool engine_idle(Accel *a);
 void engine_flush_code(Accel *a);
 
 /* --- block-cache.c --- */
@@ -380,6 +403,21 @@ void tlb_note_large(EngineCpu *ec, GuestVA va, uint64_t size);
  * be doing so now, until it has passed the top of its loop (engine_online()). */
 bool tlb_protect(EngineCpu *ec, const uint8_t *host_page);
 
+/* --- icount.c: with Icount.on only, vCPU thread --- */
+
+bool icount_init(Engine *e, Error **errp) MUST_CHECK;
+void icount_begin(EngineCpu *ec);     /* the vCPU has its turn */
+void icount_account(EngineCpu *ec);   /* a block has been left */
+void icount_exception(EngineCpu *ec); /* one is delivered */
+void icount_poll(EngineCpu *ec);      /* between blocks: runs the timers that are due */
+void icount_before_io(EngineCpu *ec); /* may leave */
+bool icount_idle(Engine *e);          /* AccelOps.idle */
+/* May @n instructions run in one go? */
+static inline bool icount_fits(const EngineCpu *ec, unsigned n)
+{
+    return n <= ec->budget;
+}
+
 /* --- access.c --- */
 
 void *const *access_runtime(void); /* RT_NFN functions; RT_LOOKUP is the loop's */
@@ -393,6 +431,13 @@ const void *engine_lookup(TcgEnv *env, GuestVA pc);
 /* --- exec-loop.c --- */
 
 void engine_run(Accel *a, CpuState *cpu);
+/* The block that runs now; NULL: none, or a single instruction. */
+const Block *engine_running_block(const EngineCpu *ec);
+/* Every block comes back to the loop. */
+static inline bool engine_unchained(const Engine *e)
+{
+    return e->eops->alone || e->icount.on;
+}
 /* The present block is left before its current instruction, which is then run on its own. */
 void engine_retry_alone(EngineCpu *ec) NORETURN;
 

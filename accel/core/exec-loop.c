@@ -59,6 +59,13 @@ void cpu_raise(CpuState *cpu, int32_t exception)
     cpu_leave(cpu);
 }
 
+const Block *engine_running_block(const EngineCpu *ec)
+{
+    const void *ra = (const void *)ec->env->host_ra;
+
+    return ra ? cache_block_at(ec->engine, ra) : ec->running;
+}
+
 void engine_retry_alone(EngineCpu *ec)
 {
     ec->one_insn = true;
@@ -83,7 +90,7 @@ static void loop_fill_jump(EngineCpu *ec, GuestVA pc, Block *b)
 {
     TcgJumpEntry *je = &tcg_tables(ec->env)->jump[engine_jump_index(pc)];
 
-    if (ec->engine->eops->alone) {
+    if (engine_unchained(ec->engine)) {
         return;
     }
     je->pc = ~0ULL;
@@ -119,7 +126,7 @@ const void *engine_lookup(TcgEnv *env, GuestVA pc)
 
     ec->stats.lookups++;
     env->pc = pc;
-    if (ec->engine->eops->alone || __atomic_load_n(&env->exit_request, __ATOMIC_RELAXED) ||
+    if (engine_unchained(ec->engine) || __atomic_load_n(&env->exit_request, __ATOMIC_RELAXED) ||
         (__atomic_load_n(&ec->engine->debugging, __ATOMIC_RELAXED) &&
          debug_page_has_breakpoint(ec->base.cpu, pc))) {
         return NULL;
@@ -146,6 +153,9 @@ static void loop_deliver(EngineCpu *ec)
 
     ec->stats.exceptions++;
     ec->left.block = NULL;
+    if (ec->engine->icount.on) {
+        icount_exception(ec);
+    }
     cpu->ops->deliver(cpu);
     cpu->exception = -1;
     context_update(ec);
@@ -179,8 +189,14 @@ static bool loop_poll(EngineCpu *ec)
         loop_memory_map_changed(ec);
     }
     engine_online(ec);
+    if (ec->engine->icount.on) {
+        icount_account(ec);
+    }
     if (cpu->exception >= 0) {
         loop_deliver(ec);
+    }
+    if (ec->engine->icount.on) {
+        icount_poll(ec);
     }
     if (ec->step_done) {
         ec->step_done = false;
@@ -295,6 +311,10 @@ static void loop_turn(EngineCpu *ec)
             ec->left.block = NULL;
             return;
         }
+        if (ec->engine->icount.on && !icount_fits(ec, b->ninsns)) {
+            ec->one_insn = true;
+            return;
+        }
         if (ec->left.block) {
             loop_link(ec, b);
         }
@@ -308,6 +328,9 @@ static void loop_turn(EngineCpu *ec)
     }
     ec->stats.loops++;
     ec->left = ec->engine->eops->run(ec, entry);
+    if (engine_unchained(ec->engine)) {
+        ec->left.block = NULL;
+    }
     env->host_ra = 0;
 }
 
@@ -339,6 +362,9 @@ void engine_run(Accel *a, CpuState *cpu)
     engine_online(ec);
     loop_memory_map_changed(ec);
     context_update(ec);
+    if (ec->engine->icount.on) {
+        icount_begin(ec);
+    }
     if (_setjmp(ec->leave)) {
         if (ec->engine->eops->left) {
             ec->engine->eops->left(ec);

@@ -8,6 +8,7 @@ obj-y += accel/core/debug.o
 obj-y += accel/core/engine.o
 obj-y += accel/core/exclusive.o
 obj-y += accel/core/exec-loop.o
+obj-y += accel/core/icount.o
 obj-y += accel/core/smc.o
 obj-y += accel/core/softtlb.o
 obj-y += accel/core/translate.o

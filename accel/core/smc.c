@@ -228,8 +228,7 @@ void smc_written(Engine *e, uint64_t ram, uint64_t len)
 
 bool smc_hits_running(EngineCpu *ec, uint64_t ram, uint64_t len)
 {
-    const Block *b =
-        ec->env->host_ra ? cache_block_at(ec->engine, (const void *)ec->env->host_ra) : ec->running;
+    const Block *b = engine_running_block(ec);
 
     return b && b->ninsns > 1 &&
            (smc_overlaps(b, 0, ram, len) || (b->ram2 != NO_RAM && smc_overlaps(b, 1, ram, len)));

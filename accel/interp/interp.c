@@ -52,6 +52,7 @@ static const AccelOps interp_ops = {
     .cpu_new = engine_accel_cpu_new,
     .cpu_free = engine_accel_cpu_free,
     .cpu_run = engine_run,
+    .idle = engine_idle,
     .info = engine_info,
     .flush_code = engine_flush_code,
 };

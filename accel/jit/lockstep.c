@@ -68,7 +68,20 @@ static Lockstep *lockstep_of(TcgEnv *env)
 
 static const char *const event_names[] = {"load", "store", "atomic", "compare-and-swap", "helper"};
 
+static unsigned global_size(const IrGlobal *g)
+{
+    return g->type == IR_I32 || g->type == IR_F32 ? 4 : g->type == IR_V128 ? 16 : 8;
+}
+
 /* --- Reporting --- */
+
+static void report_bytes(FILE *f, const uint8_t *p, unsigned size)
+{
+    fprintf(f, "  0x");
+    while (size-- > 0) {
+        fprintf(f, "%02x", p[size]);
+    }
+}
 
 static void report_registers(const Lockstep *l, FILE *f, const uint8_t *jit, const uint8_t *interp)
 {
@@ -77,14 +90,13 @@ static void report_registers(const Lockstep *l, FILE *f, const uint8_t *jit, con
     fprintf(f, "registers before, after the JIT, after the interpreter:\n");
     for (unsigned i = 0; i < t->nglobals; i++) {
         const IrGlobal *g = &t->globals[i];
-        unsigned size = g->type == IR_I32 || g->type == IR_F32 ? 4 : 8;
-        uint64_t v[3] = {0};
+        unsigned size = global_size(g);
 
-        memcpy(&v[0], l->before + g->offset, size);
-        memcpy(&v[1], jit + g->offset, size);
-        memcpy(&v[2], interp + g->offset, size);
-        fprintf(f, "  %-8s 0x%016" PRIx64 "  0x%016" PRIx64 "  0x%016" PRIx64 "%s\n", g->name, v[0],
-                v[1], v[2], v[1] == v[2] ? "" : "  <--");
+        fprintf(f, "  %-8s", g->name);
+        report_bytes(f, l->before + g->offset, size);
+        report_bytes(f, jit + g->offset, size);
+        report_bytes(f, interp + g->offset, size);
+        fprintf(f, "%s\n", memcmp(jit + g->offset, interp + g->offset, size) ? "  <--" : "");
     }
 }
 
@@ -144,9 +156,8 @@ static void compare_state(Lockstep *l, const uint8_t *jit, const uint8_t *interp
     }
     for (unsigned n = 0; n < t->nglobals; n++) {
         const IrGlobal *g = &t->globals[n];
-        unsigned size = g->type == IR_I32 || g->type == IR_F32 ? 4 : 8;
 
-        if (memcmp(jit + g->offset, interp + g->offset, size)) {
+        if (memcmp(jit + g->offset, interp + g->offset, global_size(g))) {
             report(l, jit, interp, "%s (pc 0x%" PRIx64 "): register %s differs", where, j->pc,
                    g->name);
         }
@@ -447,7 +458,6 @@ static CodeLeave lockstep_run(EngineCpu *ec, const void *entry)
     left = jit_run(ec, entry);
     ec->env->helpers = ec->base.cpu->ops->ir->helpers;
     lockstep_end(l, false);
-    left.block = NULL;
     return left;
 }
 

@@ -27,6 +27,9 @@ typedef struct AccelOps {
     /* vCPU thread, no lock: runs guest code until somebody wants the thread (accel_cpu_wanted()), the
      * vCPU halts or a debugger's condition stops it. */
     void (*cpu_run)(Accel *a, CpuState *cpu);
+    /* With turns (accel/vcpu.h): every vCPU that is not paused is halted; the caller has the turn and no
+     * lock.  True: look again.  NULL: nothing to do. */
+    bool (*idle)(Accel *a);
     void (*info)(Accel *a, GString *out); /* "info jit" */
     void (*flush_code)(Accel *a);         /* drop all translations (snapshot load, breakpoints) */
 } AccelOps;
@@ -35,6 +38,7 @@ struct Accel {
     Object obj;
     const AccelOps *ops;
     Machine *machine;
+    struct Turns *turns; /* NULL: vCPUs run side by side */
 };
 
 /* Starts the thread of every vCPU of @m, paused: once the board is built.  Machine lock held. */
@@ -57,6 +61,10 @@ void cpus_pause_all(Machine *m);
 bool cpus_running(Machine *m);
 /* On a vCPU's thread: it runs no further until cpus_resume_all() (it has asked for a reset or the end). */
 void cpus_stop_current(void);
+
+/* Main loop: @c, which vCPUs count (memory/clock.h), is idle and a timer is due.  It counts from now on,
+ * or until the vCPUs find that they are idle still.  Machine lock held. */
+void accel_run_idle_timers(Machine *m, Clock *c);
 
 /* Runs @fn on the vCPU's thread between two blocks, machine lock held; waits for it unless async. */
 void cpu_run_on(CpuState *cpu, void (*fn)(CpuState *cpu, void *opaque), void *opaque, bool wait);

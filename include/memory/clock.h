@@ -53,6 +53,25 @@ void clock_set_deadline_hook(void (*fn)(Clock *c));
 /* Runs what is due; machine lock held. True when something ran. */
 bool clock_run_timers(Clock *c);
 
+/*
+ * A virtual clock that counts: while it counts, its time is what @count_ns says (plus a constant), and
+ * its timers are left to whoever counts, who runs them between two counts.  While nobody counts
+ * (clock_set_idle()) the time follows the host's up to the earliest deadline and no further, or with
+ * @skip_idle jumps there at once; then the main loop has the timers run (accel_run_idle_timers()).
+ * Before the machine runs.
+ */
+void clock_set_counter(Clock *c, int64_t (*count_ns)(void *opaque), void *opaque, bool skip_idle);
+/* Machine lock held. */
+void clock_set_idle(Clock *c, bool idle);
+/* Idle, and the earliest deadline has come. */
+bool clock_idle_due(Clock *c);
+/* Any thread: a counter drives the clock and its timers now. */
+bool clock_is_counting(Clock *c);
+/* Machine lock held, counting: on to the earliest deadline.  False: there is none. */
+bool clock_skip(Clock *c);
+/* The earliest armed deadline, even of a clock that stands still.  Any thread, no lock. */
+int64_t clock_nearest_ns(Clock *c);
+
 /* Run-state changes stop and start the virtual clock. */
 void clock_set_running(Clock *c, bool running);
 /* qtest (clock_step, clock_set) and snapshot loading: the clock is taken over / set to a time. */

@@ -115,12 +115,22 @@ struct CpuState {
     /* any thread, atomic: inputs that translated code must notice (exit_request is set with them) */
     uint32_t interrupt_pending; /* bits are the target's */
 
+    /* -icount: instructions executed before the running block, exact with TcgEnv.insns (cpu_insns()) */
+    bool counts_insns; /* constant while it runs */
+    uint64_t insns;
+
     /* gdbstub */
     bool singlestep;
     GArray *breakpoints; /* GuestVA */
     GArray *watchpoints; /* CpuWatch */
     GuestVA watch_hit;   /* valid when the CPU stopped with CPU_STOP_WATCH */
 };
+
+/* With counts_insns, vCPU thread: the instructions that the CPU has executed, not counting the present. */
+static inline uint64_t cpu_insns(const CpuState *cpu)
+{
+    return cpu->insns + cpu->env->insns;
+}
 
 /* --- Supplied by the accelerator, for CPU models, devices and boards --- */
 
@@ -153,13 +163,15 @@ void cpu_tlb_flush_page(CpuState *cpu, GuestVA va, uint64_t space);
  * Guest memory from STATE helpers, deliver() and take_interrupt(), vCPU thread without the machine
  * lock: as translated code does it, through the soft TLB, from RAM or devices, across pages.  A fault
  * sets the exception and leaves (cpu_leave()) before anything is written; so may any access whose page
- * has a watchpoint, and any write to the running block's own code, and then the instruction is run
- * again from its start.  So a helper does what cannot be done twice last, or calls cpu_probe() first.
+ * has a watchpoint, any write to the running block's own code and any to a device (with -icount), and then
+ * the instruction is run again from its start.  So a helper does what cannot be done twice last, or calls cpu_probe() first.
  * A fault in deliver() or take_interrupt() comes back as the next exception to deliver.  @mem is what
  * LOAD and STORE take; @mmu is any MMU index, of the present address space.
  *
  * A helper may also reach devices directly (mem_read_value() on an address space of the target's own,
  * port I/O say): the machine lock is taken inside.  Whoever needs the pc then calls cpu_sync_pc().
+ * Such an instruction ends its block (IR_EXIT) and comes first in it or alone, so that timers that it sets
+ * are exact with -icount.
  */
 uint64_t cpu_load(CpuState *cpu, GuestVA va, IrMem mem, unsigned mmu);
 void cpu_store(CpuState *cpu, GuestVA va, uint64_t value, IrMem mem, unsigned mmu);

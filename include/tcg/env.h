@@ -96,7 +96,8 @@ typedef struct TcgEnv {
      * may hold both in the host's FP control register; IR_HELPER_FP helpers see them here. */
     uint32_t fp_round;
     uint32_t fp_flags;
-    uint32_t ret_top; /* index into TcgTables.ret */
+    uint32_t
+        insns; /* of the running block (Ir.counting only): guest instructions that are complete */
     uint64_t pc_page; /* see the guest-PC rule above */
     uint64_t pc;
     /* Number of the current translation context: unique over (address space, privilege and mode key,

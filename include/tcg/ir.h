@@ -196,6 +196,8 @@ typedef struct Ir {
     unsigned n;
     unsigned cap;
     bool overflow;             /* more than fits was emitted: translate fewer guest insns */
+    bool counting;             /* TcgEnv.insns is kept right wherever the block can be left */
+    unsigned ninsns;           /* guest instructions so far, when counting */
     struct IrScratch *scratch; /* the passes' own */
 } Ir;
 

@@ -20,7 +20,14 @@ struct Clock {
     uint32_t seq;
     bool running;
     bool manual;     /* the time is base_ns, whatever the host says */
-    int64_t base_ns; /* a running virtual clock: offset to monotonic host time; else the time */
+    int64_t base_ns; /* a running virtual clock: offset to its source; else the time */
+    /* The source of a running virtual clock: monotonic host time, or a counter. */
+    int64_t (*count_ns)(void *opaque);
+    void *opaque;
+    bool skip_idle;
+    bool idle;             /* nobody counts ... */
+    int64_t idle_since_ns; /* ... since then, in host time */
+    int64_t nearest_ns;    /* deadline of .first; CLOCK_NEVER: none.  Atomic */
 };
 
 static void (*deadline_hook)(Clock *c);
@@ -43,6 +50,7 @@ Clock *clock_new(ClockKind kind)
     Clock *c = g_new0(Clock, 1);
 
     c->kind = kind;
+    c->nearest_ns = CLOCK_NEVER;
     c->running = kind != CLOCK_VIRTUAL;
     pthread_mutex_init(&c->lock, NULL);
     return c;
@@ -62,39 +70,76 @@ ClockKind clock_kind(const Clock *c)
 
 /* --- The time --- */
 
-static int64_t clock_compute(const Clock *c, bool running, bool manual, int64_t base_ns)
+/* What a reader takes a copy of. */
+typedef struct ClockState {
+    bool running, manual, idle;
+    int64_t base_ns, idle_since_ns;
+} ClockState;
+
+static int64_t clock_counted(const Clock *c, const ClockState *s)
 {
-    if (manual) {
-        return base_ns;
+    int64_t now_ns = c->count_ns(c->opaque) + s->base_ns, nearest_ns, passed_ns;
+
+    if (!s->idle) {
+        return now_ns;
+    }
+    nearest_ns = __atomic_load_n(&c->nearest_ns, __ATOMIC_RELAXED);
+    if (c->skip_idle) {
+        return nearest_ns == CLOCK_NEVER ? now_ns : MAX(now_ns, nearest_ns);
+    }
+    passed_ns = host_ns(CLOCK_MONOTONIC) - s->idle_since_ns;
+    return nearest_ns > now_ns + passed_ns ? now_ns + passed_ns : MAX(now_ns, nearest_ns);
+}
+
+static int64_t clock_compute(const Clock *c, const ClockState *s)
+{
+    if (s->manual) {
+        return s->base_ns;
     }
     switch (c->kind) {
     case CLOCK_REALTIME_: return host_ns(CLOCK_MONOTONIC);
     case CLOCK_HOST: return host_ns(CLOCK_REALTIME);
-    default: return running ? host_ns(CLOCK_MONOTONIC) + base_ns : base_ns;
+    default: break;
     }
+    if (!s->running) {
+        return s->base_ns;
+    }
+    return c->count_ns ? clock_counted(c, s) : host_ns(CLOCK_MONOTONIC) + s->base_ns;
+}
+
+/* Lock held. */
+static ClockState clock_state(const Clock *c)
+{
+    return (ClockState){c->running, c->manual, c->idle, c->base_ns, c->idle_since_ns};
 }
 
 int64_t clock_now_ns(Clock *c)
 {
     for (;;) {
         uint32_t seq = __atomic_load_n(&c->seq, __ATOMIC_ACQUIRE);
-        bool running = __atomic_load_n(&c->running, __ATOMIC_ACQUIRE);
-        bool manual = __atomic_load_n(&c->manual, __ATOMIC_ACQUIRE);
-        int64_t base_ns = __atomic_load_n(&c->base_ns, __ATOMIC_ACQUIRE);
+        ClockState s = {
+            .running = __atomic_load_n(&c->running, __ATOMIC_ACQUIRE),
+            .manual = __atomic_load_n(&c->manual, __ATOMIC_ACQUIRE),
+            .idle = __atomic_load_n(&c->idle, __ATOMIC_ACQUIRE),
+            .base_ns = __atomic_load_n(&c->base_ns, __ATOMIC_ACQUIRE),
+            .idle_since_ns = __atomic_load_n(&c->idle_since_ns, __ATOMIC_ACQUIRE),
+        };
 
         if (!(seq & 1) && seq == __atomic_load_n(&c->seq, __ATOMIC_RELAXED)) {
-            return clock_compute(c, running, manual, base_ns);
+            return clock_compute(c, &s);
         }
     }
 }
 
 /* Lock held.  Each store is a release so that a reader who sees it also sees the odd count. */
-static void clock_change(Clock *c, bool running, bool manual, int64_t base_ns)
+static void clock_change(Clock *c, const ClockState *s)
 {
     __atomic_store_n(&c->seq, c->seq + 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&c->running, running, __ATOMIC_RELEASE);
-    __atomic_store_n(&c->manual, manual, __ATOMIC_RELEASE);
-    __atomic_store_n(&c->base_ns, base_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&c->running, s->running, __ATOMIC_RELEASE);
+    __atomic_store_n(&c->manual, s->manual, __ATOMIC_RELEASE);
+    __atomic_store_n(&c->idle, s->idle, __ATOMIC_RELEASE);
+    __atomic_store_n(&c->base_ns, s->base_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&c->idle_since_ns, s->idle_since_ns, __ATOMIC_RELEASE);
     __atomic_store_n(&c->seq, c->seq + 1, __ATOMIC_RELEASE);
 }
 
@@ -108,22 +153,31 @@ static void clock_notify(Clock *c)
     }
 }
 
-/* Goes on from @now_ns in the given state. Lock held. */
-static void clock_put_now(Clock *c, bool running, bool manual, int64_t now_ns)
+/* Goes on from @now_ns in state @s, whose base is found here. Lock held. */
+static void clock_put_now(Clock *c, ClockState s, int64_t now_ns)
 {
-    bool follows_host = running && !manual && c->kind == CLOCK_VIRTUAL;
-
-    clock_change(c, running, manual, follows_host ? now_ns - host_ns(CLOCK_MONOTONIC) : now_ns);
+    s.base_ns = now_ns;
+    s.idle_since_ns = s.idle ? host_ns(CLOCK_MONOTONIC) : 0;
+    if (s.running && !s.manual && c->kind == CLOCK_VIRTUAL) {
+        s.base_ns -= c->count_ns ? c->count_ns(c->opaque) : host_ns(CLOCK_MONOTONIC);
+    }
+    clock_change(c, &s);
 }
 
 void clock_set_running(Clock *c, bool running)
 {
+    ClockState s;
+
     if (c->kind != CLOCK_VIRTUAL) {
         return;
     }
     pthread_mutex_lock(&c->lock);
-    if (c->running != running) {
-        clock_put_now(c, running, c->manual, clock_compute(c, c->running, c->manual, c->base_ns));
+    s = clock_state(c);
+    if (s.running != running) {
+        int64_t now_ns = clock_compute(c, &s);
+
+        s.running = running;
+        clock_put_now(c, s, now_ns);
     }
     pthread_mutex_unlock(&c->lock);
     clock_notify(c);
@@ -131,9 +185,15 @@ void clock_set_running(Clock *c, bool running)
 
 void clock_set_manual(Clock *c, bool manual)
 {
+    ClockState s;
+
     pthread_mutex_lock(&c->lock);
-    if (c->manual != manual) {
-        clock_put_now(c, c->running, manual, clock_compute(c, c->running, c->manual, c->base_ns));
+    s = clock_state(c);
+    if (s.manual != manual) {
+        int64_t now_ns = clock_compute(c, &s);
+
+        s.manual = manual;
+        clock_put_now(c, s, now_ns);
     }
     pthread_mutex_unlock(&c->lock);
     clock_notify(c);
@@ -142,9 +202,69 @@ void clock_set_manual(Clock *c, bool manual)
 void clock_set_ns(Clock *c, int64_t now_ns)
 {
     pthread_mutex_lock(&c->lock);
-    clock_put_now(c, c->running, c->manual, now_ns);
+    clock_put_now(c, clock_state(c), now_ns);
     pthread_mutex_unlock(&c->lock);
     clock_notify(c);
+}
+
+/* --- Counting --- */
+
+void clock_set_counter(Clock *c, int64_t (*count_ns)(void *opaque), void *opaque, bool skip_idle)
+{
+    pthread_mutex_lock(&c->lock);
+    g_assert(!c->running);
+    c->count_ns = count_ns;
+    c->opaque = opaque;
+    c->skip_idle = skip_idle;
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool clock_is_counting(Clock *c)
+{
+    return c->count_ns && !__atomic_load_n(&c->idle, __ATOMIC_ACQUIRE);
+}
+
+void clock_set_idle(Clock *c, bool idle)
+{
+    ClockState s;
+    bool change;
+
+    pthread_mutex_lock(&c->lock);
+    s = clock_state(c);
+    change = s.idle != idle;
+    if (change) {
+        int64_t now_ns = clock_compute(c, &s);
+
+        s.idle = idle;
+        clock_put_now(c, s, now_ns);
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (change) {
+        clock_notify(c);
+    }
+}
+
+bool clock_idle_due(Clock *c)
+{
+    return __atomic_load_n(&c->idle, __ATOMIC_ACQUIRE) && clock_nearest_ns(c) <= clock_now_ns(c);
+}
+
+bool clock_skip(Clock *c)
+{
+    int64_t nearest_ns = clock_nearest_ns(c);
+
+    if (nearest_ns == CLOCK_NEVER) {
+        return false;
+    }
+    if (nearest_ns > clock_now_ns(c)) {
+        clock_set_ns(c, nearest_ns);
+    }
+    return true;
+}
+
+int64_t clock_nearest_ns(Clock *c)
+{
+    return __atomic_load_n(&c->nearest_ns, __ATOMIC_ACQUIRE);
 }
 
 /* --- Timers --- */
@@ -152,6 +272,13 @@ void clock_set_ns(Clock *c, int64_t now_ns)
 void clock_timer_init(ClockTimer *t, Clock *c, ClockCallback cb, void *opaque)
 {
     *t = (ClockTimer){.clock = c, .cb = cb, .opaque = opaque, .deadline_ns = CLOCK_NEVER};
+}
+
+/* Lock held. */
+static void clock_update_nearest(Clock *c)
+{
+    __atomic_store_n(&c->nearest_ns, c->first ? c->first->deadline_ns : CLOCK_NEVER,
+                     __ATOMIC_RELEASE);
 }
 
 /* Lock held. */
@@ -167,6 +294,7 @@ static void timer_unlink(ClockTimer *t)
     }
     *link = t->next;
     __atomic_store_n(&t->deadline_ns, CLOCK_NEVER, __ATOMIC_RELAXED);
+    clock_update_nearest(t->clock);
 }
 
 void clock_timer_arm(ClockTimer *t, int64_t deadline_ns)
@@ -189,6 +317,7 @@ void clock_timer_arm(ClockTimer *t, int64_t deadline_ns)
     t->arming = ++c->armings;
     *link = t;
     __atomic_store_n(&t->deadline_ns, deadline_ns, __ATOMIC_RELAXED);
+    clock_update_nearest(c);
     nearer = c->first == t;
     pthread_mutex_unlock(&c->lock);
     if (nearer) {

@@ -60,9 +60,10 @@ static void trap(CpuState *cpu, unsigned number, bool interrupt, uint64_t tval)
 
     env->wfi_seen = 0;
     if (log_enabled(LOG_INT)) {
-        log_printf("int hart %u: %s %u to %c from mode %u pc %016" PRIx64 " tval %016" PRIx64 "\n",
+        log_printf("int hart %u: %s %u to %c from mode %u pc %016" PRIx64 " tval %016" PRIx64
+                   " insns %" PRIu64 "\n",
                    cpu->index, interrupt ? "interrupt" : "exception", number, to_s ? 'S' : 'M',
-                   env->priv, env->tcg.pc, tval);
+                   env->priv, env->tcg.pc, tval, cpu_insns(cpu));
     }
     if (to_s) {
         trap_to_s(env, cause, tval);

@@ -31,7 +31,7 @@ void rv_snapshot(Device *dev, Snapshot *sn)
     RvEnv *env = rv->env;
     uint32_t pending = __atomic_load_n(&rv->cpu.interrupt_pending, __ATOMIC_SEQ_CST);
 
-    snap_section(sn, "riscv-cpu", 1);
+    snap_section(sn, "riscv-cpu", 2);
     snap_u64_array(sn, env->x, ARRAY_SIZE(env->x));
     snap_u64_array(sn, env->f, ARRAY_SIZE(env->f));
     snap_fields(sn, &env->tcg.pc, &env->tcg.fp_flags, &env->frm, &env->priv, &env->reserve_addr,
@@ -44,7 +44,7 @@ void rv_snapshot(Device *dev, Snapshot *sn)
                 &env->stimecmp, &env->cycle_offset, &env->instret_offset);
     snap_bytes(sn, env->pmpcfg, sizeof(env->pmpcfg));
     snap_u64_array(sn, env->pmpaddr, ARRAY_SIZE(env->pmpaddr));
-    snap_fields(sn, &pending, &rv->cpu.halted, &rv->cpu.exception);
+    snap_fields(sn, &pending, &rv->cpu.halted, &rv->cpu.exception, &rv->cpu.insns);
     if (snap_loading(sn) && snap_ok(sn)) {
         check_loaded(rv);
         __atomic_store_n(&rv->cpu.interrupt_pending, pending & (RV_MIP_ALL | RV_MIP_SEIP_SW),

@@ -3,7 +3,7 @@
  * Counters (Zicntr) and the supervisor timer (Sstc).
  *
  * cycle and instret both count nanoseconds of the virtual clock: a 1 GHz hart that retires one
- * instruction per cycle.  An exact instruction count is a mode of the accelerator, not of the model.
+ * instruction per cycle.  With -icount both count the hart's instructions, exactly.
  *
  * Threading: the counters belong to the vCPU thread.  stimecmp is written there and compared in the
  * main loop too, so it, STIP and the timer change under timer_lock.
@@ -23,7 +23,8 @@ static bool counter_is_cycle(unsigned csr)
 
 static uint64_t counter_base(RvCpu *cpu)
 {
-    return clock_now_ns(device_clock(&cpu->cpu.dev));
+    return cpu->cpu.counts_insns ? cpu_insns(&cpu->cpu)
+                                 : (uint64_t)clock_now_ns(device_clock(&cpu->cpu.dev));
 }
 
 uint64_t rv_counter_read(RvCpu *cpu, unsigned csr)

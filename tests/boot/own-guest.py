@@ -4,6 +4,7 @@
 
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -37,6 +38,33 @@ for ACCEL in ("tcg", "tci"):
 
 for HARTS in (1, 4):
     suite.add(f"whole-lockstep-{HARTS}", whole_test, "tcg,lockstep=on", HARTS)
+
+
+def traps(accel, harts, sleep):
+    """The log of traps, with the number of instructions at each, of a run that counts them."""
+    with tempfile.NamedTemporaryFile("r", prefix="rhea-test-", encoding="ascii") as f:
+        with own_guest("-accel", accel, "-smp", harts, "-icount", f"shift=4,sleep={sleep}",
+                       "-d", "int", "-D", f.name) as m:
+            m.expect(r"rhea guest: \d+ ok, 0 failed", 60)
+            assert m.wait(20) == 0
+        with open(f.name, encoding="ascii") as log:
+            return log.read()
+
+
+def repeatable(harts, sleep):
+    rhea.need_accel("tcg")
+    log = traps("tcg", harts, sleep)
+    assert log.count("insns") > 15, log
+    assert log == traps("tcg", harts, sleep), "two runs differ"
+    assert log == traps("tci", harts, sleep), "the interpreter's run differs"
+
+
+for HARTS in (1, 4):
+    for SLEEP in ("on", "off"):
+        suite.add(f"repeatable-{HARTS}-sleep-{SLEEP}", repeatable, HARTS, SLEEP)
+
+suite.add("turns-4", whole_test, "tcg,thread=single", 4)
+suite.add("counting-lockstep-2", whole_test, "tcg,lockstep=on,icount=auto", 2)
 
 
 @suite.test

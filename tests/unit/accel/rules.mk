@@ -12,3 +12,5 @@ unit-tests += tests/unit/accel/test-smc
 tests/unit/accel/test-smc-objs := tests/unit/accel/toy.o $(accel-objs)
 unit-tests += tests/unit/accel/test-lockstep
 tests/unit/accel/test-lockstep-objs := tests/unit/accel/toy.o $(accel-objs)
+unit-tests += tests/unit/accel/test-icount
+tests/unit/accel/test-icount-objs := tests/unit/accel/toy.o $(accel-objs)

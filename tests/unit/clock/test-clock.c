@@ -169,6 +169,60 @@ static void test_threads(void)
     clock_free(c);
 }
 
+/* --- A clock that counts --- */
+
+static int64_t counted;
+
+static int64_t count_ns(void *opaque)
+{
+    return counted;
+}
+
+static void nothing(void *opaque)
+{
+}
+
+static void test_counter(void)
+{
+    for (int skip = 0; skip < 2; skip++) {
+        Clock *c = clock_new(CLOCK_VIRTUAL);
+        ClockTimer t;
+
+        counted = 0;
+        clock_set_counter(c, count_ns, NULL, skip);
+        clock_set_running(c, true);
+        g_assert_true(clock_is_counting(c));
+        counted = 1000;
+        g_assert_cmpint(clock_now_ns(c), ==, 1000);
+
+        clock_timer_init(&t, c, nothing, NULL);
+        clock_timer_arm(&t, 51000);
+        g_assert_cmpint(clock_nearest_ns(c), ==, 51000);
+        clock_set_idle(c, true);
+        g_assert_false(clock_is_counting(c));
+        while (!clock_idle_due(c)) { /* the host's time, or none at all */
+            g_assert_false(skip);
+            g_assert_cmpint(clock_now_ns(c), <=, 51000);
+        }
+        g_usleep(100);
+        g_assert_cmpint(clock_now_ns(c), ==, 51000); /* not beyond the deadline */
+        clock_set_idle(c, false);
+        counted += 10;
+        g_assert_true(clock_run_timers(c));
+        g_assert_cmpint(clock_now_ns(c), ==, 51010);
+        g_assert_cmpint(clock_nearest_ns(c), ==, CLOCK_NEVER);
+
+        clock_timer_arm(&t, 60000);
+        g_assert_true(clock_skip(c));
+        g_assert_cmpint(clock_now_ns(c), ==, 60000);
+        clock_set_running(c, false);
+        counted += 10;
+        g_assert_cmpint(clock_now_ns(c), ==, 60000);
+        clock_timer_disarm(&t);
+        clock_free(c);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -179,5 +233,6 @@ int main(int argc, char **argv)
     g_test_add_func("/clock/rearm", test_rearm);
     g_test_add_func("/clock/hook", test_hook);
     g_test_add_func("/clock/threads", test_threads);
+    g_test_add_func("/clock/counter", test_counter);
     return g_test_run();
 }
