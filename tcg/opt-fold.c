@@ -857,9 +857,8 @@ static bool fold_exit_if(Ir *ir, IrInsn *insn)
 
         if (comparison_known(ir, insn, &taken)) {
             if (taken) {
-                insn->op = IR_GOTO; /* not ir_goto(): an instruction count is stored already */
-                insn->arg[0] = insn->arg[1] = IR_NONE;
-                ir_append(ir, insn);
+                /* Not ir_goto(): the count of guest instructions is stored already. */
+                ir_emit(ir, IR_GOTO, IR_VOID, IR_NONE, IR_NONE, IR_NONE, IR_NONE, insn->imm);
             }
             return !taken;
         }
