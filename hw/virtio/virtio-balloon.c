@@ -7,9 +7,6 @@
  */
 #include "rhea/osdep.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-
 #include "hw/machine.h"
 #include "hw/virtio/virtio-balloon.h"
 #include "hw/virtio/virtio.h"
@@ -28,18 +25,16 @@ typedef struct VirtioBalloon {
     uint32_t num_pages, actual;
 } VirtioBalloon;
 
-/* Gives the host's memory behind [pa, pa + len) back; contents become zero. */
-static void drop_pages(VirtioBalloon *s, GuestPA pa, uint64_t len)
+/* Gives the host's memory behind a page of the guest back. */
+static void drop_page(VirtioBalloon *s, GuestPA pa)
 {
-    MemSection sec;
+    uint64_t len = 1 << PAGE_SHIFT;
+    void *host = mem_map(s->parent.as, pa, &len, true);
 
-    if (!mem_lookup(s->parent.as, pa, &sec) || !sec.writable || sec.len < len || sec.ram->fd < 0) {
-        return;
+    if (host) {
+        mem_discard(host, len);
+        mem_unmap(s->parent.as, host, len, true, 0);
     }
-    if (fallocate(sec.ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, sec.ram_offset, len)) {
-        return; /* the host keeps them: a balloon is a hint */
-    }
-    ram_set_dirty(sec.ram, sec.ram_offset, len);
 }
 
 static void balloon_inflate(VirtioDevice *vdev, VirtQueue *vq)
@@ -51,7 +46,7 @@ static void balloon_inflate(VirtioDevice *vdev, VirtQueue *vq)
             uint8_t raw[4];
 
             iov_to_buf(e->out, e->out_num, at, raw, sizeof(raw));
-            drop_pages((VirtioBalloon *)vdev, (GuestPA)ld32_le(raw) << PAGE_SHIFT, 1 << PAGE_SHIFT);
+            drop_page((VirtioBalloon *)vdev, (GuestPA)ld32_le(raw) << PAGE_SHIFT);
         }
         vq_push(vq, e, 0);
         vq_notify(vq);
@@ -76,9 +71,7 @@ static void balloon_report(VirtioDevice *vdev, VirtQueue *vq)
 
     while ((e = vq_pop(vq))) {
         for (unsigned i = 0; i < e->in_num; i++) {
-            if (!((uintptr_t)e->in[i].iov_base & 4095) && !(e->in[i].iov_len & 4095)) {
-                madvise(e->in[i].iov_base, e->in[i].iov_len, MADV_REMOVE);
-            }
+            mem_discard(e->in[i].iov_base, e->in[i].iov_len);
         }
         vq_push(vq, e, 0);
         vq_notify(vq);

@@ -95,6 +95,7 @@ struct RamBlock {
     uint64_t size;
     int fd;                              /* memfd or file, -1: private memory */
     bool readonly;                       /* the host mapping cannot be written */
+    bool shared;                         /* others see changes: memfd, or a file with share=on */
     uint64_t ram_addr;                   /* place in the global RAM numbering: identity of a page */
     unsigned long *dirty[DIRTY_CLIENTS]; /* bit per 4 KiB page; atomic access */
     int refs;
@@ -174,6 +175,11 @@ bool mem_lookup(AddressSpace *as, GuestPA pa, MemSection *out);
  */
 void *mem_map(AddressSpace *as, GuestPA pa, uint64_t *len, bool write);
 void mem_unmap(AddressSpace *as, void *host, uint64_t len, bool write, uint64_t written);
+/*
+ * The guest does not need what is in mapped memory (mapped for writing): whole pages of it go back to the
+ * host, and read as zeroes (from a private file: as the file) when they are used again.
+ */
+void mem_discard(void *host, uint64_t len);
 
 /* Called under the machine lock after each view change (soft TLBs flush, KVM slots move). */
 void mem_add_listener(AddressSpace *as, void (*changed)(void *opaque), void *opaque);

@@ -7,6 +7,8 @@
  */
 #include "rhea/osdep.h"
 
+#include <sys/mman.h>
+
 #include "memory-int.h"
 #include "memory/machine-lock.h"
 #include "rhea/bits.h"
@@ -412,6 +414,20 @@ void *mem_map(AddressSpace *as, GuestPA pa, uint64_t *len, bool write)
     }
     mem_reader_exit();
     return host;
+}
+
+void mem_discard(void *host, uint64_t len)
+{
+    uint64_t start = align_up((uintptr_t)host, RAM_PAGE_SIZE);
+    uint64_t end = align_down((uintptr_t)host + len, RAM_PAGE_SIZE);
+    RamBlock *rb = ram_block_find_host(host);
+
+    g_assert(rb); /* mem_map() holds a reference */
+    if (end > start) {
+        /* Of a shared file the data is in the file; where the host keeps the pages, so be it. */
+        madvise((void *)(uintptr_t)start, end - start, rb->shared ? MADV_REMOVE : MADV_DONTNEED);
+        ram_set_dirty(rb, start - (uintptr_t)rb->host, end - start);
+    }
 }
 
 void mem_unmap(AddressSpace *as, void *host, uint64_t len, bool write, uint64_t written)

@@ -263,6 +263,8 @@ static bool ram_map(RamBlock *rb, const RamOptions *opts, Error **errp)
     size_t align = rb->size >= 2 * MiB && rb->fd < 0 ? 2 * MiB : RAM_PAGE_SIZE;
     uint8_t *host = MAP_FAILED;
 
+    rb->shared = rb->fd >= 0 && opts->share;
+
     if (rb->size <= SIZE_MAX - align) {
         host = mmap(NULL, rb->size + (rb->fd < 0 ? align : 0),
                     PROT_READ | (opts->readonly ? 0 : PROT_WRITE), flags, rb->fd, 0);

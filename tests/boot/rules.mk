@@ -3,7 +3,8 @@
 # The own guest is quick and shows at once when the machine does not run any more.
 
 boot-checks-fast := tests/boot/own-guest.py
-boot-checks := tests/boot/errors.py tests/boot/fuzz.py tests/boot/firmware.py tests/boot/debian.py
+boot-checks := tests/boot/errors.py tests/boot/fuzz.py tests/boot/firmware.py tests/boot/debian.py \
+    tests/boot/virtio.py
 
 fast-checks += $(boot-checks-fast)
 slow-checks += $(boot-checks)

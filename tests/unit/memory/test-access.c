@@ -191,6 +191,39 @@ static void test_rom_device(void)
     mem_fini(&flash);
 }
 
+/* Whole pages inside the range vanish, what is around them stays. */
+static void discard_from(const char *id, bool share)
+{
+    RamOptions opts = {.share = share};
+    RamBlock *rb = ram_block_new(id, 0x4000, &opts, NULL);
+    uint64_t len = 0x3000;
+    MemRegion mr;
+    uint8_t *host;
+
+    g_assert_nonnull(rb);
+    mem_init_ram_block(&mr, NULL, id, rb);
+    mem_add(&root, 0x10000, &mr);
+    memset(rb->host, 0xee, 0x4000);
+    host = mem_map(as, 0x10800, &len, true);
+    g_assert_nonnull(host);
+    g_assert_cmpuint(len, ==, 0x3000);
+    mem_discard(host, len);
+    mem_unmap(as, host, len, true, 0);
+    g_assert_cmphex(rb->host[0xfff], ==, 0xee);
+    g_assert_cmphex(rb->host[0x1000], ==, 0);
+    g_assert_cmphex(rb->host[0x2fff], ==, 0);
+    g_assert_cmphex(rb->host[0x3000], ==, 0xee);
+    mem_remove(&mr);
+    mem_fini(&mr);
+    ram_block_put(rb);
+}
+
+static void test_discard(void)
+{
+    discard_from("private", false);
+    discard_from("shared", true);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -207,6 +240,7 @@ int main(int argc, char **argv)
     g_test_add_func("/access/lengths", test_lengths);
     g_test_add_func("/access/memory", test_memory);
     g_test_add_func("/access/map", test_map);
+    g_test_add_func("/access/discard", test_discard);
     g_test_add_func("/access/rom-device", test_rom_device);
     return g_test_run();
 }
