@@ -122,7 +122,14 @@ static void scan(X86Trans *t, bool reverse)
     } else {
         r = ir_un(t->ir, IR_CTZ, v);
     }
-    t->v[0] = ir_movcond(t->ir, IR_EQ, v, x86_imm(t, 0, size), t->v[0], r);
+    if (size == 4) { /* also its upper half */
+        ir_put(t->ir, X86_G_REG + t->insn.reg,
+               ir_movcond(t->ir, IR_EQ, v, ir_imm32(t->ir, 0),
+                          ir_get(t->ir, X86_G_REG + t->insn.reg), x86_zext64(t, r, 4)));
+        t->v[0] = IR_NONE;
+    } else {
+        t->v[0] = ir_movcond(t->ir, IR_EQ, v, x86_imm(t, 0, size), t->v[0], r);
+    }
     x86_flags_set(t, X86_CC_LOGIC, size, v, IR_NONE);
 }
 

@@ -99,6 +99,20 @@ static void put_accumulator(X86Trans *t, unsigned size, IrVal acc, IrVal old)
            ir_movcond(t->ir, IR_EQ, x86_zext(t, acc, size), x86_zext(t, old, size), rax, loaded));
 }
 
+/* The register operand becomes @v; a 32-bit one that stays also keeps its upper half. */
+static void exchange_register(X86Trans *t, unsigned size, IrVal acc, IrVal old, IrVal v)
+{
+    if (size == 4) {
+        IrVal whole = ir_get(t->ir, X86_G_REG + t->insn.rm);
+
+        ir_put(t->ir, X86_G_REG + t->insn.rm,
+               ir_movcond(t->ir, IR_EQ, acc, old, x86_zext64(t, t->v[1], 4), whole));
+        return;
+    }
+    t->v[0] = v;
+    x86_store_operand(t, 0);
+}
+
 void x86_op_cmpxchg(X86Trans *t)
 {
     unsigned size = x86_opnd_size(&t->insn, 0);
@@ -114,8 +128,7 @@ void x86_op_cmpxchg(X86Trans *t)
         old = size == 1 ? x86_get_byte(t, t->insn.rm) : x86_get(t, t->insn.rm, size);
         v = ir_movcond(t->ir, IR_EQ, x86_zext(t, acc, size), x86_zext(t, old, size), t->v[1], old);
         put_accumulator(t, size, acc, old);
-        t->v[0] = v;
-        x86_store_operand(t, 0);
+        exchange_register(t, size, acc, old, v);
     }
     x86_flags_sum(t, X86_CC_SUB, size, ir_bin(t->ir, IR_SUB, acc, old), acc, old, IR_NONE);
 }

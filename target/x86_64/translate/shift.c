@@ -59,7 +59,6 @@ static void shift(X86Trans *t, IrOp op)
     IrVal v = t->v[0], last, less;
 
     if (c.known && c.n == 0) {
-        t->v[0] = t->v[0];
         return;
     }
     if (op == IR_SHR) {
@@ -121,29 +120,29 @@ void x86_op_rorx(X86Trans *t)
 /* --- Double shifts --- */
 
 /*
- * 16 bits: as a shift of 32 bits, v[0]:v[1] or v[1]:v[0]; a count above 16 is undefined, and here
- * shifts the first operand in again from the other side, as processors do.
+ * 16 bits, as a shift of 48.  A count above 16, which the manuals leave undefined, shifts the second
+ * operand in once more, as processors do.
  */
 static void double_shift16(X86Trans *t, bool left, Count c, IrVal *last)
 {
-    IrVal a = x86_zext(t, t->v[0], 2), b = x86_zext(t, t->v[1], 2), sixteen = ir_imm32(t->ir, 16);
-    IrVal wide, rest, less = ir_add(t->ir, c.v, ir_imm32(t->ir, -1));
+    IrOp op = left ? IR_SHL : IR_SHR;
+    IrVal a = x86_zext64(t, t->v[0], 2), b = x86_zext64(t, t->v[1], 2), wide;
+    IrVal less = ir_add(t->ir, c.v, ir_imm32(t->ir, -1));
 
-    a = ir_un(t->ir, IR_ZEXT32, a);
-    b = ir_un(t->ir, IR_ZEXT32, b);
-    sixteen = ir_un(t->ir, IR_ZEXT32, sixteen);
-    rest = ir_bin(t->ir, IR_SHL, a, ir_imm(t->ir, 32));
-    if (left) { /* a:b:a, of which the top 16 of 48 bits remain */
-        wide = ir_or(t->ir, rest, ir_or(t->ir, ir_bin(t->ir, IR_SHL, b, sixteen), a));
-        t->v[0] = shifted(t, IR_SHL, wide, c.v);
-        *last = shifted(t, IR_SHL, wide, less);
-        t->v[0] = ir_un(t->ir, IR_TRUNC, ir_bin(t->ir, IR_SHR, t->v[0], ir_imm(t->ir, 32)));
-        *last = ir_un(t->ir, IR_TRUNC, ir_bin(t->ir, IR_SHR, *last, ir_imm(t->ir, 32)));
-    } else {
-        wide = ir_or(t->ir, rest, ir_or(t->ir, ir_bin(t->ir, IR_SHL, b, sixteen), a));
-        t->v[0] = ir_un(t->ir, IR_TRUNC, shifted(t, IR_SHR, wide, c.v));
-        *last = ir_un(t->ir, IR_TRUNC, shifted(t, IR_SHR, wide, less));
+    wide = ir_or(t->ir, b, ir_bin(t->ir, IR_SHL, b, ir_imm(t->ir, 16)));
+    if (left) { /* a:b:b, of which the top remains */
+        wide = ir_or(t->ir, wide, ir_bin(t->ir, IR_SHL, a, ir_imm(t->ir, 32)));
+    } else { /* b:b:a */
+        wide = ir_or(t->ir, a, ir_bin(t->ir, IR_SHL, wide, ir_imm(t->ir, 16)));
     }
+    t->v[0] = shifted(t, op, wide, c.v);
+    *last = shifted(t, op, wide, less);
+    if (left) {
+        t->v[0] = ir_bin(t->ir, IR_SHR, t->v[0], ir_imm(t->ir, 32));
+        *last = ir_bin(t->ir, IR_SHR, *last, ir_imm(t->ir, 32));
+    }
+    t->v[0] = ir_un(t->ir, IR_TRUNC, t->v[0]);
+    *last = ir_un(t->ir, IR_TRUNC, *last);
 }
 
 static void double_shift(X86Trans *t, bool left)

@@ -101,14 +101,16 @@ static void copy_display(X86Trans *t, unsigned level, unsigned size, IrVal frame
 void x86_op_enter(X86Trans *t)
 {
     unsigned size = t->insn.opsize, level = t->insn.imm[1] & 31;
-    uint16_t room = t->insn.imm[0];
+    int64_t down = -(int64_t)size * (level + 1) - (uint16_t)t->insn.imm[0];
     IrVal frame = x86_stack_offset(t, -(int64_t)size);
 
     frame_store(t, -(int64_t)size, size, x86_get(t, X86_RBP, size));
     if (level) {
         copy_display(t, level, size, frame);
     }
-    x86_add_sp(t, -(int64_t)size * (level + 1) - room);
+    /* The new top of the stack is checked, though nothing is written there. */
+    x86_load(t, x86_linear(t, X86_SS, x86_stack_offset(t, down), size, ACCESS_WRITE), 0, size);
+    x86_add_sp(t, down);
     x86_put(t, X86_RBP, size, x86_narrow(t, frame, size));
 }
 

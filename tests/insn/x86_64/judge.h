@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Instructions on this host's own processor and through our translator, from the same state.
+ *
+ * Both run in one address space: guest addresses are host addresses, guest memory is the data area.
+ * The code page and the data area are mapped at fixed places below 2 GiB, the page behind the data
+ * area never.  Single-threaded.
+ */
+#ifndef TESTS_INSN_X86_64_JUDGE_H
+#define TESTS_INSN_X86_64_JUDGE_H
+
+#include "target/x86_64/decode.h"
+
+#define JUDGE_CODE 0x10000000ULL
+#define JUDGE_DATA 0x20000000ULL
+enum { JUDGE_CODE_BYTES = 4096, JUDGE_DATA_BYTES = 2 * 4096 };
+
+/* How a run ended. */
+typedef enum JudgeEnd {
+    JUDGE_STEP,  /* at the end of the code */
+    JUDGE_FAULT, /* with exception "vector" */
+} JudgeEnd;
+
+typedef struct JudgeState {
+    uint64_t regs[16];
+    uint64_t rip;
+    uint32_t eflags; /* the arithmetic flags */
+    JudgeEnd end;
+    unsigned vector;
+    uint64_t fault_address; /* of a page fault */
+    uint8_t data[JUDGE_DATA_BYTES];
+} JudgeState;
+
+/* What the judged processor has. */
+extern X86Model judge_model;
+
+/* native.c: maps code and data; learns the host's features.  False: not on this host. */
+bool native_init(void);
+/* Runs what is at JUDGE_CODE, up to @end, from @before. */
+void native_run(const JudgeState *before, uint64_t end, JudgeState *after);
+
+/* emulated.c: the same by the translator, the interpreter and, if @jit, host code. */
+void emulated_init(void);
+bool emulated_has_jit(void);
+void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *after);
+/* The IR of the instruction at JUDGE_CODE. */
+void emulated_print(uint64_t pc, FILE *out);
+
+/* random-insn.c */
+enum { RANDOM_MAX_INSNS = 6 };
+typedef struct RandomCode {
+    uint8_t bytes[RANDOM_MAX_INSNS * 16];
+    unsigned size, n;
+    uint8_t start[RANDOM_MAX_INSNS]; /* of each */
+    uint8_t undefined; /* flags (X86_FLAG_*) that the last instructions leave undefined */
+} RandomCode;
+
+/* The rows that are judged, by number: false for what is left out. */
+bool random_row_is_judged(const X86Row *row);
+/* @n instructions, the first of them of @row if that is not NULL, and a state for them to start from. */
+bool random_code(GRand *rand, const X86Row *row, unsigned n, RandomCode *code, JudgeState *state);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The native side: a signal handler puts the state into the interrupted context, returning from it
+ * starts the code, and the next signal has the state behind it.  An INT3 stands at the end.
+ */
+#include "rhea/osdep.h"
+
+#include <cpuid.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "judge.h"
+
+X86Model judge_model;
+
+static struct {
+    const JudgeState *before;
+    JudgeState *after;
+    sigjmp_buf back;
+    bool running;
+} native;
+
+static const uint8_t greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+                                    REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                    REG_R12, REG_R13, REG_R14, REG_R15};
+
+static void enter(ucontext_t *uc)
+{
+    const uint32_t keep = ~(uint32_t)X86_ARITH_FLAGS & ~X86_DF;
+    greg_t *g = uc->uc_mcontext.gregs;
+
+    for (unsigned i = 0; i < 16; i++) {
+        g[greg_of[i]] = (greg_t)native.before->regs[i];
+    }
+    g[REG_EFL] = (g[REG_EFL] & keep) | native.before->eflags;
+    g[REG_RIP] = (greg_t)native.before->rip;
+}
+
+static void finish(const siginfo_t *info, const ucontext_t *uc)
+{
+    const greg_t *g = uc->uc_mcontext.gregs;
+    JudgeState *s = native.after;
+
+    for (unsigned i = 0; i < 16; i++) {
+        s->regs[i] = (uint64_t)g[greg_of[i]];
+    }
+    s->eflags = (uint32_t)g[REG_EFL] & (X86_ARITH_FLAGS | X86_DF);
+    s->rip = (uint64_t)g[REG_RIP];
+    s->vector = (unsigned)g[REG_TRAPNO];
+    s->end = JUDGE_FAULT;
+    s->fault_address = 0;
+    if (s->vector == X86_EXC_BP) {
+        s->end = JUDGE_STEP;
+        s->rip--;
+    } else if (s->vector == X86_EXC_PF) {
+        s->fault_address = (uint64_t)g[REG_CR2];
+    }
+    (void)info;
+}
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+    if (sig == SIGUSR1) {
+        native.running = true;
+        enter(context);
+        return;
+    }
+    if (!native.running) {
+        signal(sig, SIG_DFL); /* a fault of our own */
+        return;
+    }
+    native.running = false;
+    finish(info, context);
+    siglongjmp(native.back, 1);
+}
+
+void native_run(const JudgeState *before, uint64_t end, JudgeState *after)
+{
+    memcpy((void *)JUDGE_DATA, before->data, JUDGE_DATA_BYTES);
+    *(uint8_t *)end = 0xcc;
+    native.before = before;
+    native.after = after;
+    if (!sigsetjmp(native.back, 1)) {
+        raise(SIGUSR1);
+    }
+    memcpy(after->data, (void *)JUDGE_DATA, JUDGE_DATA_BYTES);
+}
+
+static void learn_features(void)
+{
+    static const struct {
+        unsigned leaf, subleaf, reg;
+    } words[X86_NFEAT] = {
+        [X86_FEAT_1_ECX] = {1, 0, 2},
+        [X86_FEAT_1_EDX] = {1, 0, 3},
+        [X86_FEAT_7_0_EBX] = {7, 0, 1},
+        [X86_FEAT_7_0_ECX] = {7, 0, 2},
+        [X86_FEAT_7_0_EDX] = {7, 0, 3},
+        [X86_FEAT_8000_0001_ECX] = {0x80000001, 0, 2},
+        [X86_FEAT_8000_0001_EDX] = {0x80000001, 0, 3},
+    };
+
+    for (unsigned i = 0; i < X86_NFEAT; i++) {
+        unsigned regs[4] = {0};
+
+        if (words[i].leaf) {
+            __get_cpuid_count(words[i].leaf, words[i].subleaf, &regs[0], &regs[1], &regs[2],
+                              &regs[3]);
+            judge_model.feat[i] = regs[words[i].reg];
+        }
+    }
+}
+
+static bool map_at(uint64_t where, size_t bytes, int prot)
+{
+    return mmap((void *)where, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+                0) == (void *)where;
+}
+
+bool native_init(void)
+{
+    static uint8_t alt_stack[64 << 10];
+    static const int signals[] = {SIGUSR1, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+    stack_t stack = {.ss_sp = alt_stack, .ss_size = sizeof(alt_stack)};
+    struct sigaction action = {.sa_sigaction = on_signal,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+
+    if (!map_at(JUDGE_CODE, JUDGE_CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC) ||
+        !map_at(JUDGE_DATA, JUDGE_DATA_BYTES, PROT_READ | PROT_WRITE)) {
+        return false;
+    }
+    sigaltstack(&stack, NULL);
+    for (unsigned i = 0; i < ARRAY_SIZE(signals); i++) {
+        sigaction(signals[i], &action, NULL);
+    }
+    learn_features();
+    return true;
+}

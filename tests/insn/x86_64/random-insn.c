@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random instructions from the rows of the opcode maps, and states in which their memory operands lie
+ * in the data area.  What depends on the system, or changes where code goes on, is left out.
+ */
+#include "rhea/osdep.h"
+
+#include "judge.h"
+
+/* Actions whose effect is not the processor's alone, or that single instructions cannot show. */
+static void (*const left_out[])(X86Trans *t) = {
+    x86_op_pushf,    x86_op_popf,     x86_op_load_seg, x86_op_mov_from_seg, x86_op_push_seg,
+    x86_op_pop_seg,  x86_op_load_far, x86_op_jmp,      x86_op_jmp_ind,      x86_op_jcc,
+    x86_op_call,     x86_op_call_ind, x86_op_ret,      x86_op_ret_n,        x86_op_loop,
+    x86_op_loope,    x86_op_loopne,   x86_op_jcxz,     x86_op_jmpf_ind,     x86_op_callf_ind,
+    x86_op_retf,     x86_op_retf_n,   x86_op_int,      x86_op_int3,         x86_op_int1,
+    x86_op_iret,     x86_op_cli,      x86_op_sti,      x86_op_pause,        x86_op_in,
+    x86_op_out,      x86_op_ins,      x86_op_outs,     x86_op_sldt,         x86_op_str,
+    x86_op_verr,     x86_op_verw,     x86_op_lar,      x86_op_lsl,          x86_op_sgdt,
+    x86_op_sidt,     x86_op_smsw,     x86_op_monitor,  x86_op_mwait,        x86_op_xgetbv,
+    x86_op_rdpkru,   x86_op_wrpkru,   x86_op_syscall,  x86_op_sysenter,     x86_op_rdtsc,
+    x86_op_rdtscp,   x86_op_rdpmc,    x86_op_rdpid,    x86_op_cpuid,        x86_op_rsm,
+    x86_op_rdfsbase, x86_op_rdgsbase, x86_op_wrfsbase, x86_op_wrgsbase,     x86_op_clflush,
+    x86_op_rdrand,   x86_op_rdseed,   x86_op_std,      x86_op_swapgs,
+};
+
+bool random_row_is_judged(const X86Row *row)
+{
+    if (row->attrs & (X86_A_CPL0 | X86_A_I64 | X86_A_X87 | X86_A_MMX | X86_A_SSE | X86_A_AVX)) {
+        return false;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(left_out); i++) {
+        if (row->emit == left_out[i]) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(row->feature); i++) {
+        if (row->feature[i] != X86_NO_FEATURE && !x86_has(&judge_model, row->feature[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool chance(GRand *rand, unsigned percent)
+{
+    return (unsigned)g_rand_int_range(rand, 0, 100) < percent;
+}
+
+static uint64_t random64(GRand *rand)
+{
+    return (uint64_t)g_rand_int(rand) << 32 | g_rand_int(rand);
+}
+
+/* Numbers at edges are more telling than others. */
+static uint64_t telling_number(GRand *rand)
+{
+    static const uint64_t edges[] = {0,          1,          2,      0x7f,       0x80,
+                                     0xff,       0x7fff,     0x8000, 0xffff,     0x7fffffff,
+                                     0x80000000, 0xffffffff, ~0ULL,  1ULL << 63, ~(1ULL << 63)};
+
+    if (chance(rand, 40)) {
+        return edges[g_rand_int_range(rand, 0, ARRAY_SIZE(edges))];
+    }
+    return chance(rand, 30) ? random64(rand) & 0xff : random64(rand);
+}
+
+/* --- Encodings --- */
+
+static unsigned put_prefixes(GRand *rand, const X86Row *row, uint8_t *p)
+{
+    unsigned n = 0, which;
+
+    if (row->attrs & X86_A_LOCK && chance(rand, 30)) {
+        p[n++] = 0xf0;
+    }
+    do {
+        which = 1u << g_rand_int_range(rand, 0, 4);
+    } while (!(row->pfx & which));
+    if (row->pfx == 15 && which > X86_PFX_66 && chance(rand, 70)) {
+        which = X86_PFX_NONE;
+    }
+    if (which == X86_PFX_66 || (which > X86_PFX_66 && chance(rand, 20))) {
+        p[n++] = 0x66;
+    }
+    if (which > X86_PFX_66) {
+        p[n++] = which == X86_PFX_F3 ? 0xf3 : 0xf2;
+    }
+    if (chance(rand, 60)) {
+        p[n++] = 0x40 | g_rand_int_range(rand, 0, 16);
+    }
+    return n;
+}
+
+static unsigned put_vex(GRand *rand, const X86Row *row, unsigned map, uint8_t *p)
+{
+    static const uint8_t codes[9] = {
+        [X86_PFX_NONE] = 0, [X86_PFX_66] = 1, [X86_PFX_F3] = 2, [X86_PFX_F2] = 3};
+
+    p[0] = 0xc4;
+    p[1] = (uint8_t)(g_rand_int_range(rand, 0, 8) << 5 | map);
+    p[2] = (uint8_t)(g_rand_int_range(rand, 0, 32) << 3 | codes[row->pfx]);
+    return 3;
+}
+
+static unsigned put_opcode(unsigned map, uint8_t opcode, uint8_t *p)
+{
+    unsigned n = 0;
+
+    if (map != X86_MAP_ROOT) {
+        p[n++] = 0x0f;
+    }
+    if (map > X86_MAP_0F) {
+        p[n++] = map == X86_MAP_0F38 ? 0x38 : 0x3a;
+    }
+    p[n++] = opcode;
+    return n;
+}
+
+static unsigned slot_of(const X86Row *row)
+{
+    unsigned i = row - x86_rows, slot = 0;
+
+    while (x86_first_row[slot + 1] <= i) {
+        slot++;
+    }
+    return slot;
+}
+
+/* Sixteen bytes of which the first instruction is @row's. */
+static void encode(GRand *rand, const X86Row *row, uint8_t *p)
+{
+    unsigned slot = slot_of(row), n;
+
+    if (row->vex) {
+        n = put_vex(rand, row, slot / 256, p);
+        p[n++] = slot % 256;
+    } else {
+        n = put_prefixes(rand, row, p);
+        n += put_opcode(slot / 256, slot % 256, p + n);
+    }
+    if (row->has_modrm) {
+        p[n++] = (uint8_t)((g_rand_int(rand) & ~row->mask) | row->value);
+    }
+    while (n < 16) {
+        p[n++] = (uint8_t)g_rand_int(rand);
+    }
+}
+
+/* --- States --- */
+
+/* An address in the data area, sometimes where an access runs over its end. */
+static uint64_t data_address(GRand *rand, const X86Insn *insn)
+{
+    uint64_t at = g_rand_int_range(rand, 64, JUDGE_DATA_BYTES - 64);
+    uint64_t edge = JUDGE_DATA_BYTES - g_rand_int_range(rand, 0, 10);
+
+    if (insn->lock || insn->row->emit == x86_op_xchg || insn->row->emit == x86_op_cmpxchg8b) {
+        return JUDGE_DATA + (at & ~15ULL);
+    }
+    return JUDGE_DATA + (chance(rand, 5) ? edge : at);
+}
+
+/* Makes the address of the memory operand @at; false: it cannot be. */
+static bool aim(const X86Insn *insn, uint64_t at, JudgeState *s)
+{
+    uint64_t rest = (uint64_t)insn->disp;
+
+    if (insn->rip_relative || insn->base < 0 || insn->override >= 0) {
+        return false;
+    }
+    if (insn->index >= 0) {
+        if (insn->index == insn->base) {
+            return false;
+        }
+        rest += s->regs[insn->index] << insn->scale;
+    }
+    s->regs[insn->base] = at - rest;
+    if (insn->adsize == 4) {
+        s->regs[insn->base] &= UINT32_MAX;
+    }
+    return true;
+}
+
+static void random_state(GRand *rand, JudgeState *s)
+{
+    memset(s, 0, sizeof(*s));
+    for (unsigned i = 0; i < 16; i++) {
+        s->regs[i] = telling_number(rand);
+    }
+    for (unsigned i = 0; i < JUDGE_DATA_BYTES; i += 8) {
+        uint64_t v = telling_number(rand);
+
+        memcpy(s->data + i, &v, 8);
+    }
+    s->eflags = g_rand_int(rand) & X86_ARITH_FLAGS;
+    s->rip = JUDGE_CODE;
+}
+
+static bool uses_string_registers(const X86Insn *insn)
+{
+    void (*const strings[])(X86Trans *) = {x86_op_movs, x86_op_stos, x86_op_lods,
+                                           x86_op_scas, x86_op_cmps, x86_op_xlat};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(strings); i++) {
+        if (insn->row->emit == strings[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Registers that instructions use as addresses without a ModRM byte. */
+static bool aim_implicit(GRand *rand, const X86Insn *insn, JudgeState *s)
+{
+    if (uses_string_registers(insn)) {
+        if (insn->override >= 0) {
+            return false;
+        }
+        s->regs[X86_RSI] = JUDGE_DATA + g_rand_int_range(rand, 1024, 7 * 1024);
+        s->regs[X86_RDI] = chance(rand, 30) ? s->regs[X86_RSI] + g_rand_int_range(rand, -40, 40)
+                                            : JUDGE_DATA + g_rand_int_range(rand, 1024, 8 * 1024);
+        s->regs[X86_RBX] = JUDGE_DATA + 100;
+        s->regs[X86_RCX] = g_rand_int_range(rand, 0, 200);
+        s->eflags |= chance(rand, 30) ? X86_DF : 0;
+    }
+    if (insn->row->emit == x86_op_leave) {
+        s->regs[X86_RBP] = JUDGE_DATA + g_rand_int_range(rand, 0, 8 * 1024);
+    }
+    for (unsigned n = 0; n < insn->row->nops; n++) {
+        if (insn->row->op[n].place == X86_P_O) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A bit-string index must not lead out of the area by far. */
+static void tame_bit_index(const X86Insn *insn, JudgeState *s)
+{
+    bool bits = insn->row->emit == x86_op_bt || insn->row->emit == x86_op_bts ||
+                insn->row->emit == x86_op_btr || insn->row->emit == x86_op_btc;
+
+    if (bits && insn->row->op[1].place == X86_P_G && x86_modrm_is_mem(insn)) {
+        s->regs[insn->reg] = (uint64_t)(int64_t)(int8_t)s->regs[insn->reg];
+    }
+}
+
+static bool prepare(GRand *rand, const X86Insn *insn, JudgeState *s)
+{
+    if (insn->row->nops && insn->row->op[0].place == X86_P_R) {
+        return false;
+    }
+    s->regs[X86_RSP] = JUDGE_DATA + 4096 + 8 * g_rand_int_range(rand, 0, 100);
+    if (!aim_implicit(rand, insn, s)) {
+        return false;
+    }
+    tame_bit_index(insn, s);
+    if (insn->row->has_modrm && x86_modrm_is_mem(insn) && insn->row->emit != x86_op_lea &&
+        insn->row->emit != x86_op_nop_ea) {
+        return aim(insn, data_address(rand, insn), s);
+    }
+    return true;
+}
+
+/* --- Sequences --- */
+
+static const CpuKey mode = X86_KEY_CS64 | X86_KEY_PE | X86_KEY_LMA;
+
+static const X86Row *random_row(GRand *rand)
+{
+    const X86Row *row;
+
+    do {
+        row = &x86_rows[g_rand_int_range(rand, 0, X86_NROWS)];
+    } while (!random_row_is_judged(row));
+    return row;
+}
+
+/* Instructions behind the first use registers only: what they find there is not known. */
+static bool fits_behind(const X86Insn *insn)
+{
+    bool memory = insn->row->has_modrm && x86_modrm_is_mem(insn);
+
+    return !memory && !uses_string_registers(insn) && insn->row->emit != x86_op_leave &&
+           insn->row->emit != x86_op_enter && insn->row->emit != x86_op_push &&
+           insn->row->emit != x86_op_pop;
+}
+
+static uint8_t undefined_by(const X86Insn *insn)
+{
+    bool twice = insn->row->emit == x86_op_shld || insn->row->emit == x86_op_shrd;
+
+    /* A count above 16 is possible. */
+    return twice && insn->opsize == 2 ? X86_FLAG_ALL : insn->row->undefined;
+}
+
+/* Shifts and rotates by 0. */
+static bool may_leave_flags(const X86Insn *insn)
+{
+    void (*const shifts[])(X86Trans *) = {x86_op_rol, x86_op_ror,  x86_op_rcl,
+                                          x86_op_rcr, x86_op_shl,  x86_op_shr,
+                                          x86_op_sar, x86_op_shld, x86_op_shrd};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(shifts); i++) {
+        if (insn->row->emit == shifts[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool append(GRand *rand, const X86Row *row, RandomCode *code, JudgeState *s)
+{
+    uint8_t bytes[16];
+    X86Insn insn;
+
+    encode(rand, row, bytes);
+    if (x86_decode(&insn, &judge_model, mode, bytes, X86_LONGEST_INSN) != X86_DECODED ||
+        insn.row != row || row->read & code->undefined ||
+        (code->n ? !fits_behind(&insn) : !prepare(rand, &insn, s))) {
+        return false;
+    }
+    memcpy(code->bytes + code->size, bytes, insn.len);
+    code->start[code->n++] = (uint8_t)code->size;
+    code->size += insn.len;
+    code->undefined = (may_leave_flags(&insn) ? code->undefined : code->undefined & ~row->written) |
+                      undefined_by(&insn);
+    return true;
+}
+
+bool random_code(GRand *rand, const X86Row *row, unsigned n, RandomCode *code, JudgeState *state)
+{
+    for (unsigned tries = 0; tries < 50; tries++) {
+        *code = (RandomCode){0};
+        random_state(rand, state);
+        if (append(rand, row ? row : random_row(rand), code, state)) {
+            for (unsigned more = 0; more < 100 && code->n < n; more++) {
+                append(rand, random_row(rand), code, state);
+            }
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random integer instructions on this host's processor, in the interpreter and in host code: the same
+ * registers, memory, flags (but undefined ones) and faults.  JUDGE_SEED and JUDGE_COUNT (a row) choose
+ * others than the usual ones; JUDGE_ROWS=text judges only mnemonics with that text.
+ */
+#include "rhea/osdep.h"
+
+#include "judge.h"
+
+enum { USUAL_SEED = 1, USUAL_COUNT = 40 };
+
+static const char *const reg_names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                          "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+
+static unsigned setting(const char *name, unsigned usual)
+{
+    const char *text = g_getenv(name);
+
+    return text ? (unsigned)strtoul(text, NULL, 0) : usual;
+}
+
+static uint32_t eflags_of(unsigned flags)
+{
+    static const uint32_t bits[6] = {X86_CF, X86_PF, X86_AF, X86_ZF, X86_SF, X86_OF};
+    uint32_t v = 0;
+
+    for (unsigned i = 0; i < 6; i++) {
+        v |= flags >> i & 1 ? bits[i] : 0;
+    }
+    return v;
+}
+
+/* A non-canonical address off the stack pointer gives #SS on processors, #GP here. */
+static bool same_vector(unsigned want, unsigned got)
+{
+    return want == got || (want == X86_EXC_SS && got == X86_EXC_GP);
+}
+
+/* NULL: equal. */
+static char *difference(const JudgeState *want, const JudgeState *got, uint8_t undefined)
+{
+    uint32_t flags = ~eflags_of(undefined) & (X86_ARITH_FLAGS | X86_DF);
+
+    if (want->end != got->end || want->rip != got->rip) {
+        return g_strdup_printf("end %d vector %u at %" PRIx64 ", wanted %d %u at %" PRIx64,
+                               got->end, got->vector, got->rip, want->end, want->vector, want->rip);
+    }
+    if (!same_vector(want->vector, got->vector) || want->fault_address != got->fault_address) {
+        return g_strdup_printf("exception %u at address %" PRIx64 ", wanted %u at %" PRIx64,
+                               got->vector, got->fault_address, want->vector, want->fault_address);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        if (want->regs[i] != got->regs[i]) {
+            return g_strdup_printf("%s is %016" PRIx64 ", wanted %016" PRIx64, reg_names[i],
+                                   got->regs[i], want->regs[i]);
+        }
+    }
+    if (want->end == JUDGE_STEP && (want->eflags ^ got->eflags) & flags) {
+        return g_strdup_printf("flags are %03x, wanted %03x (of %03x)", got->eflags & flags,
+                               want->eflags & flags, flags);
+    }
+    for (unsigned i = 0; i < JUDGE_DATA_BYTES; i++) {
+        if (want->data[i] != got->data[i]) {
+            return g_strdup_printf("byte %x is %02x, wanted %02x", i, got->data[i], want->data[i]);
+        }
+    }
+    return NULL;
+}
+
+static char *text_of(const RandomCode *code)
+{
+    GString *out = g_string_new(NULL);
+
+    for (unsigned i = 0; i < code->n; i++) {
+        unsigned end = i + 1 < code->n ? code->start[i + 1] : code->size;
+        char text[128];
+
+        for (unsigned k = code->start[i]; k < end; k++) {
+            g_string_append_printf(out, "%02x ", code->bytes[k]);
+        }
+        x86_disas(&judge_model, X86_KEY_CS64, JUDGE_CODE + code->start[i],
+                  code->bytes + code->start[i], 15, text, sizeof(text));
+        g_string_append_printf(out, " %s\n", text);
+    }
+    return g_string_free(out, FALSE);
+}
+
+static void report(const RandomCode *code, const JudgeState *before, bool jit, const char *why)
+{
+    g_autofree char *text = text_of(code);
+
+    fprintf(stderr, "# %s: %s\n%s", jit ? "host code" : "interpreter", why, text);
+    for (unsigned i = 0; i < 16; i++) {
+        fprintf(stderr, "#  %s %016" PRIx64 "%s", reg_names[i], before->regs[i],
+                i % 4 == 3 ? "\n" : "");
+    }
+    fprintf(stderr, "#  flags %03x\n", before->eflags);
+    memcpy((void *)JUDGE_CODE, code->bytes, code->size);
+    if (g_getenv("JUDGE_IR")) {
+        emulated_print(JUDGE_CODE, stderr);
+    }
+}
+
+/* False, with a report, when somebody disagrees. */
+static bool judge(const RandomCode *code, const JudgeState *before)
+{
+    static JudgeState want, got;
+    uint64_t end = JUDGE_CODE + code->size;
+
+    memcpy((void *)JUDGE_CODE, code->bytes, code->size);
+    native_run(before, end, &want);
+    for (int jit = 0; jit <= emulated_has_jit(); jit++) {
+        g_autofree char *why = NULL;
+
+        emulated_run(before, end, jit, &got);
+        why = difference(&want, &got, code->undefined);
+        if (why) {
+            report(code, before, jit, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* @n instructions for each row, many times. */
+static unsigned judge_rows(GRand *rand, unsigned n, unsigned *ran)
+{
+    const char *only = g_getenv("JUDGE_ROWS");
+    unsigned count = setting("JUDGE_COUNT", USUAL_COUNT), failures = 0;
+    static JudgeState before;
+
+    for (unsigned i = 0; i < X86_NROWS; i++) {
+        const X86Row *row = &x86_rows[i];
+        RandomCode code;
+
+        if (!random_row_is_judged(row) || (only && !strstr(row->text, only))) {
+            continue;
+        }
+        for (unsigned k = 0; k < count; k++) {
+            if (random_code(rand, row, n, &code, &before)) {
+                ++*ran;
+                if (!judge(&code, &before)) {
+                    failures++;
+                    break;
+                }
+            }
+        }
+    }
+    return failures;
+}
+
+static void test_rows(gconstpointer n)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(setting("JUDGE_SEED", USUAL_SEED));
+    unsigned ran = 0, failures = judge_rows(rand, GPOINTER_TO_UINT(n), &ran);
+
+    g_test_message("%u sequences", ran);
+    g_assert_cmpuint(ran, >, 0);
+    g_assert_cmpuint(failures, ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    if (!native_init()) {
+        g_test_message("the addresses are taken");
+        return 77;
+    }
+    emulated_init();
+    g_test_add_data_func("/x86_64/judge/single", GUINT_TO_POINTER(1), test_rows);
+    g_test_add_data_func("/x86_64/judge/sequences", GUINT_TO_POINTER(RANDOM_MAX_INSNS), test_rows);
+    return g_test_run();
+}
