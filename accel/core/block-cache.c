@@ -34,7 +34,7 @@ void engine_online(EngineCpu *ec)
     }
     now = __atomic_load_n(&ec->engine->epoch, __ATOMIC_SEQ_CST);
     if (ec->epoch_seen != now) {
-        ec->left.block = NULL; /* may be reused from here on */
+        ec->left = NULL; /* may be reused from here on */
         __atomic_store_n(&ec->epoch_seen, now, __ATOMIC_SEQ_CST);
     }
 }
@@ -269,13 +269,18 @@ Block *cache_block_at(Engine *e, const void *ra)
 
 /* --- Links --- */
 
-static void cache_unlink_exit(Engine *e, BlockLink *l)
+static void cache_drop_link(BlockLink *l)
 {
     *l->prev = l->next;
     if (l->next) {
         l->next->prev = l->prev;
     }
     l->to = NULL;
+}
+
+static void cache_unlink_exit(Engine *e, BlockLink *l)
+{
+    cache_drop_link(l);
     e->eops->unlink(e, l->from, l - l->from->links);
 }
 
@@ -283,8 +288,11 @@ void cache_link(Engine *e, Block *from, unsigned exit, Block *to, uint64_t ctx)
 {
     BlockLink *l = &from->links[exit];
 
+    if (!e->eops->link(e, from, exit, to->entry, ctx) || l->to == to) {
+        return;
+    }
     if (l->to) {
-        cache_unlink_exit(e, l);
+        cache_drop_link(l);
     }
     l->to = to;
     l->next = to->incoming;
@@ -293,7 +301,6 @@ void cache_link(Engine *e, Block *from, unsigned exit, Block *to, uint64_t ctx)
         l->next->prev = &l->next;
     }
     to->incoming = l;
-    e->eops->link(e, from, exit, to->entry, ctx);
 }
 
 /* --- Killing --- */

@@ -96,10 +96,10 @@ typedef struct EngineOps {
     /* The last passes before compile(), without the lock; may set overflow.  NULL: none. */
     void (*finish_ir)(Engine *e, Ir *ir);
     /* Engine.lock: exits of compiled blocks go to a block's entry, or back to the loop. */
-    void (*link)(Engine *e, const Block *from, unsigned exit, const void *entry, uint64_t ctx);
+    bool (*link)(Engine *e, const Block *from, unsigned exit, const void *entry, uint64_t ctx);
     void (*unlink)(Engine *e, const Block *from, unsigned exit);
     /* Runs from @entry until something leaves; env->pc is where to go on. */
-    CodeLeave (*run)(EngineCpu *ec, const void *entry);
+    const void *(*run)(EngineCpu *ec, const void *entry);
     /* After cpu_leave() out of run(); NULL: nothing to put right. */
     void (*left)(EngineCpu *ec);
     /* Engine.lock, before the first vCPU: what is made per guest architecture. NULL: nothing. */
@@ -273,7 +273,7 @@ struct EngineCpu {
     int64_t slice;         /* instructions until the turn ends */
 
     /* The loop (exec-loop.c). */
-    CodeLeave left;       /* how translated code was last left, for linking */
+    const void *left;     /* where translated code was last left, for linking: see backend_run() */
     const Block *running; /* interpreter: the block */
     bool one_insn;        /* next block: a single instruction, not kept */
     bool step_done;       /* it has run, and the vCPU stops */

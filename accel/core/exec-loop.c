@@ -152,7 +152,7 @@ static void loop_deliver(EngineCpu *ec)
     CpuState *cpu = ec->base.cpu;
 
     ec->stats.exceptions++;
-    ec->left.block = NULL;
+    ec->left = NULL;
     if (ec->engine->icount.on) {
         icount_exception(ec);
     }
@@ -167,7 +167,7 @@ static void loop_interrupt(EngineCpu *ec)
 
     if (cpu->ops->take_interrupt(cpu)) {
         ec->stats.interrupts++;
-        ec->left.block = NULL;
+        ec->left = NULL;
         context_update(ec);
     }
 }
@@ -228,7 +228,7 @@ static void loop_run_one(EngineCpu *ec)
     bool stop = ec->watch_stop || ec->base.cpu->singlestep;
 
     ec->one_insn = false;
-    ec->left.block = NULL;
+    ec->left = NULL;
     ec->running = NULL;
     if (!translate_one(ec)) {
         return;
@@ -238,23 +238,36 @@ static void loop_run_one(EngineCpu *ec)
     interp_run(ec->ir, ec->env, ec->engine->runtime);
 }
 
+/* The exit of @b whose stub was left at @at, or -1. */
+static int loop_exit_at(const Block *b, const void *at)
+{
+    uint32_t off = (const uint8_t *)at - b->code.rx;
+
+    for (unsigned i = 0; i < b->code.nexits; i++) {
+        if (b->code.exits[i].leave_off == off) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 static void loop_link(EngineCpu *ec, Block *to)
 {
     Engine *e = ec->engine;
-    Block *from = cache_block_at(e, ec->left.block);
-    const CodeExit *exit;
+    /* It is a return address, and may lie behind the block. */
+    Block *from = cache_block_at(e, (const uint8_t *)ec->left - 1);
+    int exit = from ? loop_exit_at(from, ec->left) : -1;
 
-    if (!from || ec->left.exit >= from->code.nexits) {
+    if (exit < 0) {
         return;
     }
-    exit = &from->code.exits[ec->left.exit];
-    if (exit->kind == CODE_EXIT_PAGE &&
+    if (from->code.exits[exit].kind == CODE_EXIT_PAGE &&
         (to->ram2 != NO_RAM || (to->ram ^ from->ram) >= TCG_PAGE_SIZE)) {
         return; /* such a link would not look at the second page */
     }
     g_mutex_lock(&e->lock);
     if (from->valid && to->valid) {
-        cache_link(e, from, ec->left.exit, to, ec->env->ctx);
+        cache_link(e, from, (unsigned)exit, to, ec->env->ctx);
         ec->stats.links++;
     }
     g_mutex_unlock(&e->lock);
@@ -302,20 +315,20 @@ static void loop_turn(EngineCpu *ec)
     const TcgJumpEntry *je = &tcg_tables(env)->jump[engine_jump_index(pc)];
     const void *entry;
 
-    if (je->pc == pc && je->ctx == env->ctx && !ec->left.block) {
+    if (je->pc == pc && je->ctx == env->ctx && !ec->left) {
         entry = je->code;
     } else {
         Block *b = loop_block(ec);
 
         if (!b) {
-            ec->left.block = NULL;
+            ec->left = NULL;
             return;
         }
         if (ec->engine->icount.on && !icount_fits(ec, b->ninsns)) {
             ec->one_insn = true;
             return;
         }
-        if (ec->left.block) {
+        if (ec->left) {
             loop_link(ec, b);
         }
         loop_fill_jump(ec, pc, b);
@@ -329,7 +342,7 @@ static void loop_turn(EngineCpu *ec)
     ec->stats.loops++;
     ec->left = ec->engine->eops->run(ec, entry);
     if (engine_unchained(ec->engine)) {
-        ec->left.block = NULL;
+        ec->left = NULL;
     }
     env->host_ra = 0;
 }
@@ -371,7 +384,7 @@ void engine_run(Accel *a, CpuState *cpu)
         }
         ec->env->host_ra = 0;
     }
-    ec->left.block = NULL;
+    ec->left = NULL;
     ec->in_loop = true;
     while (loop_poll(ec)) {
         if (!loop_debug(ec)) {

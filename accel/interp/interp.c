@@ -17,14 +17,14 @@ static bool interp_compile(Engine *e, Region *r, Block *b, Ir *ir)
     return true;
 }
 
-static CodeLeave interp_run_block(EngineCpu *ec, const void *entry)
+static const void *interp_run_block(EngineCpu *ec, const void *entry)
 {
     const Block *b = entry;
 
     ec->running = b;
     interp_run(b->ir, ec->env, ec->engine->runtime);
     ec->running = NULL;
-    return (CodeLeave){NULL, 0};
+    return NULL;
 }
 
 static void interp_left(EngineCpu *ec)

@@ -70,9 +70,9 @@ void jit_finish_ir(Engine *e, Ir *ir)
     ir_expand(ir, backend_ops(e->backend));
 }
 
-static void jit_link(Engine *e, const Block *from, unsigned exit, const void *entry, uint64_t ctx)
+static bool jit_link(Engine *e, const Block *from, unsigned exit, const void *entry, uint64_t ctx)
 {
-    backend_link(e->backend, &from->code, exit, entry, ctx);
+    return backend_link(e->backend, &from->code, exit, entry, ctx, e->ncpus == 1);
 }
 
 static void jit_unlink(Engine *e, const Block *from, unsigned exit)
@@ -80,7 +80,7 @@ static void jit_unlink(Engine *e, const Block *from, unsigned exit)
     backend_unlink(e->backend, &from->code, exit);
 }
 
-CodeLeave jit_run(EngineCpu *ec, const void *entry)
+const void *jit_run(EngineCpu *ec, const void *entry)
 {
     return backend_run(ec->engine->backend, ec->env, entry);
 }

@@ -10,7 +10,7 @@ bool jit_prepare_with(Engine *e, const IrTarget *target, void *const *functions,
                       Error **errp) MUST_CHECK;
 bool jit_compile(Engine *e, Region *r, Block *b, Ir *ir);
 void jit_finish_ir(Engine *e, Ir *ir);
-CodeLeave jit_run(EngineCpu *ec, const void *entry);
+const void *jit_run(EngineCpu *ec, const void *entry);
 void jit_fini(Engine *e);
 
 /* lockstep.c: the JIT with the interpreter beside it. */

@@ -447,11 +447,11 @@ static void lockstep_end(Lockstep *l, bool left)
     l->block = NULL;
 }
 
-static CodeLeave lockstep_run(EngineCpu *ec, const void *entry)
+static const void *lockstep_run(EngineCpu *ec, const void *entry)
 {
     LockstepShared *shared = ec->engine->flavour;
     Lockstep *l = ec->flavour;
-    CodeLeave left;
+    const void *left;
 
     lockstep_begin(l, cache_block_at(ec->engine, entry));
     ec->env->helpers = shared->record_helpers;

@@ -16,17 +16,18 @@ typedef struct CodePoint {
 } CodePoint;
 
 typedef enum CodeExitKind {
-    CODE_EXIT_PAGE,  /* target in the same page as the block: link by patching alone */
-    CODE_EXIT_CROSS, /* other page, or so near the end that it may need the next one: guarded by a ctx compare that is patched together with the jump */
+    CODE_EXIT_PAGE, /* target in the same page as the block: link by patching alone */
+    CODE_EXIT_CROSS, /* other page, or so near the end that it may need the next one: guarded by a compare of ctx */
 } CodeExitKind;
 
-/* One chainable exit.  Unlinked it lands in its own stub, which returns the exit's index to the loop. */
+/* One chainable exit.  Unlinked, or when somebody asks for an exit, it leaves through its own stub. */
 typedef struct CodeExit {
     uint32_t jump_off; /* opaque to everyone but the backend's link functions */
     uint32_t guard_off;
-    int32_t page_rel; /* destination */
-    uint8_t kind;     /* CodeExitKind */
-    bool backward;    /* checks exit_request before it goes */
+    uint32_t leave_off; /* offset in the block of what backend_run() returns then; ascending */
+    int32_t page_rel;   /* destination */
+    uint8_t kind;       /* CodeExitKind */
+    bool backward;      /* checks exit_request before it goes */
 } CodeExit;
 
 typedef struct CodeBlock {
@@ -60,12 +61,6 @@ typedef enum RuntimeFn {
 
 enum { RT_WRITE = 1 << 10 };
 
-/* What came out of running code: why, and through which exit. */
-typedef struct CodeLeave {
-    const void *block; /* CodeBlock's rx that was left through an unlinked exit, or NULL */
-    uint32_t exit;     /* its exit index */
-} CodeLeave;
-
 typedef struct Backend Backend;
 
 /* One per process and target: emits the enter/leave and call stubs into @rw (at most 16 KiB) and says
@@ -85,9 +80,11 @@ bool backend_compile(Backend *be, const Ir *ir, uint32_t block_page_off, size_t 
 
 /*
  * Makes exit @i of @cb go to @target (an rx entry), under context @ctx (never 0) when it crosses a page.
- * Safe while other vCPUs run the block; callers exclude each other.
+ * Safe while other vCPUs run the block; callers exclude each other.  False: not now, because the exit
+ * went elsewhere before and another vCPU may be on its way there; @alone: there is no other.
  */
-void backend_link(Backend *be, const CodeBlock *cb, unsigned i, const void *target, uint64_t ctx);
+bool backend_link(Backend *be, const CodeBlock *cb, unsigned i, const void *target, uint64_t ctx,
+                  bool alone) MUST_CHECK;
 void backend_unlink(Backend *be, const CodeBlock *cb, unsigned i);
 
 /*
@@ -99,8 +96,9 @@ void backend_unlink(Backend *be, const CodeBlock *cb, unsigned i);
  * caller's C functions, the backend appends its own); returns the table to point env->runtime at. */
 void *const *backend_runtime(Backend *be, void *const *rt_functions);
 
-/* Runs translated code at @entry until something leaves it.  env->pc is valid after it. */
-CodeLeave backend_run(Backend *be, TcgEnv *env, const void *entry);
+/* Runs translated code at @entry until something leaves it.  env->pc is valid after it.  Returns an
+ * address in the block that was left through an exit's stub (CodeExit.leave_off), else NULL. */
+const void *backend_run(Backend *be, TcgEnv *env, const void *entry);
 
 /* Disassembly for -d out_asm: hex bytes, or capstone when built with it. */
 void backend_print(const Backend *be, const CodeBlock *cb, FILE *out);

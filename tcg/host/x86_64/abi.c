@@ -310,7 +310,7 @@ static void emit_pure_thunk(const Backend *be, Asm *a, bool fp)
 
 static const uint8_t saved_regs[6] = {RBP, RBX, R12, R13, R14, R15};
 
-/* CodeLeave enter(TcgEnv *env, const void *entry) */
+/* const void *enter(TcgEnv *env, const void *entry) */
 static void emit_enter(const Backend *be, Asm *a)
 {
     for (unsigned k = 0; k < ARRAY_SIZE(saved_regs); k++) {
@@ -323,14 +323,13 @@ static void emit_enter(const Backend *be, Asm *a)
     emit_rr(a, OP_GRP5, 4, RSI);
 }
 
-/* Pinned globals are in env, r8 is the block, r9 the exit. */
+/* Pinned globals are in env, r8 is what enter() returns. */
 static void emit_return(Asm *a)
 {
     emit_fp_out(a, mem_at(RSP, FRAME_MXCSR));
     emit_rm(a, OP_MOV_IMM | X_W, 0, env_mem(offsetof(TcgEnv, host_ra)), 4);
     emit32(a, 0);
     emit_mov(a, X_W, RAX, R8);
-    emit_mov(a, 0, RDX, R9);
     emit_alu_ri(a, ALU_ADD, X_W, RSP, FRAME_SIZE);
     for (unsigned k = ARRAY_SIZE(saved_regs); k-- > 0;) {
         emit_pop(a, saved_regs[k]);
@@ -338,12 +337,15 @@ static void emit_return(Asm *a)
     emit8(a, 0xc3);
 }
 
-static void emit_exit_thunk(const Backend *be, Asm *a)
+static void emit_leave_thunk(const Backend *be, Asm *a, bool called)
 {
     emit_store(a, X_W, env_mem(offsetof(TcgEnv, pc)), RAX);
     emit_pinned(be, a, true, PINNED_ALL);
-    emit_mov(a, X_W, R8, RSI);
-    emit_load(a, 0, R9, mem_at(RSP, FRAME_ARG0));
+    if (called) {
+        emit_pop(a, R8);
+    } else {
+        emit_movi(a, R8, 0);
+    }
     emit_return(a);
 }
 
@@ -355,10 +357,16 @@ static void emit_enter_found(Asm *a)
 
 static void emit_cross_thunk(Backend *be, Asm *a)
 {
-    JumpProbe probe = abi_emit_jump_probe(a);
+    uint32_t request;
+    JumpProbe probe;
 
+    emit_alu_mi(a, ALU_CMP, 0, env_mem(offsetof(TcgEnv, exit_request)), 0);
+    request = emit_jcc(a, CC_NE);
+    probe = abi_emit_jump_probe(a);
+    emit_alu_ri(a, ALU_ADD, X_W, RSP, 8);
     emit_enter_found(a);
     emit_rm(a, OP_GRP5, 4, (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, code))}, 0);
+    patch_rel32(a, request, be->thunk_off[THUNK_EXIT]);
     patch_rel32(a, probe.miss[0], be->thunk_off[THUNK_EXIT]);
     patch_rel32(a, probe.miss[1], be->thunk_off[THUNK_EXIT]);
 }
@@ -386,7 +394,6 @@ static void emit_lookup_thunk(const Backend *be, Asm *a)
     emit_rr(a, OP_GRP5, 4, RSI);
     patch_rel32(a, none, asm_pos(a));
     emit_movi(a, R8, 0);
-    emit_movi(a, R9, 0);
     emit_return(a);
 }
 
@@ -437,7 +444,9 @@ void abi_emit(Backend *be, Asm *a)
     off[THUNK_PURE_FP] = asm_pos(a);
     emit_pure_thunk(be, a, true);
     off[THUNK_EXIT] = asm_pos(a);
-    emit_exit_thunk(be, a);
+    emit_leave_thunk(be, a, true);
+    off[THUNK_LEAVE] = asm_pos(a);
+    emit_leave_thunk(be, a, false);
     off[THUNK_CROSS] = asm_pos(a);
     emit_cross_thunk(be, a);
     off[THUNK_LOOKUP] = asm_pos(a);

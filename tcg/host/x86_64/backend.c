@@ -147,10 +147,10 @@ void *const *backend_runtime(Backend *be, void *const *rt_functions)
     return be->runtime;
 }
 
-CodeLeave backend_run(Backend *be, TcgEnv *env, const void *entry)
+const void *backend_run(Backend *be, TcgEnv *env, const void *entry)
 {
-    CodeLeave (*enter)(TcgEnv *, const void *) =
-        (CodeLeave(*)(TcgEnv *, const void *))(uintptr_t)(be->rx + be->enter_off);
+    const void *(*enter)(TcgEnv *, const void *) =
+        (const void *(*)(TcgEnv *, const void *))(uintptr_t)(be->rx + be->enter_off);
 
     env->pc_page = env->pc & TCG_PAGE_MASK;
     return enter(env, entry);
@@ -200,6 +200,9 @@ static void emit_stubs(Cg *c)
         if (s->from2) {
             patch_rel32(&c->a, s->from2, asm_pos(&c->a));
         }
+        if (s->from3) {
+            patch_rel32(&c->a, s->from3, asm_pos(&c->a));
+        }
         s->emit(c, s);
     }
 }
@@ -224,8 +227,7 @@ bool backend_compile(Backend *be, const Ir *ir, uint32_t block_page_off, size_t 
     arena.used = 0;
     arena.more = NULL;
     asm_init(&c.a, cb->rw, room);
-    c.stubs =
-        cg_array(&c, 2 * ir->n + 4, sizeof(Stub)); /* of an op, two at most; of a jump, three */
+    c.stubs = cg_array(&c, 2 * ir->n + 1, sizeof(Stub)); /* of an op, two at most */
     c.points = cg_array(&c, ir->n + 1, sizeof(CodePoint));
     cg_flow_init(&c);
     cg_alloc_init(&c);

@@ -42,9 +42,10 @@ enum {
 /* Entries that the backend adds to the runtime table, behind the caller's RT_NFN. */
 typedef enum Thunk {
     THUNK_ACCESS = RT_NFN, /* see access.c */
-    THUNK_EXIT,            /* rax: pc, rsi: block or 0, dword [rsp]: exit */
+    THUNK_EXIT,            /* called by an exit's stub; rax: pc */
     THUNK_CROSS,           /* the same, after a look into the jump cache */
-    THUNK_LOOKUP,          /* rax: pc */
+    THUNK_LEAVE,           /* jumped to; rax: pc */
+    THUNK_LOOKUP,          /* jumped to; rax: pc */
     THUNK_STATE,           /* rax: C function */
     THUNK_PURE,
     THUNK_PURE_FP,
@@ -122,8 +123,9 @@ struct Cg;
 /* Out-of-line code, emitted behind the block's main line. */
 typedef struct Stub {
     void (*emit)(struct Cg *c, const struct Stub *s);
-    uint32_t from;    /* displacement of the jump that leads here */
-    uint32_t from2;   /* another, or 0 */
+    uint32_t from;  /* displacement of the jump that leads here */
+    uint32_t from2; /* others, or 0 */
+    uint32_t from3;
     uint32_t back;    /* position to return to */
     int32_t page_rel; /* of the guest instruction */
     const IrInsn *insn;

@@ -2,11 +2,13 @@
 /*
  * How blocks are left.
  *
- * PAGE exits are a jmp or jcc whose displacement is patched with one atomic store (it never crosses a
- * cache line).  CROSS exits load a 16-byte pair {ctx, target} from the block's literals in one load,
- * so that ctx and target always belong together, whoever patches them meanwhile; when ctx is not the
- * present one they look into the jump cache before they leave.  ctx 0 is never current: it means
- * unlinked.  Exits that go backward, and indirect jumps, first look at exit_request.
+ * An exit is a jmp or jcc whose displacement is patched with one atomic store (it never crosses a cache
+ * line).  Unlinked it leads to its stub.  CROSS exits compare the present ctx with a literal of the block
+ * first; ctx 0 is never current: it means unlinked.  Literal and jump are patched one after the other, so
+ * the jump is only turned elsewhere when nobody can be between the two: see backend_link().  When ctx is
+ * another one the stub looks into the jump cache before it leaves.
+ *
+ * Exits that go backward, and indirect jumps, first look at exit_request.
  *
  * PUSH_RET has no code: keeping a stack of predictions takes about ten instructions at the call and ten
  * at the return, where the jump-cache probe takes eleven in all.
@@ -18,9 +20,10 @@
 
 /* What the code behind the block owes to exit number n of Cg.exits. */
 struct ExitJump {
-    uint32_t to_stub;    /* displacement that leads to the stub: unlinked, or guard failed */
-    uint32_t to_request; /* displacement taken for exit_request, 0 when there is none */
-    uint32_t to_cold;    /* CROSS EXIT_IF: the jcc to the guard, which is out of line; else 0 */
+    uint32_t to_stub; /* displacement that leads to the stub while unlinked ... */
+    uint32_t request; /* ... and those taken for exit_request or a failed guard, or 0 */
+    uint32_t guard;
+    uint32_t to_cold; /* CROSS EXIT_IF: the jcc to the guard, which is out of line; else 0 */
 };
 typedef struct ExitJump ExitJump;
 
@@ -102,25 +105,28 @@ static CodeExit *add_exit(Cg *c, int64_t page_rel, ExitJump **jump)
     return e;
 }
 
+static void emit_linked_jmp(Cg *c, CodeExit *e, ExitJump *j)
+{
+    keep_in_line(c, 1, asm_pos(&c->a));
+    e->jump_off = j->to_stub = emit_jmp(&c->a);
+}
+
 /* The guarded jump of a CROSS exit; its literal's address is filled in by the tail. */
 static void emit_cross(Cg *c, CodeExit *e, ExitJump *j)
 {
     int32_t delta = e->page_rel & (int32_t)TCG_PAGE_MASK;
 
     if (e->backward) {
-        j->to_request = emit_request_test(c, CC_NE);
+        j->request = emit_request_test(c, CC_NE);
     }
-    emit_rm(&c->a, OP_MOVDQA, 0, mem_at(NO_REG, 0), 0);
+    emit_load(&c->a, X_W, RAX, cg_env(offsetof(TcgEnv, ctx)));
+    emit_alu_rm(&c->a, ALU_CMP, X_W, RAX, mem_at(NO_REG, 0));
     e->guard_off = asm_pos(&c->a) - 4;
-    emit_rr(&c->a, OP_MOVD_STORE | X_W, 0, RAX);
-    emit_alu_rm(&c->a, ALU_CMP, X_W, RAX, cg_env(offsetof(TcgEnv, ctx)));
-    j->to_stub = emit_jcc(&c->a, CC_NE);
-    emit_rr(&c->a, OP_PEXTRQ, 0, RCX);
-    emit8(&c->a, 1);
+    j->guard = emit_jcc(&c->a, CC_NE);
     if (delta) {
         emit_alu_mi(&c->a, ALU_ADD, X_W, cg_env(offsetof(TcgEnv, pc_page)), delta);
     }
-    emit_rr(&c->a, OP_GRP5, 4, RCX);
+    emit_linked_jmp(c, e, j);
 }
 
 void cg_exit_if(Cg *c)
@@ -140,7 +146,7 @@ void cg_exit_if(Cg *c)
         emit_alu_mi(&c->a, ALU_CMP, 0, cg_env(offsetof(TcgEnv, exit_request)), 0);
         keep_in_line(c, 2, asm_pos(&c->a));
         e->jump_off = j->to_stub = emit_jcc(&c->a, CC_E);
-        j->to_request = emit_jmp(&c->a);
+        j->request = emit_jmp(&c->a);
         patch_rel8(&c->a, over);
     }
 }
@@ -155,10 +161,9 @@ void cg_goto(Cg *c)
         return;
     }
     if (e->backward) {
-        j->to_request = emit_request_test(c, CC_NE);
+        j->request = emit_request_test(c, CC_NE);
     }
-    keep_in_line(c, 1, asm_pos(&c->a));
-    e->jump_off = j->to_stub = emit_jmp(&c->a);
+    emit_linked_jmp(c, e, j);
 }
 
 /* Behind an indirect jump, rax being its target. */
@@ -167,22 +172,19 @@ static void lookup_stub(Cg *c, const Stub *s)
     cg_jmp_runtime(c, THUNK_LOOKUP);
 }
 
-static void leave_stub(Cg *c, const Stub *s)
-{
-    emit_movi(&c->a, RSI, 0);
-    cg_jmp_runtime(c, THUNK_EXIT);
-}
-
 void cg_goto_ind(Cg *c)
 {
+    uint32_t request;
     JumpProbe probe;
+    Stub *stub;
 
     /* The last instruction: no other value lives, so rax is taken without asking. */
     cg_move(c, CLASS_GPR, X_W, RAX, cg_opnd(c, cg_insn(c)->arg[0]));
-    cg_add_stub(c, leave_stub, emit_request_test(c, CC_NE));
+    request = emit_request_test(c, CC_NE);
     probe = abi_emit_jump_probe(&c->a);
-    cg_add_stub(c, lookup_stub, probe.miss[0]);
-    cg_add_stub(c, lookup_stub, probe.miss[1]);
+    stub = cg_add_stub(c, lookup_stub, probe.miss[0]); /* RT_LOOKUP looks at exit_request too */
+    stub->from2 = probe.miss[1];
+    stub->from3 = request;
     emit_alu_ri(&c->a, ALU_AND, X_W, RAX, (int32_t)TCG_PAGE_MASK);
     emit_store(&c->a, X_W, cg_env(offsetof(TcgEnv, pc_page)), RAX);
     emit_rm(&c->a, OP_GRP5, 4, (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, code))}, 0);
@@ -199,8 +201,7 @@ static void emit_pc(Cg *c, int64_t page_rel)
 void cg_exit(Cg *c)
 {
     emit_pc(c, cg_insn(c)->imm);
-    emit_movi(&c->a, RSI, 0);
-    cg_jmp_runtime(c, THUNK_EXIT);
+    cg_jmp_runtime(c, THUNK_LEAVE);
 }
 
 /* --- Behind the block --- */
@@ -216,21 +217,18 @@ static void emit_exit_stub(Cg *c, unsigned n)
         emit_cross(c, e, j);
     }
     patch_rel32(&c->a, j->to_stub, asm_pos(&c->a));
+    if (j->guard) {
+        patch_rel32(&c->a, j->guard, asm_pos(&c->a));
+    }
+    if (j->request) {
+        patch_rel32(&c->a, j->request, asm_pos(&c->a));
+    }
     if (!cross) {
         e->guard_off = asm_pos(&c->a);
     }
-    emit_lea(&c->a, X_W, RSI, mem_at(NO_REG, 0));
-    patch_rel32(&c->a, asm_pos(&c->a) - 4, 0);
     emit_pc(c, e->page_rel);
-    emit_rm(&c->a, OP_MOV_IMM, 0, mem_at(RSP, FRAME_ARG0), 4);
-    emit32(&c->a, n);
-    cg_jmp_runtime(c, cross ? THUNK_CROSS : THUNK_EXIT);
-    if (j->to_request) {
-        patch_rel32(&c->a, j->to_request, asm_pos(&c->a));
-        emit_pc(c, e->page_rel);
-        emit_movi(&c->a, RSI, 0);
-        cg_jmp_runtime(c, THUNK_EXIT);
-    }
+    cg_call_runtime(c, cross ? THUNK_CROSS : THUNK_EXIT, RCX);
+    e->leave_off = asm_pos(&c->a);
 }
 
 void cg_flow_tail(Cg *c)
@@ -242,10 +240,9 @@ void cg_flow_tail(Cg *c)
         CodeExit *e = &c->exits[n];
 
         if (e->kind == CODE_EXIT_CROSS) {
-            emit_nops(&c->a, -((uintptr_t)c->block->rx + asm_pos(&c->a)) & 15);
+            emit_nops(&c->a, -((uintptr_t)c->block->rx + asm_pos(&c->a)) & 7);
             patch_rel32(&c->a, e->guard_off, asm_pos(&c->a));
             e->guard_off = asm_pos(&c->a);
-            emit64(&c->a, 0);
             emit64(&c->a, 0);
         }
     }
@@ -262,21 +259,41 @@ static void store_rel32(uint8_t *at, uint32_t rel)
     ((volatile struct Unaligned *)(void *)at)->v = rel; /* within one cache line: atomic */
 }
 
-void backend_link(Backend *be, const CodeBlock *cb, unsigned i, const void *target, uint64_t ctx)
+static intptr_t jump_target(const CodeBlock *cb, const CodeExit *e)
+{
+    int32_t rel;
+
+    memcpy(&rel, cb->rw + e->jump_off, 4);
+    return (intptr_t)(cb->rx + e->jump_off + 4) + rel;
+}
+
+/* Nobody is between guard and jump when the jump still leads to its own stub: no guard has let through. */
+static bool can_turn(const CodeBlock *cb, const CodeExit *e, const void *target, bool alone)
+{
+    intptr_t now = jump_target(cb, e);
+
+    return alone || now == (intptr_t)target ||
+           (now > (intptr_t)(cb->rx + e->jump_off) && now < (intptr_t)(cb->rx + e->leave_off));
+}
+
+bool backend_link(Backend *be, const CodeBlock *cb, unsigned i, const void *target, uint64_t ctx,
+                  bool alone)
 {
     const CodeExit *e = &cb->exits[i];
+    uint64_t *guard = (uint64_t *)(void *)(cb->rw + e->guard_off);
+    intptr_t rel = (intptr_t)target - (intptr_t)(cb->rx + e->jump_off + 4);
 
-    if (e->kind == CODE_EXIT_CROSS) {
-        uint64_t *pair = (uint64_t *)(void *)(cb->rw + e->guard_off);
-
-        __atomic_store_n(&pair[0], 0, __ATOMIC_RELEASE);
-        __atomic_store_n(&pair[1], (uintptr_t)target, __ATOMIC_RELEASE);
-        __atomic_store_n(&pair[0], ctx, __ATOMIC_RELEASE);
-    } else {
-        intptr_t rel = (intptr_t)target - (intptr_t)(cb->rx + e->jump_off + 4);
-
+    if (e->kind == CODE_EXIT_PAGE) {
         store_rel32(cb->rw + e->jump_off, (uint32_t)rel);
+        return true;
     }
+    if (!can_turn(cb, e, target, alone)) {
+        return false;
+    }
+    __atomic_store_n(guard, 0, __ATOMIC_RELEASE);
+    store_rel32(cb->rw + e->jump_off, (uint32_t)rel);
+    __atomic_store_n(guard, ctx, __ATOMIC_RELEASE);
+    return true;
 }
 
 void backend_unlink(Backend *be, const CodeBlock *cb, unsigned i)

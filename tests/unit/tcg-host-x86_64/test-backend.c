@@ -774,7 +774,7 @@ static void test_link_page(void)
     Ir *ir = ir_new(&target);
     Run *r = new_run();
     CodeBlock cb;
-    CodeLeave leave;
+    const void *leave;
 
     counting_block(ir, PC_OFF);
     cb = compile_at(ir, code.used);
@@ -785,27 +785,27 @@ static void test_link_page(void)
     current = r;
 
     leave = backend_run(code.be, &r->env->tcg, cb.rx);
-    g_assert(leave.block == cb.rx && leave.exit == 1);
+    g_assert(leave == cb.rx + cb.exits[1].leave_off);
     g_assert_cmphex(r->env->tcg.pc, ==, PC_PAGE + PC_OFF);
     g_assert_cmpuint(r->env->x[0], ==, 1);
 
-    backend_link(code.be, &cb, 1, cb.rx, 0);
+    g_assert_true(backend_link(code.be, &cb, 1, cb.rx, 0, false));
     leave = backend_run(code.be, &r->env->tcg, cb.rx);
-    g_assert(leave.block == cb.rx && leave.exit == 0);
+    g_assert(leave == cb.rx + cb.exits[0].leave_off);
     g_assert_cmphex(r->env->tcg.pc, ==, PC_PAGE + PC_OFF + 0x20);
     g_assert_cmpuint(r->env->x[0], ==, 1000);
 
     r->env->tcg.pc = PC_PAGE + PC_OFF;
     r->env->tcg.exit_request = 1;
     leave = backend_run(code.be, &r->env->tcg, cb.rx);
-    g_assert(leave.block == NULL);
+    g_assert(leave == cb.rx + cb.exits[1].leave_off);
     g_assert_cmphex(r->env->tcg.pc, ==, PC_PAGE + PC_OFF);
     g_assert_cmpuint(r->env->x[0], ==, 1001);
 
     r->env->tcg.exit_request = 0;
     backend_unlink(code.be, &cb, 1);
     leave = backend_run(code.be, &r->env->tcg, cb.rx);
-    g_assert(leave.block == cb.rx && leave.exit == 1);
+    g_assert(leave == cb.rx + cb.exits[1].leave_off);
     free_block(&cb);
     free_run(r);
     ir_free(ir);
@@ -817,7 +817,7 @@ static void test_link_cross(void)
     Run *r = new_run();
     TcgEnv *env = &r->env->tcg;
     CodeBlock cb, other;
-    CodeLeave leave;
+    const void *leave;
     TcgJumpEntry *jump;
 
     counting_block(ir, 0x1000 + PC_OFF);
@@ -832,35 +832,47 @@ static void test_link_cross(void)
 
     env->pc = PC_PAGE + PC_OFF;
     leave = backend_run(code.be, env, cb.rx);
-    g_assert(leave.block == cb.rx && leave.exit == 1);
+    g_assert(leave == cb.rx + cb.exits[1].leave_off);
     g_assert_cmphex(env->pc, ==, PC_PAGE + 0x1000 + PC_OFF);
 
     env->pc = PC_PAGE + PC_OFF;
     env->ctx = 7;
-    backend_link(code.be, &cb, 1, other.rx, 7);
+    g_assert_true(backend_link(code.be, &cb, 1, other.rx, 7, false));
     leave = backend_run(code.be, env, cb.rx);
-    g_assert(leave.block == NULL);
+    g_assert(leave == NULL);
     g_assert_cmphex(r->env->x[5], ==, PC_PAGE + 0x1000 + PC_OFF);
     g_assert_cmphex(env->pc, ==, PC_PAGE + 0x1000 + PC_OFF + 4);
 
     env->pc = PC_PAGE + PC_OFF;
     env->ctx = 8; /* another context: unlinked, as long as the jump cache does not know */
     leave = backend_run(code.be, env, cb.rx);
-    g_assert(leave.block == cb.rx && leave.exit == 1);
+    g_assert(leave == cb.rx + cb.exits[1].leave_off);
     jump = &tcg_tables(env)->jump[(PC_PAGE + 0x1000 + PC_OFF) >> 1 & ((1 << TCG_JUMP_BITS) - 1)];
     *jump = (TcgJumpEntry){.pc = PC_PAGE + 0x1000 + PC_OFF, .ctx = 8, .code = other.rx};
     env->pc = PC_PAGE + PC_OFF;
     r->env->x[5] = 0;
     leave = backend_run(code.be, env, cb.rx);
-    g_assert(leave.block == NULL);
+    g_assert(leave == NULL);
     g_assert_cmphex(r->env->x[5], ==, PC_PAGE + 0x1000 + PC_OFF);
 
+    env->pc = PC_PAGE + PC_OFF; /* nor when an exit is asked for */
+    env->exit_request = 1;
+    leave = backend_run(code.be, env, cb.rx);
+    g_assert(leave == cb.rx + cb.exits[1].leave_off);
+    env->exit_request = 0;
+
+    /* The same target for another context; another one only while no other vCPU is around. */
+    g_assert_true(backend_link(code.be, &cb, 1, other.rx, 9, false));
+    g_assert_false(backend_link(code.be, &cb, 1, cb.rx, 9, false));
+    backend_unlink(code.be, &cb, 1);
+    g_assert_false(backend_link(code.be, &cb, 1, cb.rx, 9, false));
+    g_assert_true(backend_link(code.be, &cb, 1, cb.rx, 9, true));
     backend_unlink(code.be, &cb, 1);
     jump->ctx = 0;
     env->ctx = 7;
     env->pc = PC_PAGE + PC_OFF;
     leave = backend_run(code.be, env, cb.rx);
-    g_assert(leave.block == cb.rx && leave.exit == 1);
+    g_assert(leave == cb.rx + cb.exits[1].leave_off);
     free_block(&cb);
     free_block(&other);
     free_run(r);
@@ -873,7 +885,7 @@ static void test_goto_ind(void)
     Run *r = new_run();
     TcgEnv *env = &r->env->tcg;
     CodeBlock cb, other;
-    CodeLeave leave;
+    const void *leave;
 
     ir_insn(ir, PC_OFF);
     ir_goto_ind(ir, IR_JUMP, ir_get(ir, 0));
@@ -888,7 +900,7 @@ static void test_goto_ind(void)
 
     env->pc = PC_PAGE + PC_OFF;
     leave = backend_run(code.be, env, cb.rx);
-    g_assert(leave.block == NULL);
+    g_assert(leave == NULL);
     g_assert_cmphex(env->pc, ==, 0x77777234);
 
     env->pc = PC_PAGE + PC_OFF;
