@@ -31,10 +31,10 @@ enum {
     PORT_CI = 0x38,
 };
 /* PxIS, PxIE */
-#define IS_DHRS (1u << 0) /* register FIS, device to host */
-#define IS_PSS  (1u << 1) /* PIO setup */
-#define IS_SDBS (1u << 3) /* set device bits */
-#define IS_PCS  (1u << 6) /* connection changed */
+#define IS_DHRS (1u << 0)  /* register FIS, device to host */
+#define IS_PSS  (1u << 1)  /* PIO setup */
+#define IS_SDBS (1u << 3)  /* set device bits */
+#define IS_PCS  (1u << 6)  /* connection changed */
 #define IS_HBFS (1u << 29) /* memory that is not there */
 #define IS_TFES (1u << 30) /* the task file shows an error */
 #define IS_ALL  0xfdc000ffu

@@ -36,7 +36,7 @@ struct AhciPort {
     uint64_t clb, fb;
     uint32_t is, ie, cmd, tfd, sig, ssts, sctl, serr, sact, ci;
     /* host-side */
-    int slot; /* non-queued command under way, or NO_SLOT */
+    int slot;        /* non-queued command under way, or NO_SLOT */
     uint64_t header; /* its command header ... */
     DmaList list;    /* ... its memory ... */
     uint64_t moved;  /* ... and bytes of it used by PIO */
@@ -332,8 +332,8 @@ static void start_queued(AhciPort *p, unsigned slot, const uint8_t *fis)
     }
     iov = dma_list_iov(&q->list);
     if (write) {
-        blk_pwritev(d->blk, lba * SECTOR, iov, q->list.iov->len,
-                    (fis[7] & 0x80) || !d->write_cache, queued_done, q);
+        blk_pwritev(d->blk, lba * SECTOR, iov, q->list.iov->len, (fis[7] & 0x80) || !d->write_cache,
+                    queued_done, q);
     } else {
         blk_preadv(d->blk, lba * SECTOR, iov, q->list.iov->len, queued_done, q);
     }
@@ -431,7 +431,7 @@ static void reset_link(AhciPort *p)
     if (d) {
         ide_drive_reset(d);
         p->sig = d->atapi ? 0xeb140101 : 0x00000101;
-        p->ssts = 0x113; /* present, generation 1, active */
+        p->ssts = 0x113;   /* present, generation 1, active */
         p->serr = 1 << 26; /* exchanged */
         post_register_fis(p);
         p->is |= IS_PCS;
@@ -566,7 +566,9 @@ static uint64_t ahci_read(void *opaque, uint64_t offset, unsigned size)
         return n < PORTS ? port_read(&s->port[n], (offset - PORT_BASE) % PORT_SPAN) : 0;
     }
     switch (offset) {
-    case HBA_CAP: return CAP_S64A | CAP_SNCQ | CAP_SCLO | CAP_SAM | CAP_ISS_GEN1 | (SLOTS - 1) << 8 | (PORTS - 1);
+    case HBA_CAP:
+        return CAP_S64A | CAP_SNCQ | CAP_SCLO | CAP_SAM | CAP_ISS_GEN1 | (SLOTS - 1) << 8 |
+               (PORTS - 1);
     case HBA_GHC: return s->ghc;
     case HBA_IS: return s->is;
     case HBA_PI: return (1 << PORTS) - 1;
@@ -652,10 +654,9 @@ static void ahci_after_load(Device *dev)
 static const PciDeviceOps ich9_pci_ops = {
     .vendor = 0x8086, .device = 0x2922, .class_id = 0x0106, .revision = 2, .intx = true};
 
-static const DeviceOps ahci_dev_ops =
-    DEVICE_OPS(ahci_snapshot, .realize = ahci_realize, .reset = ahci_reset,
-               .after_load = ahci_after_load, .category = "Storage devices",
-               .user_creatable = true);
+static const DeviceOps ahci_dev_ops = DEVICE_OPS(
+    ahci_snapshot, .realize = ahci_realize, .reset = ahci_reset, .after_load = ahci_after_load,
+    .category = "Storage devices", .user_creatable = true);
 QOM_TYPE(ahci_type, .name = "ich9-ahci", .parent = TYPE_PCI_DEVICE, .size = sizeof(Ahci),
          .desc = "AHCI controller of the ICH9", .ops = &ich9_pci_ops, .dev = &ahci_dev_ops);
 QOM_TYPE(ahci_alias_type, .name = "ahci", .parent = "ich9-ahci",

@@ -350,9 +350,9 @@ static void put_modes(const IdeDrive *d, uint8_t *out)
     put_word(out, 80, 0x01f0); /* ATA/ATAPI-4 to ATA8-ACS */
     put_word(out, 88, 0x003f | d->udma << 8);
     if (d->ide->sata) {
-        put_word(out, 75, 31);                            /* queue depth - 1 */
+        put_word(out, 75, 31);                               /* queue depth - 1 */
         put_word(out, 76, 0x0002 | (d->atapi ? 0 : 1 << 8)); /* generation 1, NCQ */
-        put_word(out, 222, 0x101f);                       /* serial transport */
+        put_word(out, 222, 0x101f);                          /* serial transport */
     } else {
         put_word(out, 93, 0x6001); /* 80-conductor cable */
     }
@@ -360,8 +360,8 @@ static void put_modes(const IdeDrive *d, uint8_t *out)
 
 static void identify_features(const IdeDrive *d, uint8_t *out)
 {
-    put_word(out, 82, 1 << 14 | 1 << 5 | 1 << 0); /* NOP, write cache, SMART */
-    put_word(out, 83, 1 << 14 | 1 << 13 | 1 << 12 | 1 << 10); /* flush, flush ext, 48 bits */
+    put_word(out, 82, 1 << 14 | 1 << 5 | 1 << 0);                /* NOP, write cache, SMART */
+    put_word(out, 83, 1 << 14 | 1 << 13 | 1 << 12 | 1 << 10);    /* flush, flush ext, 48 bits */
     put_word(out, 84, 1 << 14 | (d->wwn ? 1 << 8 : 0) | 1 << 6); /* FUA */
     put_word(out, 85, 1 << 14 | (d->write_cache ? 1 << 5 : 0) | (d->smart ? 1 << 0 : 0));
     put_word(out, 86, 1 << 13 | 1 << 12 | 1 << 10);

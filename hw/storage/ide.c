@@ -13,7 +13,16 @@
 #include "rhea/endian.h"
 #include "snapshot/snapshot.h"
 
-enum { REG_DATA, REG_ERROR, REG_COUNT, REG_LBA_LOW, REG_LBA_MID, REG_LBA_HIGH, REG_DEVICE, REG_STATUS };
+enum {
+    REG_DATA,
+    REG_ERROR,
+    REG_COUNT,
+    REG_LBA_LOW,
+    REG_LBA_MID,
+    REG_LBA_HIGH,
+    REG_DEVICE,
+    REG_STATUS
+};
 enum { CMD_DEVICE_RESET = 0x08, CMD_DIAGNOSTIC = 0x90 };
 
 /* --- Interrupt and ends of commands --- */
@@ -331,8 +340,7 @@ void ide_write_data(IdeBus *bus, uint32_t value, unsigned size)
 IdeBus *ide_bus_new(Device *owner, unsigned n, bool sata, const IdePortOps *ops, void *opaque)
 {
     g_autofree char *name = g_strdup_printf("%s.%u", owner->id ? owner->id : "ide", n);
-    IdeBus *bus =
-        qom_cast(bus_new(owner, TYPE_IDE_BUS, name, sata ? 1 : IDE_UNITS), TYPE_IDE_BUS);
+    IdeBus *bus = qom_cast(bus_new(owner, TYPE_IDE_BUS, name, sata ? 1 : IDE_UNITS), TYPE_IDE_BUS);
 
     bus->sata = sata;
     bus->ops = ops;

@@ -6,5 +6,6 @@ obj-y += hw/storage/ide-ata.o
 obj-y += hw/storage/ide-atapi.o
 obj-y += hw/storage/ide.o
 obj-y += hw/storage/pflash-cfi01.o
+obj-y += hw/storage/scsi-disk.o
 obj-y += hw/storage/scsi-info.o
 obj-y += hw/storage/scsi.o

@@ -158,13 +158,13 @@ static void fill_geometry(const ScsiUnit *u, uint8_t *d)
 /* MM capabilities (MMC-2 5.5.10): what drivers look at to learn that no disc can be written. */
 static void fill_capabilities(const ScsiUnit *u, uint8_t *d)
 {
-    d[0] = 0x3b;                            /* reads CD-R, CD-RW, DVD-ROM, DVD-R */
-    d[2] = 0x7f;                            /* audio play, composite, mode 2, multi-session */
-    d[3] = 0xff;                            /* CD-DA commands */
-    d[4] = 0x29 | (u->locked ? 0x02 : 0);   /* tray, ejects, locks */
-    st16_be(d + 6, 50 * 176);               /* speed */
-    st16_be(d + 8, 2);                      /* volume levels */
-    st16_be(d + 10, 2048);                  /* buffer in KiB */
+    d[0] = 0x3b;                          /* reads CD-R, CD-RW, DVD-ROM, DVD-R */
+    d[2] = 0x7f;                          /* audio play, composite, mode 2, multi-session */
+    d[3] = 0xff;                          /* CD-DA commands */
+    d[4] = 0x29 | (u->locked ? 0x02 : 0); /* tray, ejects, locks */
+    st16_be(d + 6, 50 * 176);             /* speed */
+    st16_be(d + 8, 2);                    /* volume levels */
+    st16_be(d + 10, 2048);                /* buffer in KiB */
     st16_be(d + 12, 16 * 176);
 }
 
@@ -174,8 +174,7 @@ static void fill_nothing(const ScsiUnit *u, uint8_t *d)
 
 static const ModePage mode_pages[] = {
     {0x01, 10, true, true, fill_nothing}, /* error recovery */
-    {0x04, 22, false, true, fill_geometry},
-    {0x08, 18, false, true, fill_caching},
+    {0x04, 22, false, true, fill_geometry},     {0x08, 18, false, true, fill_caching},
     {0x0e, 14, true, false, fill_nothing}, /* audio control */
     {0x2a, 20, true, false, fill_capabilities},
 };
@@ -319,7 +318,8 @@ void scsi_read_toc(ScsiCommand *c)
 }
 
 /* One feature descriptor at @d (MMC-6 5.2); the byte behind it. */
-static uint8_t *put_feature(uint8_t *d, uint16_t code, uint8_t flags, const uint8_t *data, uint8_t len)
+static uint8_t *put_feature(uint8_t *d, uint16_t code, uint8_t flags, const uint8_t *data,
+                            uint8_t len)
 {
     st16_be(d, code);
     d[2] = flags;
@@ -335,8 +335,8 @@ void scsi_get_configuration(ScsiCommand *c)
     uint16_t profile = !scsi_medium(u) ? 0 : is_dvd(u) ? PROFILE_DVDROM : PROFILE_CDROM;
     bool cd = profile == PROFILE_CDROM, dvd = profile == PROFILE_DVDROM;
     const uint8_t profiles[] = {0, PROFILE_DVDROM, dvd, 0, 0, PROFILE_CDROM, cd, 0};
-    const uint8_t core[] = {0, 0, 0, 1, 0, 0, 0, 0};              /* SCSI family */
-    const uint8_t removable[] = {0x29, 0, 0, 0};                  /* tray, ejects, locks */
+    const uint8_t core[] = {0, 0, 0, 1, 0, 0, 0, 0}; /* SCSI family */
+    const uint8_t removable[] = {0x29, 0, 0, 0};     /* tray, ejects, locks */
     const uint8_t random_read[] = {0, 0, 2048 >> 8, 0, 0, 1, 0, 0};
     const uint8_t cd_read[] = {0, 0, 0, 0};
     uint8_t buf[MAX_LEN] = {0}, *end = buf + 8;

@@ -147,9 +147,7 @@ static void cdb_range(const uint8_t *cdb, uint64_t *lba, uint32_t *count)
         *lba = ld32_be(cdb + 2);
         *count = ld32_be(cdb + 6);
         break;
-    default:
-        *lba = ld64_be(cdb + 2);
-        *count = ld32_be(cdb + 10);
+    default: *lba = ld64_be(cdb + 2); *count = ld32_be(cdb + 10);
     }
 }
 

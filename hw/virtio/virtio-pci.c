@@ -27,6 +27,7 @@ enum {
     LEGACY_BLOCK = 0x1001,
     LEGACY_BALLOON = 0x1002,
     LEGACY_CONSOLE = 0x1003,
+    LEGACY_SCSI = 0x1004,
     LEGACY_RNG = 0x1005
 };
 enum {
@@ -523,6 +524,8 @@ QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
 
 VIRTIO_PCI_DEVICE(blk_pci, "blk", VIRTIO_ID_BLOCK, LEGACY_BLOCK, 0x0100, "Storage devices",
                   "virtio block device on PCI");
+VIRTIO_PCI_DEVICE(scsi_pci, "scsi", VIRTIO_ID_SCSI, LEGACY_SCSI, 0x0100, "Storage devices",
+                  "virtio SCSI host adapter on PCI");
 VIRTIO_PCI_DEVICE(net_pci, "net", VIRTIO_ID_NET, LEGACY_NET, 0x0200, "Network devices",
                   "virtio network card on PCI");
 VIRTIO_PCI_DEVICE(rng_pci, "rng", VIRTIO_ID_RNG, LEGACY_RNG, 0x00ff, "Misc devices",

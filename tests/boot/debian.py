@@ -65,14 +65,15 @@ def e2fsck(image):
     assert done.returncode == 0, f"e2fsck: status {done.returncode}\n{done.stdout}{done.stderr}"
 
 
-def disk_round_trip(device, harts):
+def disk_round_trip(device, harts, *controller, disk="vda"):
     """Writes in the guest, reads on the host what the guest says it wrote."""
     with rhea.scratch() as folder:
         image = rhea.copy_image("root-small.ext4", folder)
-        with linux("-smp", harts, *drive(image, device, ",serial=RHEA-DISK-7"),
-                   append="rhea.root=/dev/vda") as m:
+        with linux("-smp", harts, *controller, *drive(image, device, ",serial=RHEA-DISK-7"),
+                   append=f"rhea.root=/dev/{disk}") as m:
             m.expect(r"rhea-guest: ready", 180)
-            assert m.run("cat /sys/block/vda/serial") == "RHEA-DISK-7"
+            serial = f"/sys/block/{disk}/" + ("serial" if disk == "vda" else "device/vpd_pg80")
+            assert "RHEA-DISK-7" in m.run(f"cat {serial}")
             assert "Debian" in m.run("chroot /mnt /bin/cat /etc/os-release")
             m.run("chroot /mnt /bin/bash -c 'for i in {1..200}; do echo $i > /root/f$i; done'")
             m.run("dd if=/dev/urandom of=/mnt/root/data bs=64k count=256 2>/dev/null && sync", 180)
@@ -93,6 +94,30 @@ def disk_round_trip(device, harts):
 
 suite.add("disk-mmio-1", disk_round_trip, "virtio-blk-device", 1)
 suite.add("disk-pci-4", disk_round_trip, "virtio-blk-pci", 4)
+suite.add("disk-ahci", disk_round_trip, "ide-hd", 2, "-device", "ich9-ahci", disk="sda")
+suite.add("disk-virtio-scsi", disk_round_trip, "scsi-hd", 2, "-device", "virtio-scsi-pci", disk="sda")
+
+
+def disc(device, *controller):
+    """An ISO 9660 image in a CD-ROM drive: the guest reads what the host put there."""
+    with rhea.scratch() as folder:
+        data, image = os.path.join(folder, "data"), os.path.join(folder, "cd.iso")
+        with open(data, "wb") as f:
+            f.write(os.urandom(3 << 20))
+        subprocess.run([rhea.need_tool("xorriso"), "-as", "mkisofs", "-quiet", "-o", image, data],
+                       check=True, stderr=subprocess.DEVNULL)
+        with linux(*controller, "-drive", f"file={image},format=raw,if=none,id=c,readonly=on",
+                   "-device", f"{device},drive=c") as m:
+            m.expect(r"rhea-guest: ready", 180)
+            m.run("mount -t iso9660 -o ro /dev/sr0 /mnt")
+            with open(data, "rb") as f:
+                assert hashlib.md5(f.read()).hexdigest() in m.run("md5sum /mnt/*", 60)
+            m.run("umount /mnt; echo x > /dev/sr0", status=None)
+            leave(m)
+
+
+suite.add("cdrom-ahci", disc, "ide-cd", "-device", "ich9-ahci")
+suite.add("cdrom-virtio-scsi", disc, "scsi-cd", "-device", "virtio-scsi-pci")
 
 
 @suite.test

@@ -19,8 +19,8 @@ class Suite:
         self.tests.append((func.__name__.replace("_", "-"), func))
         return func
 
-    def add(self, name, func, *args):
-        self.tests.append((name, lambda: func(*args)))
+    def add(self, name, func, *args, **options):
+        self.tests.append((name, lambda: func(*args, **options)))
 
     def run(self, argv=None):
         """Runs all tests, or those whose name contains one of the arguments."""

@@ -27,7 +27,13 @@ enum {
 /* Error register. */
 enum { ATA_ABRT = 0x04, ATA_IDNF = 0x10, ATA_UNC = 0x40 };
 /* Device and device control registers. */
-enum { ATA_DEV_UNIT = 0x10, ATA_DEV_LBA = 0x40, ATA_CTL_NIEN = 0x02, ATA_CTL_SRST = 0x04, ATA_CTL_HOB = 0x80 };
+enum {
+    ATA_DEV_UNIT = 0x10,
+    ATA_DEV_LBA = 0x40,
+    ATA_CTL_NIEN = 0x02,
+    ATA_CTL_SRST = 0x04,
+    ATA_CTL_HOB = 0x80
+};
 
 typedef struct IdeBus IdeBus;
 typedef struct IdeDrive IdeDrive;
@@ -80,18 +86,18 @@ struct IdeDrive {
     /* guest-visible */
     IdeTaskFile tf;
     uint8_t status, error, command;
-    uint8_t multiple; /* sectors in a block of READ MULTIPLE; 0: off */
+    uint8_t multiple;             /* sectors in a block of READ MULTIPLE; 0: off */
     uint8_t udma, mdma, pio_mode; /* selected by SET FEATURES: bit masks */
     bool write_cache, interrupt, smart;
     /* of the command that runs */
     IdeTransfer transfer;
-    uint32_t pos, end;   /* PIO: in buf */
-    uint64_t lba;        /* next sector */
-    uint32_t remaining;  /* sectors; ATAPI: see packet */
+    uint32_t pos, end;  /* PIO: in buf */
+    uint64_t lba;       /* next sector */
+    uint32_t remaining; /* sectors; ATAPI: see packet */
     uint64_t dma_bytes;
     bool fua, dma_short; /* the controller's table holds less than dma_bytes */
     uint8_t buf[IDE_BUFFER_SIZE];
-    ScsiUnit scsi;       /* ATAPI */
+    ScsiUnit scsi; /* ATAPI */
     ScsiCommand packet;
     uint64_t packet_pos; /* bytes of the packet's data that have moved */
     /* host-side */
@@ -134,8 +140,8 @@ void ide_drive_reset(IdeDrive *d);
 
 /* --- Between ide.c, ide-ata.c, ide-atapi.c --- */
 
-void ide_done(IdeDrive *d);                     /* success, with interrupt */
-void ide_fail(IdeDrive *d, uint8_t error);      /* with interrupt */
+void ide_done(IdeDrive *d);                /* success, with interrupt */
+void ide_fail(IdeDrive *d, uint8_t error); /* with interrupt */
 void ide_raise(IdeDrive *d);
 void ide_pio_start(IdeDrive *d, IdeTransfer kind, uint32_t len, bool interrupt);
 void ide_dma_want(IdeDrive *d, IdeTransfer kind, uint64_t bytes);

@@ -26,6 +26,7 @@ enum {
     VIRTIO_ID_CONSOLE = 3,
     VIRTIO_ID_RNG = 4,
     VIRTIO_ID_BALLOON = 5,
+    VIRTIO_ID_SCSI = 8,
 };
 
 /* Section 2.1. */
@@ -167,6 +168,9 @@ void vq_set_notification(VirtQueue *vq, bool on);
 size_t iov_to_buf(const struct iovec *iov, unsigned n, size_t offset, void *buf, size_t len);
 size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const void *buf,
                     size_t len);
+
+/* An iovec of *out_n parts: the @len bytes of @iov from byte @offset; g_free(). */
+struct iovec *iov_slice(const struct iovec *iov, unsigned n, size_t offset, size_t len, int *out_n);
 
 /* --- For transports --- */
 
