@@ -150,13 +150,14 @@ static bool disk_realize(Device *dev, Error **errp)
     d->unit = (ScsiUnit){.cd = cd,
                          .block_size = cd ? 2048 : d->logical_block_size,
                          .vendor = d->vendor ? d->vendor : "RHEA",
-                         .product = d->product ? d->product : cd ? "CD-ROM" : "HARDDISK",
+                         .product = d->product ? d->product
+                                    : cd       ? "CD-ROM"
+                                               : "HARDDISK",
                          .version = d->version ? d->version : "1.0",
                          .serial = d->serial,
                          .wwn = d->wwn,
                          .rotation_rate = d->rotation_rate};
-    return take_address(d, qom_cast(dev->parent_bus, TYPE_SCSI_BUS), errp) &&
-           take_backend(d, errp);
+    return take_address(d, qom_cast(dev->parent_bus, TYPE_SCSI_BUS), errp) && take_backend(d, errp);
 }
 
 static void disk_unrealize(Device *dev)
@@ -202,10 +203,9 @@ static const PropDesc hd_props[] = {
     PROP_END};
 static const PropDesc cd_props[] = {SCSI_COMMON_PROPS, PROP_END};
 
-static const DeviceOps disk_ops =
-    DEVICE_OPS(disk_snapshot, .realize = disk_realize, .unrealize = disk_unrealize,
-               .reset = disk_reset, .bus = TYPE_SCSI_BUS, .category = "Storage devices",
-               .user_creatable = true);
+static const DeviceOps disk_ops = DEVICE_OPS(
+    disk_snapshot, .realize = disk_realize, .unrealize = disk_unrealize, .reset = disk_reset,
+    .bus = TYPE_SCSI_BUS, .category = "Storage devices", .user_creatable = true);
 QOM_TYPE(scsi_disk_type, .name = TYPE_SCSI_DISK, .parent = TYPE_DEVICE, .size = sizeof(ScsiDisk),
          .abstract = true, .dev = &disk_ops);
 QOM_TYPE(scsi_hd_type, .name = "scsi-hd", .parent = TYPE_SCSI_DISK, .desc = "SCSI hard disk",

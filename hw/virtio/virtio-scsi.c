@@ -176,9 +176,9 @@ static bool answer_absent(ScsiRequest *r, unsigned target, unsigned lun)
     }
     if (r->command.cdb[0] == INQUIRY && !(r->command.cdb[1] & 1)) {
         r->command.phase = SCSI_DATA_IN;
-        r->moved = iov_from_buf(r->e->in, r->e->in_num, RESPONSE_HEAD + r->sense_size, data,
-                                MIN(MIN(sizeof(data), ld16_be(r->command.cdb + 3)),
-                                    data_in_room(r)));
+        r->moved =
+            iov_from_buf(r->e->in, r->e->in_num, RESPONSE_HEAD + r->sense_size, data,
+                         MIN(MIN(sizeof(data), ld16_be(r->command.cdb + 3)), data_in_room(r)));
         request_end(r);
         return true;
     }
@@ -202,8 +202,7 @@ static void request_start(VirtioScsi *s, VirtQueue *vq, VirtqElement *e)
     *r = (ScsiRequest){
         .s = s, .vq = vq, .e = e, .sense_size = s->sense_size, .cdb_size = s->cdb_size};
     iov_to_buf(e->out, e->out_num, 0, head, sizeof(head));
-    iov_to_buf(e->out, e->out_num, REQUEST_HEAD, r->command.cdb,
-               MIN(s->cdb_size, SCSI_CDB_MAX));
+    iov_to_buf(e->out, e->out_num, REQUEST_HEAD, r->command.cdb, MIN(s->cdb_size, SCSI_CDB_MAX));
     r->command.done = request_done;
     r->command.opaque = r;
     if (!parse_lun(head, &target, &lun)) {
