@@ -11,6 +11,7 @@
 #include "hw/storage/ide.h"
 #include "rhea/bits.h"
 #include "rhea/endian.h"
+#include "rhea/iov.h"
 #include "snapshot/snapshot.h"
 
 enum {
@@ -99,11 +100,8 @@ void ide_dma_want(IdeDrive *d, IdeTransfer kind, uint64_t bytes)
 
 void ide_dma_run(IdeDrive *d, const struct iovec *iov, int n)
 {
-    uint64_t len = 0;
+    uint64_t len = iov_length(iov, n);
 
-    for (int i = 0; i < n; i++) {
-        len += iov[i].iov_len;
-    }
     d->dma_short = len < d->dma_bytes;
     d->status = ATA_DRDY | ATA_BSY;
     if (d->atapi) {

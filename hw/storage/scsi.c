@@ -9,6 +9,7 @@
 
 #include "hw/storage/scsi.h"
 #include "rhea/endian.h"
+#include "rhea/iov.h"
 #include "snapshot/snapshot.h"
 
 enum {
@@ -215,11 +216,8 @@ static void start_read_cd(ScsiCommand *c)
 
 void scsi_transfer(ScsiCommand *c, uint64_t skip, const struct iovec *iov, int n)
 {
-    uint64_t len = 0;
+    uint64_t len = iov_length(iov, n);
 
-    for (int i = 0; i < n; i++) {
-        len += iov[i].iov_len;
-    }
     if (skip > c->bytes || len > c->bytes - skip) {
         complete(c, -EIO);
     } else if (c->phase == SCSI_WRITE) {

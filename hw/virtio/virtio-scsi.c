@@ -10,6 +10,7 @@
 #include "hw/storage/scsi-bus.h"
 #include "hw/virtio/virtio.h"
 #include "rhea/endian.h"
+#include "rhea/iov.h"
 #include "snapshot/snapshot.h"
 
 enum { MAX_TARGET = 255, MAX_LUN = 16383, SEG_MAX = 254, MAX_SECTORS = 0xffff };

@@ -366,23 +366,3 @@ size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const vo
 {
     return iov_copy(iov, n, offset, (uint8_t *)buf, len, true);
 }
-
-struct iovec *iov_slice(const struct iovec *iov, unsigned n, size_t offset, size_t len, int *out_n)
-{
-    struct iovec *out = g_new(struct iovec, MAX(n, 1));
-
-    *out_n = 0;
-    for (unsigned i = 0; i < n && len; i++) {
-        size_t part;
-
-        if (offset >= iov[i].iov_len) {
-            offset -= iov[i].iov_len;
-            continue;
-        }
-        part = MIN(iov[i].iov_len - offset, len);
-        out[(*out_n)++] = (struct iovec){(uint8_t *)iov[i].iov_base + offset, part};
-        len -= part;
-        offset = 0;
-    }
-    return out;
-}

@@ -169,9 +169,6 @@ size_t iov_to_buf(const struct iovec *iov, unsigned n, size_t offset, void *buf,
 size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const void *buf,
                     size_t len);
 
-/* An iovec of *out_n parts: the @len bytes of @iov from byte @offset; g_free(). */
-struct iovec *iov_slice(const struct iovec *iov, unsigned n, size_t offset, size_t len, int *out_n);
-
 /* --- For transports --- */
 
 /* Connects the one device on @bus (realized after the transport), which drivers reach by @modes. */
