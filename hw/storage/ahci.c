@@ -8,6 +8,7 @@
  */
 #include "rhea/osdep.h"
 
+#include "block/block.h"
 #include "ahci-regs.h"
 #include "hw/machine.h"
 #include "hw/pci/pci.h"

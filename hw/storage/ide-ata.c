@@ -5,6 +5,7 @@
  */
 #include "rhea/osdep.h"
 
+#include "block/block.h"
 #include "hw/storage/ide.h"
 #include "rhea/endian.h"
 

@@ -7,6 +7,7 @@
  */
 #include "rhea/osdep.h"
 
+#include "block/block.h"
 #include "hw/machine.h"
 #include "hw/storage/ide.h"
 #include "rhea/bits.h"

@@ -2,6 +2,7 @@
 /* SCSI disks and CD-ROM drives as devices on a SCSI bus; what they do is in scsi.c. */
 #include "rhea/osdep.h"
 
+#include "block/block.h"
 #include "hw/storage/scsi-bus.h"
 #include "rhea/bits.h"
 #include "snapshot/snapshot.h"

@@ -7,6 +7,7 @@
  */
 #include "rhea/osdep.h"
 
+#include "block/block.h"
 #include "hw/storage/scsi.h"
 #include "rhea/endian.h"
 #include "rhea/iov.h"
@@ -57,6 +58,16 @@ enum {
 
 enum { SAI_READ_CAPACITY_16 = 0x10, UNMAP_DESCRIPTOR = 16, MAX_UNMAP_DESCRIPTORS = 256 };
 enum { SAME_UNMAP = 1 << 3, SAME_NO_DATA_OUT = 1 << 0 };
+
+bool scsi_medium(const ScsiUnit *u)
+{
+    return u->blk && blk_inserted(u->blk) && !u->tray_open;
+}
+
+uint64_t scsi_blocks(const ScsiUnit *u)
+{
+    return scsi_medium(u) ? blk_size(u->blk) / u->block_size : 0;
+}
 
 /* --- Ends of a command --- */
 

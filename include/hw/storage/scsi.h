@@ -8,8 +8,9 @@
 
 #include <sys/uio.h>
 
-#include "block/block.h"
+#include "rhea/error.h"
 
+typedef struct BlockBackend BlockBackend;
 struct Snapshot;
 
 enum { SCSI_GOOD = 0x00, SCSI_CHECK_CONDITION = 0x02 };
@@ -108,14 +109,8 @@ void scsi_mechanism_status(ScsiCommand *c);
 void scsi_event_status(ScsiCommand *c);
 void scsi_read_dvd_structure(ScsiCommand *c);
 
-static inline bool scsi_medium(const ScsiUnit *u)
-{
-    return u->blk && blk_inserted(u->blk) && !u->tray_open;
-}
-
-static inline uint64_t scsi_blocks(const ScsiUnit *u)
-{
-    return scsi_medium(u) ? blk_size(u->blk) / u->block_size : 0;
-}
+/* A disc or disk that can be read is there, and how many blocks it has (0: none). */
+bool scsi_medium(const ScsiUnit *u);
+uint64_t scsi_blocks(const ScsiUnit *u);
 
 #endif
