@@ -15,7 +15,7 @@ enum {
     PTE_A = 64,
     PTE_D = 128
 };
-enum { ENTRIES = 512, PROCESSES = 2, FRESH_PAGES = 16, ROUNDS = 3000000, SV39 = 8 };
+enum { ENTRIES = 512, PROCESSES = 2, FRESH_PAGES = 16, ROUNDS = 12000000, SV39 = 8 };
 enum { USER_CODE = 0x40000000, USER_DATA = 0x40001000, USER_FRESH = 0x40100000 };
 
 typedef uint64_t Page[ENTRIES] __attribute__((aligned(4096)));
