@@ -59,12 +59,6 @@ suite.add("shell-tcg-4", to_shell, "tcg", 4, 180)
 suite.add("shell-tci-1", to_shell, "tci", 1, 400)
 
 
-def e2fsck(image):
-    done = subprocess.run([rhea.need_tool("e2fsck"), "-fn", image], text=True, capture_output=True,
-                          check=False)
-    assert done.returncode == 0, f"e2fsck: status {done.returncode}\n{done.stdout}{done.stderr}"
-
-
 def disk_round_trip(device, harts, *controller, disk="vda"):
     """Writes in the guest, reads on the host what the guest says it wrote."""
     with rhea.scratch() as folder:
@@ -80,7 +74,7 @@ def disk_round_trip(device, harts, *controller, disk="vda"):
             m.run("rm /mnt/root/f1?? && mv /mnt/root/f7 /mnt/root/seven && sync")
             digest = m.run("chroot /mnt /usr/bin/sha256sum /root/data", 120).split()[0]
             leave(m)
-        e2fsck(image)
+        rhea.check_ext4(image)
         data, seven = os.path.join(folder, "data"), os.path.join(folder, "seven")
         subprocess.run([rhea.need_tool("debugfs"), "-R", f"dump /root/data {data}", image],
                        check=True, stderr=subprocess.DEVNULL)

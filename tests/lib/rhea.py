@@ -106,6 +106,12 @@ def copy_image(name, folder):
     return target
 
 
+def check_ext4(image):
+    """A file system that is not clean, or not whole, is a failure."""
+    done = subprocess.run([need_tool("e2fsck"), "-fn", image], text=True, capture_output=True, check=False)
+    assert done.returncode == 0, f"e2fsck: status {done.returncode}\n{done.stdout}{done.stderr}"
+
+
 class Machine:
     """A running emulator whose first serial port is this object's console.
 

@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 
 fast-checks += tests/snapshot/state.py
+slow-checks += tests/snapshot/debian.py
