@@ -127,7 +127,7 @@ void turns_pass(AccelCpu *ac)
 {
     Accel *a = ac->accel;
     Turns *t = a->turns;
-    bool (*ask)(Accel *a) = a->ops->idle;
+    bool (*ask)(Accel * a) = a->ops->idle;
     unsigned from = ac->cpu->index + 1;
     AccelCpu *next;
     bool idle;
@@ -165,7 +165,8 @@ void turns_release(Accel *a)
         t->owner = turns_next(a, 0, &idle);
     }
     g_mutex_unlock(&t->lock);
-    for (guint i = 0; i < cpus->len; i++) { /* those that are halted look for somebody to run, too */
+    for (guint i = 0; i < cpus->len;
+         i++) { /* those that are halted look for somebody to run, too */
         CpuState *cpu = g_ptr_array_index(cpus, i);
 
         if (cpu->accel) {
@@ -186,7 +187,8 @@ void accel_run_idle_timers(Machine *m, Clock *c)
     Accel *a = machine_accel(m);
 
     turns_hold(a);
-    clock_set_idle(c, false); /* at the deadline exactly: it does not go on before somebody counts */
+    clock_set_idle(c,
+                   false); /* at the deadline exactly: it does not go on before somebody counts */
     clock_run_timers(c);
     turns_release(a);
 }

@@ -7,7 +7,7 @@
  * use is retired, so that it is free by the time it is needed.  Never is everything thrown away.
  *
  * Quiescence.  Lookups, and threads that run code, hold no lock: a killed block only disappears from
- * the hash, the page lists, the links and the jump caches.  Its memory is reused when the whole
+ * the table of blocks, the page lists, the links and the jump caches.  Its memory is reused when the whole
  * region is: retiring takes a new epoch, and the region is free when every online vCPU has passed the
  * top of its loop (engine_online()) in that epoch or later.
  *
@@ -120,7 +120,7 @@ bool cache_init(Engine *e, Error **errp)
     e->rw_base = MAP_FAILED;
     e->rx_base = MAP_FAILED;
     e->epoch = 1;
-    e->hash = g_new0(Block *, 1 << BLOCK_HASH_BITS);
+    block_table_init(e);
     e->pages = g_new0(CodePage *, 1 << PAGE_HASH_BITS);
     if (e->eops->has_code) {
         e->head_size = HEAD_SIZE;
@@ -185,7 +185,7 @@ void cache_fini(Engine *e)
         }
     }
     g_free(e->pages);
-    g_free(e->hash);
+    block_table_fini(e);
     if (e->rx_base != MAP_FAILED) {
         munmap((void *)e->rx_base, e->map_size);
     }
@@ -194,48 +194,6 @@ void cache_fini(Engine *e)
     }
     if (e->memfd >= 0) {
         close(e->memfd);
-    }
-}
-
-/* --- The hash --- */
-
-static unsigned cache_bucket(uint64_t ram, CpuKey key)
-{
-    return ((ram >> 1) ^ key * 0x9e3779b97f4a7c15ULL) * 0x9e3779b97f4a7c15ULL >>
-           (64 - BLOCK_HASH_BITS);
-}
-
-Block *cache_find(Engine *e, uint64_t ram, CpuKey key, uint64_t ram2)
-{
-    Block *b = __atomic_load_n(&e->hash[cache_bucket(ram, key)], __ATOMIC_ACQUIRE);
-
-    for (; b; b = __atomic_load_n(&b->hash_next, __ATOMIC_ACQUIRE)) {
-        if (b->ram == ram && b->key == key && (b->ram2 == NO_RAM || b->ram2 == ram2) &&
-            __atomic_load_n(&b->valid, __ATOMIC_ACQUIRE)) {
-            return b;
-        }
-    }
-    return NULL;
-}
-
-static void cache_hash_insert(Engine *e, Block *b)
-{
-    Block **bucket = &e->hash[cache_bucket(b->ram, b->key)];
-
-    b->hash_next = *bucket;
-    __atomic_store_n(bucket, b, __ATOMIC_RELEASE);
-}
-
-/* The block keeps its own link: a reader may stand on it. */
-static void cache_hash_remove(Engine *e, Block *b)
-{
-    Block **at = &e->hash[cache_bucket(b->ram, b->key)];
-
-    while (*at && *at != b) {
-        at = &(*at)->hash_next;
-    }
-    if (*at) {
-        __atomic_store_n(at, b->hash_next, __ATOMIC_RELEASE);
     }
 }
 
@@ -308,7 +266,7 @@ void cache_link(Engine *e, Block *from, unsigned exit, Block *to, uint64_t ctx)
 static void cache_kill_quietly(Engine *e, Block *b)
 {
     __atomic_store_n(&b->valid, false, __ATOMIC_SEQ_CST);
-    cache_hash_remove(e, b);
+    block_table_remove(e, b);
     while (b->incoming) {
         cache_unlink_exit(e, b->incoming);
     }
@@ -469,7 +427,7 @@ bool cache_add(Engine *e, Block *b, Ir *ir)
     r->starts[r->nblocks] = e->eops->has_code ? b->code.rx - r->rx : 0;
     __atomic_store_n(&r->nblocks, r->nblocks + 1, __ATOMIC_RELEASE);
     b->valid = true;
-    cache_hash_insert(e, b);
+    block_table_insert(e, b);
     e->blocks_live++;
     e->blocks_made++;
     return true;

@@ -19,6 +19,7 @@
 typedef struct Engine Engine;
 typedef struct EngineCpu EngineCpu;
 typedef struct Block Block;
+typedef struct BlockTable BlockTable;
 typedef struct CodePage CodePage;
 
 #define NO_RAM (~0ULL) /* a global RAM address that is none */
@@ -37,9 +38,8 @@ typedef struct BlockLink {
  * What lookups read comes first, in one cache line.
  */
 struct Block {
-    Block *hash_next; /* atomic */
-    uint64_t ram;     /* global RAM address of the first byte */
-    uint64_t ram2;    /* RAM page of the last instruction's second half, or NO_RAM */
+    uint64_t ram;  /* global RAM address of the first byte */
+    uint64_t ram2; /* RAM page of the last instruction's second half, or NO_RAM */
     CpuKey key;
     uint32_t size; /* guest bytes */
     uint32_t ninsns;
@@ -83,7 +83,7 @@ typedef struct Region {
     uint64_t retire_epoch;
 } Region;
 
-enum { BLOCK_HASH_BITS = 17, PAGE_HASH_BITS = 12, MAX_REGIONS = 32 };
+enum { PAGE_HASH_BITS = 12, MAX_REGIONS = 32 };
 
 /* How a flavour keeps and runs blocks. */
 typedef struct EngineOps {
@@ -171,11 +171,11 @@ struct Engine {
     FILE *perf_file;
     uint64_t blocks_live, blocks_made, blocks_killed, evictions;
 
-    Block **hash;      /* atomic buckets */
-    CodePage **pages;  /* atomic buckets */
-    uint64_t epoch;    /* atomic; see block-cache.c */
-    uint64_t next_ctx; /* atomic */
-    bool debugging;    /* atomic: some vCPU has breakpoints */
+    BlockTable *blocks; /* atomic */
+    CodePage **pages;   /* atomic buckets */
+    uint64_t epoch;     /* atomic; see block-cache.c */
+    uint64_t next_ctx;  /* atomic */
+    bool debugging;     /* atomic: some vCPU has breakpoints */
 
     /* exclusive.c; taken before Engine.lock */
     GMutex exclusive_lock;
@@ -312,13 +312,20 @@ void engine_info(Accel *a, GString *out);
 bool engine_idle(Accel *a);
 void engine_flush_code(Accel *a);
 
+/* --- block-hash.c --- */
+
+/* Any vCPU thread between engine_online() and engine_offline(), no lock.  NULL: not translated.
+ * @ram2: RAM page that follows in the address space, for blocks that run into it; NO_RAM: unknown. */
+Block *cache_find(Engine *e, uint64_t ram, CpuKey key, uint64_t ram2);
+void block_table_init(Engine *e);
+void block_table_fini(Engine *e);
+void block_table_insert(Engine *e, Block *b);       /* Engine.lock */
+void block_table_remove(Engine *e, const Block *b); /* Engine.lock */
+
 /* --- block-cache.c --- */
 
 bool cache_init(Engine *e, Error **errp) MUST_CHECK;
 void cache_fini(Engine *e);
-/* Any vCPU thread between engine_online() and engine_offline(), no lock.  NULL: not translated.
- * @ram2: RAM page that follows in the address space, for blocks that run into it; NO_RAM: unknown. */
-Block *cache_find(Engine *e, uint64_t ram, CpuKey key, uint64_t ram2);
 /* Engine.lock.  Takes over @b; NULL when memory had to be freed first and the caller must try again
  * after cache_wait(). */
 bool cache_add(Engine *e, Block *b, Ir *ir) MUST_CHECK;

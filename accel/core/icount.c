@@ -55,8 +55,8 @@ bool icount_init(Engine *e, Error **errp)
     ic->shift = START_SHIFT;
     if (!ic->adjust) {
         if (!g_ascii_string_to_unsigned(ic->mode, 10, 0, MAX_SHIFT, &shift, NULL)) {
-            return error_fail(errp, "-accel %s: icount=%s: 'off', 'auto' or 0 to %d is expected", name,
-                              ic->mode, MAX_SHIFT);
+            return error_fail(errp, "-accel %s: icount=%s: 'off', 'auto' or 0 to %d is expected",
+                              name, ic->mode, MAX_SHIFT);
         }
         ic->shift = shift;
     }

@@ -3,6 +3,7 @@
 
 obj-y += accel/core/access.o
 obj-y += accel/core/block-cache.o
+obj-y += accel/core/block-hash.o
 obj-y += accel/core/context.o
 obj-y += accel/core/debug.o
 obj-y += accel/core/engine.o
