@@ -12,7 +12,7 @@
 #include "accel/core/engine.h"
 
 enum { FIRST_BITS = 14, TAG_SHIFT = 48 };
-#define SLOT_DEAD 1ULL /* a block was here: go on */
+#define SLOT_DEAD        1ULL /* a block was here: go on */
 #define SLOT_BLOCK(slot) ((Block *)(uintptr_t)((slot) & ((1ULL << TAG_SHIFT) - 1)))
 
 struct BlockTable {
