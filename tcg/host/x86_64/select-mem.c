@@ -57,22 +57,28 @@ static int32_t tlb_offset(bool write, unsigned mmu)
            (int32_t)sizeof(TcgTables) - ENV_BIAS;
 }
 
+/* The TLB has one entry for all bytes: it is looked up with the first byte's address, and must have the
+ * page of the address @ahead of it. */
 typedef struct Probe {
     uint8_t base;
     int32_t disp;
-    uint8_t size; /* log2 of the alignment */
+    int32_t ahead;
+    uint8_t low; /* bits that must be zero in both addresses */
     uint8_t mmu;
     bool write;
-    bool any; /* may be misaligned within its page */
 } Probe;
 
 static Probe insn_probe(const IrInsn *insn, unsigned base, int32_t disp)
 {
-    unsigned size = insn->mem & IR_MEM_SIZE;
+    unsigned size = insn->mem & IR_MEM_SIZE, last = (1U << size) - 1;
+    bool any = size == IR_MEM_128 && !(insn->mem & IR_MEM_ALIGN); /* misaligned within its page */
 
-    return (Probe){(uint8_t)base,        disp,
-                   (uint8_t)size,        insn->mmu,
-                   insn->op == IR_STORE, size == IR_MEM_128 && !(insn->mem & IR_MEM_ALIGN)};
+    return (Probe){.base = (uint8_t)base,
+                   .disp = disp,
+                   .ahead = any ? (int32_t)last : 0,
+                   .low = any ? 0 : (uint8_t)last,
+                   .mmu = insn->mmu,
+                   .write = insn->op == IR_STORE};
 }
 
 /* Leaves the addend in @s1; @s2 is clobbered.  Returns the position of the branch for a miss. */
@@ -89,11 +95,10 @@ static uint32_t emit_probe(Cg *c, Probe p, unsigned s1, unsigned s2)
     emit_vex_rr(&c->a, OP_RORX, s2, 0, s1);
     emit8(&c->a, TCG_PAGE_BITS - TLB_ENTRY_BITS);
     emit_alu_ri(&c->a, ALU_AND, 0, s2, ((1 << TCG_TLB_BITS) - 1) << TLB_ENTRY_BITS);
-    if (p.any) {
-        emit_alu_ri(&c->a, ALU_ADD, X_W, s1, (1 << p.size) - 1);
+    if (p.ahead) {
+        emit_alu_ri(&c->a, ALU_ADD, X_W, s1, p.ahead);
     }
-    emit_alu_ri(&c->a, ALU_AND, X_W, s1,
-                (int32_t)(TCG_PAGE_MASK | (p.any ? 0 : (1U << p.size) - 1)));
+    emit_alu_ri(&c->a, ALU_AND, X_W, s1, (int32_t)(TCG_PAGE_MASK | p.low));
     emit_alu_rm(&c->a, ALU_CMP, X_W, s1,
                 (Mem){RBP, (uint8_t)s2, tlb + (int32_t)offsetof(TcgTlbEntry, tag)});
     jump = emit_jcc(&c->a, CC_NE);
@@ -221,19 +226,17 @@ static int32_t group_start(const Group *g)
     return g->lo - ((g->lo - g->align_at) & ((1 << g->size) - 1));
 }
 
-/* Leaves the group's addend in @addend; @s2 is clobbered.  @miss: two branches. */
-static void emit_group_probe(Cg *c, const Group *g, unsigned base, unsigned addend, unsigned s2,
-                             uint32_t *miss)
+/* For the whole range: from the start to the last piece of the widest access's size. */
+static Probe group_probe(const Group *g, unsigned base)
 {
-    int32_t lo = group_start(g);
-    Probe p = {(uint8_t)base, lo, g->size, g->mmu, g->write, false};
+    int32_t lo = group_start(g), low = (1 << g->size) - 1;
 
-    emit_lea(&c->a, X_W, addend, mem_at(base, lo));
-    emit_lea(&c->a, X_W, s2, mem_at(base, g->hi));
-    emit_alu_rr(&c->a, ALU_XOR, X_W, s2, addend);
-    emit_alu_ri(&c->a, ALU_CMP, X_W, s2, TCG_PAGE_SIZE);
-    miss[0] = emit_jcc(&c->a, CC_AE);
-    miss[1] = emit_probe(c, p, addend, s2);
+    return (Probe){.base = (uint8_t)base,
+                   .disp = lo,
+                   .ahead = (g->hi - lo) & ~low,
+                   .low = (uint8_t)low,
+                   .mmu = g->mmu,
+                   .write = g->write};
 }
 
 /* The extension that a load's type and width ask for, from memory or (@reg) from a register. */
@@ -318,7 +321,7 @@ static void single_stub(Cg *c, const Stub *s)
 static void group_stub(Cg *c, const Stub *s)
 {
     const Group *g = &c->groups[s->group];
-    bool first = s->from2;
+    bool first = s->insn == &c->ir->insns[g->first];
     unsigned addend = s->args[0];
     Mem m = {s->base, (uint8_t)addend, s->disp};
 
@@ -348,7 +351,7 @@ static void group_stub(Cg *c, const Stub *s)
 typedef struct GroupUse {
     int16_t group;
     uint8_t base, addend;
-    uint32_t jump, jump2;
+    uint32_t jump;
 } GroupUse;
 
 /* Emits the probe (first of the group) or the look at the addend (others).  @dst: asks for the result's
@@ -363,7 +366,6 @@ static GroupUse group_begin(Cg *c, unsigned *dst)
     u.base = (uint8_t)cg_use(c, insn->arg[0]);
     if (g->first == c->i) {
         unsigned s2;
-        uint32_t miss[2];
 
         u.addend = (uint8_t)cg_def_extra(c, v, g->last);
         s2 = cg_scratch(c, CLASS_GPR);
@@ -372,9 +374,7 @@ static GroupUse group_begin(Cg *c, unsigned *dst)
         if (dst) {
             *dst = cg_def(c, CG_WRITTEN_LAST);
         }
-        emit_group_probe(c, g, u.base, u.addend, s2, miss);
-        u.jump = miss[0];
-        u.jump2 = miss[1];
+        u.jump = emit_probe(c, group_probe(g, u.base), u.addend, s2);
     } else {
         u.addend = (uint8_t)cg_use(c, v);
         c->extra_use = v;
@@ -404,7 +404,6 @@ static Stub *group_finish(Cg *c, const GroupUse *u, unsigned cls)
     Address at = {u->base, (int32_t)cg_insn(c)->imm};
     Stub *stub = access_stub(c, group_stub, u->jump, at, u->addend);
 
-    stub->from2 = u->jump2;
     stub->group = u->group;
     stub->cls = (uint8_t)cls;
     return stub;

@@ -441,13 +441,35 @@ unsigned cg_compare(Cg *c)
     return codes[cond];
 }
 
+/* Clears @dst ahead of the instructions from position @at on, which do not touch it. */
+static void clear_before(Cg *c, uint32_t at, unsigned dst)
+{
+    uint8_t clear[4], *from = c->a.start + at, *end = c->a.p;
+    size_t n;
+
+    emit_movi(&c->a, dst, 0);
+    n = (size_t)(c->a.p - end);
+    if (!c->a.overflow) {
+        memcpy(clear, end, n);
+        memmove(from + n, from, (size_t)(end - from));
+        memcpy(from, clear, n);
+    }
+}
+
 static void select_setcond(Cg *c)
 {
-    unsigned cc = cg_compare(c), dst = cg_def(c, CG_WRITTEN_LAST);
+    unsigned cc = cg_compare(c), dst;
+    uint32_t compared = c->locked[CLASS_GPR], end = asm_pos(&c->a);
 
-    /* Moves after the compare must not touch the flags. */
-    emit_rr(&c->a, OP_SETCC | cc, 0, dst);
-    emit_rr(&c->a, OP_MOVZX8 | X_BYTE_RM, dst, dst);
+    /* Moves after the compare must not touch the flags; one may save what @dst held. */
+    dst = cg_def(c, CG_WRITTEN_LAST);
+    if (compared >> dst & 1 || asm_pos(&c->a) != end) {
+        emit_rr(&c->a, OP_SETCC | cc, 0, dst);
+        emit_rr(&c->a, OP_MOVZX8 | X_BYTE_RM, dst, dst);
+    } else {
+        clear_before(c, c->compare_at, dst);
+        emit_rr(&c->a, OP_SETCC | cc, 0, dst);
+    }
 }
 
 /* A constant into @dst without changing the flags. */
