@@ -169,7 +169,8 @@ class Tables:
     def fail(self, message):
         raise MapError(f"{self.at}: error: {message}")
 
-    def read(self, path):
+    def read(self, path, actions):
+        """Takes the actions of a file, or all else."""
         with open(path, encoding="utf-8") as f:
             for number, line in enumerate(f, 1):
                 self.at = f"{path}:{number}"
@@ -177,7 +178,7 @@ class Tables:
                     words = shlex.split(line, comments=True, posix=False)
                 except ValueError as e:
                     self.fail(str(e))
-                if words:
+                if words and (words[0] == "action") == actions:
                     self.line(words)
         self.map = None
 
@@ -368,8 +369,9 @@ class Tables:
 def load(paths):
     """Parses and checks the tables in @paths."""
     tables = Tables()
-    for path in paths:
-        tables.read(path)
+    for actions in (True, False):
+        for path in paths:
+            tables.read(path, actions)
     tables.check()
     return tables
 

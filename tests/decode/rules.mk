@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-fast-checks += tests/decode/decodegen.py
+fast-checks += tests/decode/decodegen.py tests/decode/mapgen.py
