@@ -132,7 +132,8 @@ static int overlay_write(BlockNode *n, uint64_t offset, uint64_t len, WriteFn fn
     return ret;
 }
 
-static int write_data(BlockNode *top, uint64_t offset, uint64_t len, const struct iovec *iov, int niov)
+static int write_data(BlockNode *top, uint64_t offset, uint64_t len, const struct iovec *iov,
+                      int niov)
 {
     return top->drv->pwritev(top, offset, iov, niov);
 }

@@ -255,15 +255,16 @@ static bool main_dump_fdt(Machine *m, Error **errp)
 {
     gsize len;
     const char *data;
-    g_autoptr(GError) gerr = NULL;
+    FILE *f;
 
     if (!m->fdt) {
         return error_fail(errp, "-machine: dumpdtb=%s: this machine makes no device tree",
                           m->dumpdtb);
     }
     data = g_bytes_get_data(m->fdt, &len);
-    if (!g_file_set_contents(m->dumpdtb, data, (gssize)len, &gerr)) {
-        return error_fail(errp, "-machine: dumpdtb=%s: %s", m->dumpdtb, gerr->message);
+    f = fopen(m->dumpdtb, "we");
+    if (!f || fwrite(data, len, 1, f) != 1 || fclose(f)) {
+        return error_fail_errno(errp, errno, "-machine: dumpdtb=%s", m->dumpdtb);
     }
     return true;
 }

@@ -86,7 +86,7 @@ static bool load_firmware(Boot *b, Error **errp)
     bool none;
 
     b->start = b->base;
-    if (!b->m->firmware && blk_by_interface(BLK_IF_PFLASH, 0)) {
+    if (!b->m->firmware && (blk_by_interface(BLK_IF_PFLASH, 0) || b->board->flash_drive[0])) {
         b->start = virt_map[VIRT_FLASH].base; /* firmware in flash, as UEFI is installed */
         return true;
     }
@@ -154,6 +154,9 @@ static bool load_kernel(Boot *b, Error **errp)
         b->kernel_entry = elf.entry;
         b->kernel_end = elf.high;
     } else {
+        if (!boot_check_whole(what, data, errp)) {
+            return false;
+        }
         flat_kernel_place(b, firmware, data, &b->kernel_entry, &size);
         b->kernel_end = b->kernel_entry + size;
         if (!boot_add_blob(b->m, what, b->kernel_entry, data, size, errp)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Boot images; see hw/firmware/boot-image.h.
- * Spec: RFC 1952 (gzip), System V gABI chapter 5 (ELF program headers).
+ * Spec: RFC 1952 (gzip), System V gABI chapter 5 (ELF program headers), PE Format (section table).
  */
 #include "rhea/osdep.h"
 
@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "hw/firmware/boot-image.h"
+#include "rhea/endian.h"
 
 /* --- Where firmware is --- */
 
@@ -245,6 +246,54 @@ bool boot_add_blob(Machine *m, const char *what, uint64_t addr, GBytes *data, ui
     g_ptr_array_add(blobs, b);
     machine_on_reset(m, blob_place, b);
     return true;
+}
+
+/* --- PE --- */
+
+enum {
+    PE_OFFSET = 0x3c, /* in the DOS header: where the PE header is */
+    PE_SECTIONS = 6,
+    PE_OPTIONAL_SIZE = 20,
+    PE_HEADER = 24,
+    PE_SECTION = 40,
+    PE_RAW_SIZE = 16,
+    PE_RAW_START = 20
+};
+
+/* The end of what the section table speaks of; 0 when the file is no PE program. */
+static uint64_t pe_end(const uint8_t *p, uint64_t len)
+{
+    uint64_t pe = len >= PE_OFFSET + 4 && p[0] == 'M' && p[1] == 'Z' ? ld32_le(p + PE_OFFSET) : len;
+    uint64_t table, end = 0;
+    unsigned n;
+
+    if (pe > len || len - pe < PE_HEADER || memcmp(p + pe, "PE\0\0", 4)) {
+        return 0;
+    }
+    n = ld16_le(p + pe + PE_SECTIONS);
+    table = pe + PE_HEADER + ld16_le(p + pe + PE_OPTIONAL_SIZE);
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t at = table + (uint64_t)i * PE_SECTION;
+
+        if (at + PE_SECTION > len) {
+            return at + PE_SECTION;
+        }
+        end = MAX(end, (uint64_t)ld32_le(p + at + PE_RAW_SIZE) + ld32_le(p + at + PE_RAW_START));
+    }
+    return end;
+}
+
+bool boot_check_whole(const char *what, GBytes *data, Error **errp)
+{
+    gsize len;
+    const uint8_t *p = g_bytes_get_data(data, &len);
+    uint64_t end = pe_end(p, len);
+
+    if (!len) {
+        return error_fail(errp, "%s: the file is empty", what);
+    }
+    return end <= len || error_fail(errp, "%s: the file is truncated: it has %zu bytes of %" PRIu64,
+                                    what, (size_t)len, end);
 }
 
 /* --- ELF --- */

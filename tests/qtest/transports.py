@@ -202,6 +202,59 @@ def legacy_queues_that_lie():
         q.command("rhea_snapshot")
 
 
+def broken_ring_on(kind, device, args, legacy):
+    """What a ring cannot be stops the device, which says so and works again after a reset."""
+    with Qtest("-d", "guest_errors", *args, "-device", device) as q:
+        memory = virtio.Memory(q)
+        d = kind(q, memory, 2 if issubclass(kind, virtio.Pci) else virtio.RNG)
+        buffer = memory.take(64)
+        outside = 0x40
+        for what in ("buffer", "ring", "loop", "next", "index", "indirect"):
+            d.start()
+            vq = d.queue(0)
+            d.ready()
+            size, link, flags, addr = 64, 0, virtio.WRITE, buffer
+            if what == "buffer":
+                addr = outside
+            elif what == "loop":
+                flags |= virtio.NEXT
+            elif what == "next":
+                flags, link = flags | virtio.NEXT, 60000
+            elif what == "indirect":
+                flags = 4                               # was not negotiated
+            vq.descriptor(0, addr, size, flags, link)
+            q.write(vq.avail + 2, 40000 if what == "index" else 1, 2)
+            if what == "ring":
+                if legacy:
+                    continue                            # its ring is one piece with the rest
+                q.write(d.base + 0x44, 0)
+                q.write(d.base + 0x90, outside)
+                q.write(d.base + 0x94, 0)
+                q.write(d.base + 0x44, 1)
+            d.kick(0)
+            assert d.get_status() & virtio.NEEDS_RESET, what
+            assert d.isr() & 2 or legacy, f"{what}: the driver is told"
+            assert vq.used() is None, what
+            q.command("rhea_snapshot")
+            d.kick(0)
+            d.start()
+            vq = d.queue(0)
+            d.ready()
+            vq.add([], [(buffer, 64)])
+            assert vq.wait() == (0, 64), f"{what}: it works again"
+        q.errors.seek(0)
+        log = q.errors.read().decode()
+        for text in ("buffer at 0x40 is not memory", "loops", "is outside its table", "runs ahead of",
+                     "bad indirect table"):
+            assert text in log, (text, log)
+
+
+suite.add("broken-rings-mmio", broken_ring_on, virtio.Mmio, "virtio-rng-device", [], False)
+suite.add("broken-rings-mmio-legacy", broken_ring_on, virtio.MmioLegacy, "virtio-rng-device", LEGACY_MMIO,
+          True)
+suite.add("broken-rings-pci-legacy", broken_ring_on, virtio.PciLegacy, "virtio-rng-pci,addr=2", [], True)
+
+
 @suite.test
 def no_interface_is_refused():
     done = subprocess.run([rhea.emulator(), "-M", "virt", "-display", "none", "-bios", "none",

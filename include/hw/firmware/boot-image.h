@@ -35,6 +35,12 @@ typedef struct BootElf {
     uint64_t entry, low, high; /* physical addresses; high is exclusive */
 } BootElf;
 
+/*
+ * False for a file that ends before its own headers say: flat Linux images are PE programs as well
+ * (for UEFI), whose section table tells.  Other flat files have nothing to go by.
+ */
+bool boot_check_whole(const char *what, GBytes *data, Error **errp) MUST_CHECK;
+
 bool boot_is_elf(GBytes *data);
 /* Adds the loadable segments of a little-endian ELF64 file for @em_machine. */
 bool boot_add_elf(Machine *m, const char *what, GBytes *data, uint16_t em_machine, BootElf *out,

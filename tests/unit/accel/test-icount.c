@@ -27,8 +27,8 @@ static void counting_machine_free(ToyMachine *t)
 
 /* Three instructions a round, left by the branch in the middle of the block. */
 static const uint32_t loop[] = {
-    TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_ADD, 2, 1, 0),  TOY(TOY_BNE, 1, 3, -2), TOY(TOY_ADDI, 4, 4, 1),
-    TOY(TOY_ST, 4, 5, 0),   TOY(TOY_HALT, 0, 0, 0),
+    TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_ADD, 2, 1, 0), TOY(TOY_BNE, 1, 3, -2),
+    TOY(TOY_ADDI, 4, 4, 1), TOY(TOY_ST, 4, 5, 0),  TOY(TOY_HALT, 0, 0, 0),
 };
 
 static void start_loop(ToyMachine *t, unsigned cpu, uint64_t rounds, GuestVA to)
