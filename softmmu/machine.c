@@ -83,6 +83,13 @@ const ObjectType *machine_type_default(void)
     return search.found;
 }
 
+const MachineOps *machine_arch_ops(Machine *m)
+{
+    const ObjectType *t = machine_ops(m)->arch ? m->obj.type : machine_type_default();
+
+    return t ? qom_type_ops(t) : NULL;
+}
+
 static void machine_print_type(const ObjectType *t, void *opaque)
 {
     FILE *out = opaque;

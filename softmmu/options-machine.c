@@ -147,10 +147,10 @@ static bool run_enable_kvm(Setup *s, const char *arg, Error **errp)
 static bool run_cpu(Setup *s, const char *arg, Error **errp)
 {
     if (is_help(arg)) {
-        const MachineOps *ops = machine_ops(s->m);
+        const MachineOps *ops = machine_arch_ops(s->m);
 
-        if (!ops->cpu_help) {
-            ops = qom_type_ops(machine_type_default());
+        if (!ops) {
+            return error_fail(errp, "-cpu help: this machine has no CPUs");
         }
         ops->cpu_help(stdout);
         cmdline_exit_ok();

@@ -92,6 +92,11 @@ bool machine_create_ram(Machine *m, Error **errp) MUST_CHECK;
 const ObjectType *machine_type_find(const char *name, Error **errp);
 /* The one that -machine may leave out; NULL: none. */
 const ObjectType *machine_type_default(void);
+/*
+ * What a machine without an architecture of its own ("none") says about it: the default machine's
+ * operations; NULL when there is none either.
+ */
+const MachineOps *machine_arch_ops(Machine *m);
 /* "virt" of the type "virt-machine"; g_malloc'd. */
 char *machine_type_name(const ObjectType *t);
 void machine_print_help(FILE *out);

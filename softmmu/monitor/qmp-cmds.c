@@ -143,12 +143,13 @@ QMP_COMMAND(query_uuid_command, .name = "query-uuid", .run = query_uuid, .ret = 
 
 static bool query_target(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
-    JsonObject *obj = json_object_new();
-    const MachineOps *ops = machine_ops(m);
+    const MachineOps *ops = machine_arch_ops(m);
+    JsonObject *obj;
 
-    if (!ops->arch) {
-        ops = qom_type_ops(machine_type_default());
+    if (!ops) {
+        return error_fail(errp, "this machine has no architecture");
     }
+    obj = json_object_new();
     json_object_set_string_member(obj, "arch", ops->arch);
     *ret = qmp_object(obj);
     return true;
