@@ -11,6 +11,7 @@ obj-y += softmmu/cpu.o
 obj-y += softmmu/cmdline-qmp.o
 obj-y += softmmu/cmdline.o
 obj-y += softmmu/device-add.o
+obj-y += softmmu/event.o
 obj-y += softmmu/options-host.o
 obj-y += softmmu/options-machine.o
 obj-y += softmmu/options-block.o

@@ -35,13 +35,7 @@ typedef struct RunHook {
     void *opaque;
 } RunHook;
 
-typedef struct Sink {
-    EventSink fn;
-    void *opaque;
-} Sink;
-
-static GArray *run_hooks;   /* RunHook */
-static GArray *event_sinks; /* Sink */
+static GArray *run_hooks; /* RunHook */
 
 /* --- States --- */
 
@@ -149,38 +143,6 @@ void vm_stop(Machine *m, RunState why)
 }
 
 /* --- Events --- */
-
-void event_add_sink(EventSink fn, void *opaque)
-{
-    Sink s = {fn, opaque};
-
-    if (!event_sinks) {
-        event_sinks = g_array_new(FALSE, FALSE, sizeof(Sink));
-    }
-    g_array_append_val(event_sinks, s);
-}
-
-void event_remove_sink(EventSink fn, void *opaque)
-{
-    for (guint i = 0; event_sinks && i < event_sinks->len; i++) {
-        Sink *s = &g_array_index(event_sinks, Sink, i);
-
-        if (s->fn == fn && s->opaque == opaque) {
-            g_array_remove_index(event_sinks, i);
-            return;
-        }
-    }
-}
-
-void event_emit(const char *event, const char *data_json)
-{
-    TRACE(event_emit, "event=%s data=%s", event, data_json ? data_json : "");
-    for (guint i = 0; event_sinks && i < event_sinks->len; i++) {
-        Sink *s = &g_array_index(event_sinks, Sink, i);
-
-        s->fn(s->opaque, event, data_json);
-    }
-}
 
 /* {"guest": true, "reason": "guest-shutdown"} as SHUTDOWN and RESET carry it. */
 static void event_emit_cause(const char *event, ShutdownCause cause)

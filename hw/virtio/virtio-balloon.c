@@ -13,6 +13,7 @@
 #include "rhea/bits.h"
 #include "rhea/endian.h"
 #include "snapshot/snapshot.h"
+#include "softmmu/runstate.h"
 
 enum { F_DEFLATE_ON_OOM = 2, F_REPORTING = 5 };
 enum { CONFIG_SIZE = 16, C_NUM_PAGES = 0, C_ACTUAL = 4, PAGE_SHIFT = 12 };
@@ -114,7 +115,15 @@ static void balloon_get_config(VirtioDevice *vdev, uint8_t *buf)
 
 static void balloon_set_config(VirtioDevice *vdev, const uint8_t *buf)
 {
-    ((VirtioBalloon *)vdev)->actual = ld32_le(buf + C_ACTUAL);
+    VirtioBalloon *s = (VirtioBalloon *)vdev;
+    g_autofree char *data = NULL;
+
+    if (s->actual == ld32_le(buf + C_ACTUAL)) {
+        return;
+    }
+    s->actual = ld32_le(buf + C_ACTUAL);
+    data = g_strdup_printf("{\"actual\": %" PRIu64 "}", virtio_balloon_actual(&vdev->dev));
+    event_emit_limited("BALLOON_CHANGE", "balloon", data);
 }
 
 static void balloon_reset(Device *dev)

@@ -15,6 +15,7 @@
 #include "rhea/endian.h"
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
+#include "softmmu/runstate.h"
 
 #define TYPE_SERIAL_BUS  "virtio-serial-bus"
 #define TYPE_SERIAL_PORT "virtio-serial-port"
@@ -275,6 +276,22 @@ static void control_port_ready(VirtioSerial *s, SerialPort *p)
     }
 }
 
+/* Management tools wait for the guest's agent to open its port. */
+static void port_set_guest_open(SerialPort *p, bool open)
+{
+    g_autofree char *data = NULL;
+
+    if (p->guest_open == open) {
+        return;
+    }
+    p->guest_open = open;
+    if (p->dev.id) {
+        data =
+            g_strdup_printf("{\"id\": \"%s\", \"open\": %s}", p->dev.id, open ? "true" : "false");
+        event_emit_limited("VSERPORT_CHANGE", p->dev.id, data);
+    }
+}
+
 static void control_run(VirtioSerial *s, uint32_t id, uint16_t event, uint16_t value)
 {
     SerialPort *p = id < s->max_ports ? s->ports[id] : NULL;
@@ -292,7 +309,7 @@ static void control_run(VirtioSerial *s, uint32_t id, uint16_t event, uint16_t v
     } else if (event == CTRL_PORT_READY && value) {
         control_port_ready(s, p);
     } else if (event == CTRL_PORT_OPEN) {
-        p->guest_open = value;
+        port_set_guest_open(p, value);
         chr_accept_input(&p->chr);
     }
 }
@@ -361,7 +378,7 @@ static void serial_reset(Device *dev)
 
         if (p) {
             port_drop_chain(p);
-            p->guest_open = false;
+            port_set_guest_open(p, false);
             p->pending_len = 0;
         }
     }
@@ -465,6 +482,10 @@ static bool port_realize(Device *dev, Error **errp)
     p->serial->ports[p->nr] = p;
     p->host_open = chr_connected(&p->chr);
     chr_set_handlers(&p->chr, &port_handlers, p);
+    /* Others are announced when the driver says that it is there. */
+    if (virtio_driver_ok(&p->serial->parent)) {
+        control_send(p->serial, p->nr, CTRL_PORT_ADD, 1, NULL);
+    }
     return true;
 }
 
@@ -509,7 +530,7 @@ static const PropDesc port_props[] = {
 static const DeviceOps port_ops =
     DEVICE_OPS(port_snapshot, .realize = port_realize, .unrealize = port_unrealize,
                .after_load = port_after_load, .bus = TYPE_SERIAL_BUS, .category = "Input devices",
-               .user_creatable = true);
+               .user_creatable = true, .hotpluggable = true);
 QOM_TYPE(port_type, .name = TYPE_SERIAL_PORT, .parent = TYPE_DEVICE, .size = sizeof(SerialPort),
          .abstract = true, .props = port_props, .dev = &port_ops);
 

@@ -43,6 +43,11 @@ typedef void (*EventSink)(void *opaque, const char *event, const char *data_json
 void event_add_sink(EventSink fn, void *opaque);
 void event_remove_sink(EventSink fn, void *opaque);
 void event_emit(const char *event, const char *data_json);
+/*
+ * For what a guest can cause as often as it likes: one a second at most of each @event (a constant) and
+ * @subject; of those that come in between the last is sent.  @data_json is not NULL.
+ */
+void event_emit_limited(const char *event, const char *subject, const char *data_json);
 
 /* -action reboot=,shutdown=,panic=,watchdog= */
 bool runstate_set_action(Machine *m, const char *optarg, Error **errp) MUST_CHECK;

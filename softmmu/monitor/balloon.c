@@ -52,6 +52,8 @@ HMP_COMMAND(info_balloon_command, .name = "info balloon", .help = "how much memo
 
 /* --- QMP --- */
 
+QMP_EVENT(balloon_change_event, "BALLOON_CHANGE", "{actual: int}");
+
 static Device *need_balloon(Machine *m, Error **errp)
 {
     Device *dev = find_balloon(&m->obj);

@@ -5,6 +5,9 @@
 #include "rhea/json.h"
 #include "monitor-int.h"
 
+/* The guest opens or closes a virtio serial port. */
+QMP_EVENT(vserport_change_event, "VSERPORT_CHANGE", "{id: str, open: bool}");
+
 /* --- Information --- */
 
 static void add_chardev(void *opaque, const char *id, const char *where, bool open)

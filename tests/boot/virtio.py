@@ -88,6 +88,29 @@ suite.add("console-ports-pci", ports, "virtio-serial-pci")
 suite.add("console-ports-mmio", ports, "virtio-serial-device")
 
 
+@suite.test
+def ports_come_and_go():
+    """Added and removed while the guest runs; it opens a port, and a monitor hears of it."""
+    with linux("-device", "virtio-serial-pci,id=vs", qmp=True) as m, m.qmp() as q:
+        ready(m)
+        for name in ("first", "second"):
+            q.command("chardev-add", id=name, backend={"type": "ringbuf", "data": {}})
+            q.command("device_add", driver="virtserialport", id=name, bus="vs.0", chardev=name,
+                      name=name)
+            m.run("for i in $(seq 50); do [ -e /dev/vport0p1 ] && break; sleep 0.1; done")
+            assert m.run("cat /sys/class/virtio-ports/vport0p1/name") == name
+            m.run(f"echo this is {name} > /dev/vport0p1")
+            assert q.command("ringbuf-read", device=name, size=100) == f"this is {name}\n"
+            assert q.wait_event("VSERPORT_CHANGE")["data"] == {"id": name, "open": True}
+            assert q.wait_event("VSERPORT_CHANGE")["data"] == {"id": name, "open": False}
+            q.command("device_del", id=name)
+            assert q.wait_event("DEVICE_DELETED")["data"]["device"] == name
+            m.run("for i in $(seq 50); do [ -e /dev/vport0p1 ] || break; sleep 0.1; done")
+            assert m.run("ls /dev | grep -c vport", status=None) == "0"
+            q.command("chardev-remove", id=name)
+        leave(m)
+
+
 def total_kib(m):
     return int(m.run("sed -n 's/^MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo"))
 

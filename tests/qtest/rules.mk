@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
 
 fast-checks += tests/qtest/protocol.py tests/qtest/devices.py \
-    tests/qtest/transports.py tests/qtest/virtio-net-test.py tests/qtest/virtio-serial-test.py tests/qtest/ahci-test.py
+    tests/qtest/transports.py tests/qtest/virtio-net-test.py tests/qtest/virtio-serial-test.py \
+    tests/qtest/balloon-test.py tests/qtest/ahci-test.py
