@@ -127,7 +127,8 @@ static bool take_format(Opts *o, bool *named, Error **errp)
 static bool take_node_flags(Opts *o, BlockNode *n, const CacheMode *cache, Error **errp)
 {
     static const char *const discard[] = {"ignore", "unmap", "off", "on", NULL};
-    static const char *const aio[] = {"threads", NULL};
+    /* Who does the work is not what the guest sees: the others are taken for the same. */
+    static const char *const aio[] = {"threads", "native", "io_uring", NULL};
     int mode = 0, engine = 0;
 
     if (!opts_take_enum(o, "discard", discard, &mode, errp) ||

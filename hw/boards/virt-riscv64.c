@@ -256,7 +256,7 @@ static bool virt_add_default(VirtMachine *s, const char *type, const char *prop,
                              const char *mac, Error **errp)
 {
     Device *dev = qom_cast(qom_new(type), TYPE_DEVICE);
-    Bus *bus = bus_find(&s->machine, TYPE_VIRTIO_MMIO_BUS, NULL, errp);
+    Bus *bus = bus_find(&s->machine, device_type_bus(dev->obj.type), NULL, errp);
     g_autofree char *name = g_strdup_printf("device[%u]", s->machine.unattached->children->len);
 
     qom_add_child(s->machine.unattached, name, &dev->obj);
@@ -264,6 +264,33 @@ static bool virt_add_default(VirtMachine *s, const char *type, const char *prop,
     return bus && (!value || qom_prop_set(&dev->obj, prop, value, errp)) &&
            (!mac || qom_prop_set(&dev->obj, "mac", mac, errp)) &&
            device_realize(dev, &s->machine, bus, errp);
+}
+
+static void virt_collect_nic(const ObjectType *t, void *opaque)
+{
+    if (device_is_nic(t)) {
+        g_ptr_array_add(opaque, (char *)t->name);
+    }
+}
+
+/* The type of device that -nic model= means: any network card, and "virtio" for the board's own kind. */
+static const char *virt_nic_type(VirtMachine *s, const char *model, Error **errp)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const ObjectType *t;
+
+    if (!model || !strcmp(model, "virtio")) {
+        return "virtio-net-device";
+    }
+    t = qom_type_find(device_resolve_alias(&s->machine, model));
+    if (t && device_is_nic(t)) {
+        return t->name;
+    }
+    g_ptr_array_add(names, (char *)"virtio");
+    qom_type_foreach(TYPE_DEVICE, virt_collect_nic, names);
+    g_ptr_array_add(names, NULL);
+    error_unknown_name(errp, "-nic: model", model, (const char *const *)names->pdata);
+    return NULL;
 }
 
 static bool virt_create_defaults(VirtMachine *s, Error **errp)
@@ -277,10 +304,9 @@ static bool virt_create_defaults(VirtMachine *s, Error **errp)
         }
     }
     while ((nic = net_next_nic())) {
-        if (nic->model && strcmp(nic->model, "virtio") && strcmp(nic->model, "virtio-net-device")) {
-            return error_fail(errp, "-nic: model '%s' is not known (accepted: virtio)", nic->model);
-        }
-        if (!virt_add_default(s, "virtio-net-device", "netdev", nic->netdev, nic->mac, errp)) {
+        const char *type = virt_nic_type(s, nic->model, errp);
+
+        if (!type || !virt_add_default(s, type, "netdev", nic->netdev, nic->mac, errp)) {
             return false;
         }
     }

@@ -61,7 +61,7 @@ typedef struct VirtioBlk {
     char *serial;
     uint32_t num_queues, queue_size;
     uint32_t logical_block_size;
-    bool discard, write_zeroes, config_wce;
+    bool discard, write_zeroes, config_wce, scsi;
     /* guest-visible */
     bool write_cache; /* WCE */
     /* host-side */
@@ -252,6 +252,10 @@ static bool blk_check_props(VirtioBlk *s, Error **errp)
     if (!s->drive) {
         return error_fail(errp, "virtio-blk: property 'drive' is not set");
     }
+    if (s->scsi) {
+        return error_fail(errp, "virtio-blk: property 'scsi': commands are not passed through "
+                                "(accepted: off)");
+    }
     if (s->num_queues < 1 || s->num_queues > VIRTIO_MAX_QUEUES) {
         return error_fail(errp, "virtio-blk: property 'num-queues' must be 1 to %d",
                           VIRTIO_MAX_QUEUES);
@@ -328,6 +332,7 @@ static const PropDesc blk_props[] = {
     PROP_U32("logical_block_size", VirtioBlk, logical_block_size, 512, "bytes"),
     PROP_BOOL("discard", VirtioBlk, discard, true, "offer discard"),
     PROP_BOOL("write-zeroes", VirtioBlk, write_zeroes, true, "offer write-zeroes"),
+    PROP_BOOL("scsi", VirtioBlk, scsi, false, "pass SCSI commands through; off is all there is"),
     PROP_BOOL("config-wce", VirtioBlk, config_wce, true, "let the driver switch the write cache"),
     PROP_END};
 

@@ -70,6 +70,9 @@ struct Bus {
 /* The type of bus that devices of type @t plug into, NULL: none. */
 const char *device_type_bus(const ObjectType *t);
 
+/* A network card that users may create: what -nic model= accepts. */
+bool device_is_nic(const ObjectType *t);
+
 /* For a device that has no state of its own beyond its parent's and its properties. */
 void device_no_state(Device *dev, struct Snapshot *sn);
 

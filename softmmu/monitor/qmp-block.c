@@ -148,7 +148,7 @@ static bool blockdev_add(Machine *m, JsonObject *args, JsonNode **ret, Error **e
 /* @file is a node's name or the options of one. */
 QMP_COMMAND(blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
             .args = "{driver: <raw|file|host_device>, node-name: str, *filename: str, *file: any, "
-                    "*read-only: bool, *discard: <ignore|unmap>, *aio: <threads>, "
+                    "*read-only: bool, *discard: <ignore|unmap>, *aio: <threads|native|io_uring>, "
                     "*cache: {*direct: bool, *no-flush: bool}}");
 
 static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)

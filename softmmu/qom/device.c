@@ -36,6 +36,14 @@ const char *device_type_bus(const ObjectType *t)
     return NULL;
 }
 
+bool device_is_nic(const ObjectType *t)
+{
+    const DeviceOps *ops = qom_type_is(t, TYPE_DEVICE) ? qom_type_dev(t) : NULL;
+
+    return ops && !t->abstract && ops->user_creatable && ops->category &&
+           !strcmp(ops->category, "Network devices");
+}
+
 static bool device_check_bus(Device *dev, Bus *bus, Error **errp)
 {
     const char *wanted = device_type_bus(dev->obj.type);

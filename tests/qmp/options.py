@@ -67,6 +67,24 @@ def old_spellings():
 
 
 @suite.test
+def cards_and_drives_as_scripts_ask_for_them():
+    with rhea.scratch() as folder:
+        disk = image(folder)
+        out = accepted("-nic", "user,model=virtio-net-pci,restrict=on", "-nic", "user,model=virtio,restrict=on",
+                       "-nic", "user,model=virtio-net-pci-non-transitional,restrict=on",
+                       lines=("info qtree", "quit"))
+        for name in ("virtio-net-pci,", "virtio-net-device,", "virtio-net-pci-non-transitional,"):
+            assert f"dev: {name}" in out, name
+        refused("did you mean 'virtio-net-pci'", "-nic", "user,model=virtio-net-pcie")
+        refused("model 'rng-random' is not known", "-nic", "user,model=rng-random")
+        accepted("-global", "virtio-blk-pci.scsi=off", "-drive",
+                 f"file={disk},format=raw,if=none,id=d,aio=native,cache=none", "-device",
+                 "virtio-blk-pci,drive=d")
+        refused("not passed through", "-drive", f"file={disk},format=raw,if=none,id=d", "-device",
+                "virtio-blk-pci,drive=d,scsi=on")
+
+
+@suite.test
 def set_adds_to_an_option():
     with rhea.scratch() as folder:
         disk = image(folder)
