@@ -24,5 +24,10 @@ obj-x86_64 += target/x86_64/helper/system.o
 obj-x86_64 += target/x86_64/helper/table.o
 obj-x86_64 += target/x86_64/helper/task.o
 obj-x86_64 += target/x86_64/helper/vec.o
+obj-x86_64 += target/x86_64/helper/fpstate.o
+obj-x86_64 += target/x86_64/helper/x87.o
+ifeq ($(HOST),x86_64)
+obj-x86_64 += target/x86_64/helper/x87-host.o
+endif
 
 include $(SRC)/target/x86_64/translate/rules.mk

@@ -61,6 +61,14 @@ static IrMem mem_of_bytes(unsigned bytes)
     return (IrMem)__builtin_ctz(bytes);
 }
 
+uint64_t x86_helper_probe_write(void *opaque, uint64_t addr, uint64_t info, uint64_t c, uint64_t d)
+{
+    X86Env *env = opaque;
+
+    cpu_probe(env->tcg.cpu, addr, info & 0xff, ACCESS_WRITE, info >> 8);
+    return 0;
+}
+
 uint64_t x86_helper_mask_load(void *opaque, uint64_t addr, uint64_t info, uint64_t c, uint64_t d)
 {
     X86Env *env = opaque;

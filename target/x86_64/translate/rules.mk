@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The x86_64 decoder, with its tables, and the translator.
 
-x86-maps := actions root 0f vec vex
+x86-maps := actions root 0f vec vex x87
 x86-maps := $(x86-maps:%=$(SRC)/target/x86_64/insns/%.map)
 
 target/x86_64/maps.h target/x86_64/maps.c &: $(x86-maps) $(SRC)/tcg/gen/mapgen.py
@@ -31,3 +31,4 @@ obj-x86_64 += target/x86_64/translate/system.o
 obj-x86_64 += target/x86_64/translate/vec.o
 obj-x86_64 += target/x86_64/translate/vec-cross.o
 obj-x86_64 += target/x86_64/translate/vec-gpr.o
+obj-x86_64 += target/x86_64/translate/x87.o

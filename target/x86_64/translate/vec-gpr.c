@@ -198,6 +198,7 @@ void x86_op_vec_topi(X86Trans *t)
 
 void x86_op_emms(X86Trans *t)
 {
+    x86_mmx_enter(t);
     ir_stenv(t->ir, IR_MEM_8, offsetof(X86Env, fpu_tags), ir_imm32(t->ir, 0));
 }
 

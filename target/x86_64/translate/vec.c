@@ -45,11 +45,14 @@ bool x86_vec_may_run(X86Trans *t)
     if (attrs & X86_A_SSE && !raise_unless(t, t->key & X86_KEY_SSE, X86_EXC_UD)) {
         return false;
     }
-    if (attrs & X86_A_X87) {
+    if (attrs & X86_A_X87) { /* pending exceptions are the body's: not all instructions wait */
         return raise_unless(t, !(t->key & (X86_KEY_EM | X86_KEY_TS)), X86_EXC_NM);
     }
-    if (attrs & (X86_A_SSE | X86_A_MMX)) {
-        return raise_unless(t, !(t->key & X86_KEY_TS), X86_EXC_NM);
+    if (attrs & (X86_A_SSE | X86_A_MMX) && !raise_unless(t, !(t->key & X86_KEY_TS), X86_EXC_NM)) {
+        return false;
+    }
+    if (attrs & X86_A_MMX) {
+        x86_x87_check(t);
     }
     return true;
 }
@@ -302,6 +305,11 @@ static IrVal one_half(X86Trans *t, unsigned half)
     unsigned imm = imm_of_half(row, x86_vec_imm(t) | row->ir_imm, half);
     IrVal v[3] = {IR_NONE, IR_NONE, IR_NONE};
 
+    if (row->ir_op == IR_VFCMP && !t->insn.vex) {
+        imm &= 7;
+    } else if (row->ir_op == IR_VINSERTPS && x86_modrm_is_mem(&t->insn)) {
+        imm &= 0x3f; /* there is one lane to choose from */
+    }
     for (unsigned k = 0; k < row->nops && n < nargs; k++) {
         if (row->op[k].access & X86_OPND_READ && x86_vec_place(row->op[k].place)) {
             v[n++] = x86_vec_load(t, k, half);
@@ -460,6 +468,12 @@ void x86_op_vec_ftohalf(X86Trans *t)
     IrVal r[2];
     unsigned halves = x86_vec_halves(t);
 
+    if (x86_modrm_is_mem(&t->insn)) { /* a fault comes before the flags */
+        unsigned size = x86_opnd_size(&t->insn, 0);
+
+        x86_call2(t, X86_H_PROBE_WRITE, x86_address(t, size, ACCESS_WRITE),
+                  ir_imm(t->ir, size | t->mmu << 8));
+    }
     x86_vec_fp_begin(t);
     for (unsigned half = 0; half < halves; half++) {
         r[half] = x86_vec_op(t, x86_vec_load(t, 1, half), IR_NONE, IR_NONE, x86_vec_imm(t));

@@ -38,6 +38,9 @@ unsigned x86_vec_imm(const X86Trans *t);
 void x86_vec_fp_begin(X86Trans *t);
 void x86_vec_fp_end(X86Trans *t);
 
+/* Raises #MF if an x87 exception is pending. */
+void x86_x87_check(X86Trans *t);
+
 /* An instruction of MMX (or one between MMX and SSE) puts x87 into the state that goes with it. */
 void x86_mmx_enter(X86Trans *t);
 

@@ -11,8 +11,10 @@
 
 #include "judge.h"
 #include "rhea/bits.h"
+#include "target/x86_64/fpu.h"
 #include "target/x86_64/helper/helper.h"
 #include "target/x86_64/seg.h"
+#include "target/x86_64/x87.h"
 #include "tcg/backend.h"
 #include "tcg/interp.h"
 
@@ -83,6 +85,24 @@ static void rt_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
     memcpy(access_at(va, size), &value, size);
 }
 
+static uint8_t *vec_at(uint64_t va, uint32_t info)
+{
+    if (info & IR_MEM_ALIGN && va & 15) {
+        x86_raise(emu.env, X86_EXC_GP, 0);
+    }
+    return access_at(va, 16);
+}
+
+static void rt_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value)
+{
+    memcpy(value, vec_at(va, info), 16);
+}
+
+static void rt_store128(TcgEnv *env, uint64_t va, uint32_t info, const IrV128 *value)
+{
+    memcpy(vec_at(va, info), value, 16);
+}
+
 static uint64_t rt_atomic(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
 {
     uint64_t old = rt_load(env, va, info), v;
@@ -115,8 +135,10 @@ static const void *rt_lookup(TcgEnv *env, uint64_t pc)
 }
 
 static void *const functions[RT_NFN] = {
-    [RT_LOAD] = (void *)rt_load, [RT_STORE] = (void *)rt_store,   [RT_ATOMIC] = (void *)rt_atomic,
-    [RT_CAS] = (void *)rt_cas,   [RT_LOOKUP] = (void *)rt_lookup,
+    [RT_LOAD] = (void *)rt_load,         [RT_STORE] = (void *)rt_store,
+    [RT_ATOMIC] = (void *)rt_atomic,     [RT_CAS] = (void *)rt_cas,
+    [RT_LOOKUP] = (void *)rt_lookup,     [RT_LOAD128] = (void *)rt_load128,
+    [RT_STORE128] = (void *)rt_store128,
 };
 
 uint64_t cpu_load(CpuState *cpu, GuestVA va, IrMem mem, unsigned mmu)
@@ -170,6 +192,15 @@ bool x86_canonical(const X86Env *env, uint64_t va)
     return (int64_t)va >> 47 == 0 || (int64_t)va >> 47 == -1;
 }
 
+void cpu_context_changed(CpuState *cpu)
+{
+}
+
+uint64_t x86_helper_wrpkru(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    return 0;
+}
+
 uint64_t x86_helper_in(void *env, uint64_t port, uint64_t size, uint64_t c, uint64_t d)
 {
     return 0;
@@ -199,6 +230,7 @@ const IrHelper x86_helpers[X86_NHELPERS] = {
                     .flags = flag,                                                                 \
                     .ret = IR_##result,                                                            \
                     .args = {IR_##a, IR_##b, IR_##c, IR_##d}},
+#include "target/x86_64/helpers-fp.def"
 #include "target/x86_64/helpers-int.def"
 #undef X86_HELPER
 #define X86_HELPER(id, func, flag, result, a, b, c, d)                                             \
@@ -207,18 +239,65 @@ const IrHelper x86_helpers[X86_NHELPERS] = {
                     .flags = flag,                                                                 \
                     .ret = IR_##result,                                                            \
                     .args = {IR_##a, IR_##b, IR_##c, IR_##d}},
-#include "target/x86_64/helpers-fp.def"
 #include "target/x86_64/helpers-sys.def"
 #undef X86_HELPER
 };
 
 /* --- Running --- */
 
+/* As x86_key() makes it. */
+static CpuKey present_key(void)
+{
+    const X86Env *env = emu.env;
+    CpuKey key = user_key;
+
+    key |= ~env->mxcsr & X86_MXCSR_MASKS ? X86_KEY_FPEXC : 0;
+    key |= ~env->fpu_cw & X87_EXCEPTIONS || env->fpu_sw & X87_ES ? X86_KEY_X87EXC : 0;
+    return key;
+}
+
+static X86Fp80 *physical(unsigned i)
+{
+    return &emu.env->st[((emu.env->fpu_sw >> X87_TOP_SHIFT) + i) & 7];
+}
+
+static void load_fp(const JudgeState *s)
+{
+    X86Env *env = emu.env;
+
+    memcpy(env->xmm, s->xmm, sizeof(env->xmm));
+    memcpy(env->ymmh, s->ymmh, sizeof(env->ymmh));
+    x86_set_mxcsr(env, s->mxcsr);
+    env->fpu_cw = s->fpu_cw;
+    env->fpu_sw = s->fpu_sw;
+    env->fpu_tags = s->fpu_tags;
+    for (unsigned i = 0; i < 8; i++) {
+        *physical(i) = s->st[i];
+    }
+    env->cr0 = X86_CR0_NE;
+    env->cr4 = 1 << 10; /* OSXMMEXCPT */
+}
+
+static void save_fp(JudgeState *s)
+{
+    const X86Env *env = emu.env;
+
+    memcpy(s->xmm, env->xmm, sizeof(env->xmm));
+    memcpy(s->ymmh, env->ymmh, sizeof(env->ymmh));
+    s->mxcsr = x86_get_mxcsr(env);
+    s->fpu_cw = env->fpu_cw;
+    s->fpu_sw = env->fpu_sw;
+    s->fpu_tags = env->fpu_tags;
+    for (unsigned i = 0; i < 8; i++) {
+        s->st[i] = *physical(i);
+    }
+}
+
 static void translate(uint64_t pc)
 {
     static const uint8_t after[TCG_PAGE_SIZE];
     Translate tx = {.ir = emu.ir,
-                    .key = user_key,
+                    .key = present_key(),
                     .model = &judge_model,
                     .page_off = pc & ~TCG_PAGE_MASK,
                     .max_insns = 100,
@@ -296,6 +375,7 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
 
     memcpy((void *)JUDGE_DATA, before->data, JUDGE_DATA_BYTES);
     memcpy(env->regs, before->regs, sizeof(env->regs));
+    load_fp(before);
     *(uint8_t *)end = 0xf4; /* HLT ends the block: it raises in user mode */
     x86_set_eflags(env, before->eflags | X86_IF);
     env->tcg.pc = before->rip;
@@ -311,6 +391,7 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
         after->end = env->tcg.pc == end ? JUDGE_STEP : JUDGE_FAULT;
     }
     memcpy(after->regs, env->regs, sizeof(env->regs));
+    save_fp(after);
     after->eflags = x86_eflags(env) & (X86_ARITH_FLAGS | X86_DF);
     after->rip = env->tcg.pc;
     after->vector = after->end == JUDGE_STEP ? X86_EXC_BP : emu.vector;
@@ -325,14 +406,21 @@ bool emulated_has_jit(void)
 
 void emulated_init(void)
 {
-    static IrGlobal globals[X86_NGLOBALS_INT];
+    static IrGlobal globals[X86_NGLOBALS];
     static IrTarget target = {.name = "x86_64",
                               .globals = globals,
-                              .nglobals = X86_NGLOBALS_INT,
+                              .nglobals = X86_NGLOBALS,
                               .helpers = x86_helpers,
-                              .nhelpers = X86_NHELPERS};
+                              .nhelpers = X86_NHELPERS,
+                              .denormal_flag = true};
 
-    for (unsigned i = 0; i < X86_NGLOBALS_INT; i++) {
+    for (unsigned i = 0; i < 16; i++) {
+        globals[X86_G_XMM + i] =
+            (IrGlobal){"x", IR_V128, (int32_t)(offsetof(X86Env, xmm) + 16 * i), (uint8_t)i};
+        globals[X86_G_YMMH + i] =
+            (IrGlobal){"y", IR_V128, (int32_t)(offsetof(X86Env, ymmh) + 16 * i), 255};
+    }
+    for (unsigned i = 0; i < X86_G_XMM; i++) {
         globals[i] = (IrGlobal){.name = "g", .type = IR_I64, .rank = (uint8_t)i};
         globals[i].offset =
             i < 16 ? offsetof(X86Env, regs[i]) : offsetof(X86Env, cc_dst) + 8 * (i - X86_G_CC_DST);

@@ -28,6 +28,11 @@ typedef struct JudgeState {
     JudgeEnd end;
     unsigned vector;
     uint64_t fault_address; /* of a page fault */
+    X86Xmm xmm[16], ymmh[16];
+    uint32_t mxcsr;
+    X86Fp80 st[8]; /* from the top */
+    uint16_t fpu_cw, fpu_sw;
+    uint8_t fpu_tags;
     uint8_t data[JUDGE_DATA_BYTES];
 } JudgeState;
 
@@ -52,6 +57,7 @@ typedef struct RandomCode {
     uint8_t bytes[RANDOM_MAX_INSNS * 16];
     unsigned size, n;
     uint8_t start[RANDOM_MAX_INSNS]; /* of each */
+    bool approximate;                /* RCPPS and the like are among them */
     uint8_t undefined; /* flags (X86_FLAG_*) that the last instructions leave undefined */
 } RandomCode;
 

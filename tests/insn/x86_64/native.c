@@ -26,6 +26,52 @@ static const uint8_t greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP,
                                     REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                     REG_R12, REG_R13, REG_R14, REG_R15};
 
+/* The frame's floating-point state: the FXSAVE area, its XSAVE header, AVX state in standard format. */
+enum { FX_TAGS = 4, FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160, XS_PRESENT = 512, XS_AVX = 576 };
+
+static uint8_t *fp_frame(const ucontext_t *uc)
+{
+    return (uint8_t *)uc->uc_mcontext.fpregs;
+}
+
+static void enter_fp(const ucontext_t *uc)
+{
+    const uint64_t all = 7;
+    const JudgeState *s = native.before;
+    uint8_t *fx = fp_frame(uc);
+
+    memcpy(fx, &s->fpu_cw, 2);
+    memcpy(fx + 2, &s->fpu_sw, 2);
+    fx[FX_TAGS] = s->fpu_tags;
+    memcpy(fx + FX_MXCSR, &s->mxcsr, 4);
+    for (unsigned i = 0; i < 8; i++) {
+        memcpy(fx + FX_ST + 16 * i, &s->st[i], 10);
+    }
+    memcpy(fx + FX_XMM, s->xmm, sizeof(s->xmm));
+    memcpy(fx + XS_AVX, s->ymmh, sizeof(s->ymmh));
+    memcpy(fx + XS_PRESENT, &all, 8);
+}
+
+static void finish_fp(JudgeState *s, const ucontext_t *uc)
+{
+    const uint8_t *fx = fp_frame(uc);
+    uint64_t present;
+
+    memcpy(&present, fx + XS_PRESENT, 8);
+    memcpy(&s->fpu_cw, fx, 2);
+    memcpy(&s->fpu_sw, fx + 2, 2);
+    s->fpu_tags = fx[FX_TAGS];
+    memcpy(&s->mxcsr, fx + FX_MXCSR, 4);
+    for (unsigned i = 0; i < 8; i++) {
+        memcpy(&s->st[i], fx + FX_ST + 16 * i, 10);
+    }
+    memcpy(s->xmm, fx + FX_XMM, sizeof(s->xmm));
+    memset(s->ymmh, 0, sizeof(s->ymmh));
+    if (present & 4) {
+        memcpy(s->ymmh, fx + XS_AVX, sizeof(s->ymmh));
+    }
+}
+
 static void enter(ucontext_t *uc)
 {
     const uint32_t keep = ~(uint32_t)X86_ARITH_FLAGS & ~X86_DF;
@@ -36,6 +82,7 @@ static void enter(ucontext_t *uc)
     }
     g[REG_EFL] = (g[REG_EFL] & keep) | native.before->eflags;
     g[REG_RIP] = (greg_t)native.before->rip;
+    enter_fp(uc);
 }
 
 static void finish(const siginfo_t *info, const ucontext_t *uc)
@@ -51,6 +98,7 @@ static void finish(const siginfo_t *info, const ucontext_t *uc)
     s->vector = (unsigned)g[REG_TRAPNO];
     s->end = JUDGE_FAULT;
     s->fault_address = 0;
+    finish_fp(s, uc);
     if (s->vector == X86_EXC_BP) {
         s->end = JUDGE_STEP;
         s->rip--;

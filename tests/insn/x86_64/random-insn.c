@@ -9,30 +9,38 @@
 
 /* Actions whose effect is not the processor's alone, or that single instructions cannot show. */
 static void (*const left_out[])(X86Trans *t) = {
-    x86_op_pushf,    x86_op_popf,     x86_op_load_seg, x86_op_mov_from_seg, x86_op_push_seg,
-    x86_op_pop_seg,  x86_op_load_far, x86_op_jmp,      x86_op_jmp_ind,      x86_op_jcc,
-    x86_op_call,     x86_op_call_ind, x86_op_ret,      x86_op_ret_n,        x86_op_loop,
-    x86_op_loope,    x86_op_loopne,   x86_op_jcxz,     x86_op_jmpf_ind,     x86_op_callf_ind,
-    x86_op_retf,     x86_op_retf_n,   x86_op_int,      x86_op_int3,         x86_op_int1,
-    x86_op_iret,     x86_op_cli,      x86_op_sti,      x86_op_pause,        x86_op_in,
-    x86_op_out,      x86_op_ins,      x86_op_outs,     x86_op_sldt,         x86_op_str,
-    x86_op_verr,     x86_op_verw,     x86_op_lar,      x86_op_lsl,          x86_op_sgdt,
-    x86_op_sidt,     x86_op_smsw,     x86_op_monitor,  x86_op_mwait,        x86_op_xgetbv,
-    x86_op_rdpkru,   x86_op_wrpkru,   x86_op_syscall,  x86_op_sysenter,     x86_op_rdtsc,
-    x86_op_rdtscp,   x86_op_rdpmc,    x86_op_rdpid,    x86_op_cpuid,        x86_op_rsm,
-    x86_op_rdfsbase, x86_op_rdgsbase, x86_op_wrfsbase, x86_op_wrgsbase,     x86_op_clflush,
-    x86_op_rdrand,   x86_op_rdseed,   x86_op_std,      x86_op_swapgs,
+    x86_op_pushf,     x86_op_popf,     x86_op_load_seg, x86_op_mov_from_seg, x86_op_push_seg,
+    x86_op_pop_seg,   x86_op_load_far, x86_op_jmp,      x86_op_jmp_ind,      x86_op_jcc,
+    x86_op_call,      x86_op_call_ind, x86_op_ret,      x86_op_ret_n,        x86_op_loop,
+    x86_op_loope,     x86_op_loopne,   x86_op_jcxz,     x86_op_jmpf_ind,     x86_op_callf_ind,
+    x86_op_retf,      x86_op_retf_n,   x86_op_int,      x86_op_int3,         x86_op_int1,
+    x86_op_iret,      x86_op_cli,      x86_op_sti,      x86_op_pause,        x86_op_in,
+    x86_op_out,       x86_op_ins,      x86_op_outs,     x86_op_sldt,         x86_op_str,
+    x86_op_verr,      x86_op_verw,     x86_op_lar,      x86_op_lsl,          x86_op_sgdt,
+    x86_op_sidt,      x86_op_smsw,     x86_op_monitor,  x86_op_mwait,        x86_op_xgetbv,
+    x86_op_rdpkru,    x86_op_wrpkru,   x86_op_syscall,  x86_op_sysenter,     x86_op_rdtsc,
+    x86_op_rdtscp,    x86_op_rdpmc,    x86_op_rdpid,    x86_op_cpuid,        x86_op_rsm,
+    x86_op_rdfsbase,  x86_op_rdgsbase, x86_op_wrfsbase, x86_op_wrgsbase,     x86_op_clflush,
+    x86_op_rdrand,    x86_op_rdseed,   x86_op_std,      x86_op_swapgs,       x86_op_x87_stenv,
+    x86_op_x87_ldenv, x86_op_fxsave,   x86_op_fxrstor,  x86_op_xsave,        x86_op_xrstor,
+    x86_op_ldmxcsr,
 };
 
 bool random_row_is_judged(const X86Row *row)
 {
-    if (row->attrs & (X86_A_CPL0 | X86_A_I64 | X86_A_X87 | X86_A_MMX | X86_A_SSE | X86_A_AVX)) {
+    if (row->attrs & (X86_A_CPL0 | X86_A_I64)) {
         return false;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(left_out); i++) {
         if (row->emit == left_out[i]) {
             return false;
         }
+    }
+    /* Processors differ: whether a store from an MMX register touches the x87 tags, and whether the
+     * alias of FSTP in D9 minds an empty stack. */
+    if ((row->attrs & X86_A_MMX && (row->emit == x86_op_vec_to || !strcmp(row->text, "movntq"))) ||
+        !strcmp(row->text, "fstp1")) {
+        return false;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(row->feature); i++) {
         if (row->feature[i] != X86_NO_FEATURE && !x86_has(&judge_model, row->feature[i])) {
@@ -149,16 +157,33 @@ static void encode(GRand *rand, const X86Row *row, uint8_t *p)
 
 /* --- States --- */
 
+static bool is_vector(const X86Row *row)
+{
+    return row->attrs & (X86_A_X87 | X86_A_MMX | X86_A_SSE | X86_A_AVX);
+}
+
 /* An address in the data area, sometimes where an access runs over its end. */
 static uint64_t data_address(GRand *rand, const X86Insn *insn)
 {
     uint64_t at = g_rand_int_range(rand, 64, JUDGE_DATA_BYTES - 64);
     uint64_t edge = JUDGE_DATA_BYTES - g_rand_int_range(rand, 0, 10);
 
+    if (is_vector(insn->row) && chance(rand, 70)) {
+        return JUDGE_DATA + (at & ~31ULL);
+    }
     if (insn->lock || insn->row->emit == x86_op_xchg || insn->row->emit == x86_op_cmpxchg8b) {
         return JUDGE_DATA + (at & ~15ULL);
     }
     return JUDGE_DATA + (chance(rand, 5) ? edge : at);
+}
+
+/* Small numbers for a vector of indexes, of either width. */
+static void aim_lanes(const X86Insn *insn, JudgeState *s)
+{
+    for (unsigned i = 0; insn->index >= 0 && i < 2; i++) {
+        s->xmm[insn->index].q[i] &= 7;
+        s->ymmh[insn->index].q[i] &= 7;
+    }
 }
 
 /* Makes the address of the memory operand @at; false: it cannot be. */
@@ -169,7 +194,9 @@ static bool aim(const X86Insn *insn, uint64_t at, JudgeState *s)
     if (insn->rip_relative || insn->base < 0 || insn->override >= 0) {
         return false;
     }
-    if (insn->index >= 0) {
+    if (insn->row->emit == x86_op_vgather) {
+        aim_lanes(insn, s);
+    } else if (insn->index >= 0) {
         if (insn->index == insn->base) {
             return false;
         }
@@ -180,6 +207,86 @@ static bool aim(const X86Insn *insn, uint64_t at, JudgeState *s)
         s->regs[insn->base] &= UINT32_MAX;
     }
     return true;
+}
+
+/* --- Floating point --- */
+
+static uint64_t telling_float(GRand *rand, bool wide)
+{
+    static const uint64_t f64s[] = {0,
+                                    1ULL << 63,
+                                    0x3ff0000000000000,
+                                    0xbff8000000000000,
+                                    0x7ff0000000000000,
+                                    0xfff0000000000000,
+                                    0x7ff8000000001234,
+                                    0xfff0000000000001,
+                                    1,
+                                    0x800fffffffffffff,
+                                    0x0010000000000000,
+                                    0x7fefffffffffffff,
+                                    0x41dfffffffe00000,
+                                    0xc3e0000000000000,
+                                    0x3fd5555555555555};
+    static const uint32_t f32s[] = {0,          1u << 31,   0x3f800000, 0xbfc00000, 0x7f800000,
+                                    0xff800000, 0x7fc01234, 0xff800001, 1,          0x807fffff,
+                                    0x00800000, 0x7f7fffff, 0x4effffff, 0xcf000000, 0x3eaaaaab};
+
+    if (chance(rand, 30)) {
+        return wide ? random64(rand) : g_rand_int(rand);
+    }
+    return wide ? f64s[g_rand_int_range(rand, 0, ARRAY_SIZE(f64s))]
+                : f32s[g_rand_int_range(rand, 0, ARRAY_SIZE(f32s))];
+}
+
+static void telling_vector(GRand *rand, X86Xmm *v)
+{
+    switch (g_rand_int_range(rand, 0, 3)) {
+    case 0:
+        v->q[0] = telling_float(rand, true);
+        v->q[1] = telling_float(rand, true);
+        break;
+    case 1:
+        for (unsigned i = 0; i < 4; i++) {
+            v->l[i] = (uint32_t)telling_float(rand, false);
+        }
+        break;
+    default:
+        v->q[0] = telling_number(rand);
+        v->q[1] = telling_number(rand);
+        break;
+    }
+}
+
+static X86Fp80 telling_fp80(GRand *rand)
+{
+    static const uint16_t exponents[] = {0,      0x3fff, 0xbfff, 0x7fff, 0xffff, 1,
+                                         0x7ffe, 0x403e, 0x3ffe, 0x4000, 0xc005, 0x3f81};
+    X86Fp80 v = {.se = chance(rand, 20)
+                           ? (uint16_t)g_rand_int(rand)
+                           : exponents[g_rand_int_range(rand, 0, ARRAY_SIZE(exponents))]};
+
+    v.sig = chance(rand, 50) ? telling_number(rand) : telling_number(rand) | 1ULL << 63;
+    return v;
+}
+
+static void random_fp_state(GRand *rand, JudgeState *s)
+{
+    static const uint16_t modes[] = {0x0000, 0x2000, 0x4000, 0x6000, 0x8000, 0x0040, 0x8040};
+
+    for (unsigned i = 0; i < 16; i++) {
+        telling_vector(rand, &s->xmm[i]);
+        telling_vector(rand, &s->ymmh[i]);
+    }
+    s->mxcsr = 0x1f80 | modes[g_rand_int_range(rand, 0, ARRAY_SIZE(modes))] |
+               (chance(rand, 20) ? g_rand_int(rand) & 0x3f : 0);
+    for (unsigned i = 0; i < 8; i++) {
+        s->st[i] = telling_fp80(rand);
+    }
+    s->fpu_cw = 0x7f | (g_rand_int(rand) & 0x0c00) | (chance(rand, 60) ? 0x300 : 0x200);
+    s->fpu_sw = (uint16_t)(g_rand_int_range(rand, 0, 8) << 11 | (g_rand_int(rand) & 0x4700));
+    s->fpu_tags = chance(rand, 60) ? (uint8_t) ~(1u << (((s->fpu_sw >> 11) + 7) & 7))
+                                   : (uint8_t)g_rand_int(rand);
 }
 
 static void random_state(GRand *rand, JudgeState *s)
@@ -195,12 +302,13 @@ static void random_state(GRand *rand, JudgeState *s)
     }
     s->eflags = g_rand_int(rand) & X86_ARITH_FLAGS;
     s->rip = JUDGE_CODE;
+    random_fp_state(rand, s);
 }
 
 static bool uses_string_registers(const X86Insn *insn)
 {
-    void (*const strings[])(X86Trans *) = {x86_op_movs, x86_op_stos, x86_op_lods,
-                                           x86_op_scas, x86_op_cmps, x86_op_xlat};
+    void (*const strings[])(X86Trans *) = {x86_op_movs, x86_op_stos, x86_op_lods,   x86_op_scas,
+                                           x86_op_cmps, x86_op_xlat, x86_op_maskmov};
 
     for (unsigned i = 0; i < ARRAY_SIZE(strings); i++) {
         if (insn->row->emit == strings[i]) {
@@ -282,9 +390,9 @@ static bool fits_behind(const X86Insn *insn)
 {
     bool memory = insn->row->has_modrm && x86_modrm_is_mem(insn);
 
-    return !memory && !uses_string_registers(insn) && insn->row->emit != x86_op_leave &&
-           insn->row->emit != x86_op_enter && insn->row->emit != x86_op_push &&
-           insn->row->emit != x86_op_pop;
+    return !memory && !g_str_has_prefix(insn->row->text, "fprem") && !uses_string_registers(insn) &&
+           insn->row->emit != x86_op_leave && insn->row->emit != x86_op_enter &&
+           insn->row->emit != x86_op_push && insn->row->emit != x86_op_pop;
 }
 
 static uint8_t undefined_by(const X86Insn *insn)
@@ -324,6 +432,10 @@ static bool append(GRand *rand, const X86Row *row, RandomCode *code, JudgeState 
     memcpy(code->bytes + code->size, bytes, insn.len);
     code->start[code->n++] = (uint8_t)code->size;
     code->size += insn.len;
+    if (g_str_has_prefix(row->text, "fprem")) {
+        s->fpu_sw &= ~0x4700; /* special operands leave the condition codes as they were */
+    }
+    code->approximate |= row->ir_op == IR_VFRCP || row->ir_op == IR_VFRSQRT;
     code->undefined = (may_leave_flags(&insn) ? code->undefined : code->undefined & ~row->written) |
                       undefined_by(&insn);
     return true;
@@ -335,7 +447,10 @@ bool random_code(GRand *rand, const X86Row *row, unsigned n, RandomCode *code, J
         *code = (RandomCode){0};
         random_state(rand, state);
         if (append(rand, row ? row : random_row(rand), code, state)) {
-            for (unsigned more = 0; more < 100 && code->n < n; more++) {
+            /* What a control word from memory unmasks would stop those behind. */
+            bool last = row && row->emit == x86_op_x87_ldcw;
+
+            for (unsigned more = 0; more < 100 && code->n < n && !last; more++) {
                 append(rand, random_row(rand), code, state);
             }
             return true;
