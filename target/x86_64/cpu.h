@@ -400,6 +400,9 @@ void x86_smm_changed(X86Env *env);
 void x86_reset_to_init(X86Env *env);
 void x86_start_sipi(X86Env *env, uint8_t vector);
 
+/* fault.c: of the running instruction's access to an address that is not canonical. */
+unsigned x86_noncanonical_vector(CpuState *cpu, MemAccess access);
+
 /* dump.c, mappings.c, gdb.c, snapshot.c */
 void x86_dump(CpuState *cpu, GString *out);
 void x86_print_mappings(CpuState *cpu, bool ranges, GString *out);

@@ -389,9 +389,11 @@ bool x86_tlb_fill(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, un
         fill_untranslated(env, va, out);
     } else {
         if (x86_long_mode(env) && !x86_canonical(env, va)) {
-            env->error_code = probe ? env->error_code : 0;
-            env->exception_kind = probe ? env->exception_kind : X86_EVENT_FAULT;
-            cpu->exception = probe ? cpu->exception : X86_EXC_GP;
+            if (!probe) {
+                env->error_code = 0;
+                env->exception_kind = X86_EVENT_FAULT;
+                cpu->exception = x86_noncanonical_vector(cpu, access);
+            }
             return false;
         }
         do {

@@ -5,6 +5,7 @@ obj-x86_64 += target/x86_64/cpu.o
 obj-x86_64 += target/x86_64/cpuid.o
 obj-x86_64 += target/x86_64/dump.o
 obj-x86_64 += target/x86_64/excp.o
+obj-x86_64 += target/x86_64/fault.o
 obj-x86_64 += target/x86_64/features.o
 obj-x86_64 += target/x86_64/fpu.o
 obj-x86_64 += target/x86_64/gdb.o

@@ -111,7 +111,8 @@ void x86_snapshot(Device *dev, Snapshot *sn)
     snap_msrs(sn, env);
     snap_fpu(sn, env);
     snap_event(sn, env);
-    snap_fields(sn, &pending, &x->cpu.halted, &x->cpu.exception, &x->sipi_vector, &x->a20);
+    snap_fields(sn, &pending, &x->cpu.halted, &x->cpu.exception, &x->sipi_vector, &x->a20,
+                &x->cpu.insns);
     if (snap_loading(sn) && snap_ok(sn)) {
         x86_set_eflags(env, eflags);
         check_loaded(env);

@@ -399,6 +399,13 @@ int64_t clock_now_ns(Clock *c)
     return fake.clock_ns;
 }
 
+/* --- Decoder: no instruction to look at --- */
+
+unsigned x86_noncanonical_vector(CpuState *cpu, MemAccess access)
+{
+    return X86_EXC_GP;
+}
+
 /* --- Flags: all of them in eflags --- */
 
 uint32_t x86_eflags(const X86Env *env)
