@@ -121,12 +121,12 @@ static bool write_mcg_ctl(X86Env *env, uint32_t msr, uint64_t v)
     return true;
 }
 
-/* CTL: all or nothing; STATUS can be cleared only. */
+/* STATUS can be cleared only. */
 static bool write_mc_bank(X86Env *env, uint32_t msr, uint64_t v)
 {
     unsigned i = msr - 0x400;
 
-    if (i % 4 == 0 ? v != 0 && v != ~0ULL : i % 4 == 1 && v != 0) {
+    if (i % 4 == 1 && v != 0) {
         return false;
     }
     env->mc_bank[i] = v;
