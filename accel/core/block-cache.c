@@ -20,7 +20,12 @@
 #include "accel/core/engine.h"
 #include "rhea/bits.h"
 
-enum { HEAD_SIZE = 16 * 1024, MIN_BLOCK_SIZE = 256, CODE_ALIGN = 16 };
+enum {
+    HEAD_SIZE = 16 * 1024,
+    MIN_BLOCK_SIZE = 128,
+    CODE_ALIGN = 16,
+    MIN_REGION_SIZE = 256 * 1024, /* holds the largest block that there can be */
+};
 
 /* --- Quiescence --- */
 
@@ -113,7 +118,7 @@ bool cache_init(Engine *e, Error **errp)
 {
     size_t size = e->tb_size_mib * MiB;
 
-    e->nregions = CLAMP(e->tb_size_mib, 4, MAX_REGIONS);
+    e->nregions = CLAMP(size / MIN_REGION_SIZE, 4, MAX_REGIONS);
     e->region_size = align_down(size / e->nregions, 4096);
     e->region_blocks = e->region_size / MIN_BLOCK_SIZE;
     e->memfd = -1;
