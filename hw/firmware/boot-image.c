@@ -6,10 +6,12 @@
 #include "rhea/osdep.h"
 
 #include <elf.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
 #include "hw/firmware/boot-image.h"
+#include "rhea/bits.h"
 #include "rhea/endian.h"
 
 /* --- Where firmware is --- */
@@ -119,11 +121,48 @@ static GBytes *gunzip(const char *what, const uint8_t *in, size_t len, uint64_t 
     return g_bytes_new_take(g_realloc(out, MAX(z.total_out, 1)), z.total_out);
 }
 
+/* --- Mapped files --- */
+
+/* Files that live as GBytes; main thread. */
+static GPtrArray *mappings; /* GMappedFile */
+
+static void mapping_free(gpointer file)
+{
+    g_ptr_array_remove_fast(mappings, file);
+    g_mapped_file_unref(file);
+}
+
+/* Takes over @file. */
+static GBytes *mapping_bytes(GMappedFile *file)
+{
+    if (!mappings) {
+        mappings = g_ptr_array_new();
+    }
+    g_ptr_array_add(mappings, file);
+    return g_bytes_new_with_free_func(g_mapped_file_get_contents(file),
+                                      g_mapped_file_get_length(file), mapping_free, file);
+}
+
+/* The pages under @data are let go where they are a file's: the next to look reads it again. */
+static void mapping_release(const void *data, size_t len)
+{
+    for (guint i = 0; mappings && i < mappings->len; i++) {
+        GMappedFile *file = g_ptr_array_index(mappings, i);
+        const char *start = g_mapped_file_get_contents(file), *at = data;
+        size_t size = g_mapped_file_get_length(file);
+
+        if (at >= start && at + len <= start + size) {
+            uintptr_t page = align_down((uintptr_t)at, (uintptr_t)getpagesize());
+
+            madvise((void *)page, (uintptr_t)at + len - page, MADV_DONTNEED);
+        }
+    }
+}
+
 GBytes *boot_read_raw(const char *option, const char *path, uint64_t max, Error **errp)
 {
     g_autoptr(GError) gerr = NULL;
     GMappedFile *file;
-    GBytes *bytes;
     struct stat st;
 
     if (stat(path, &st) < 0) {
@@ -145,9 +184,7 @@ GBytes *boot_read_raw(const char *option, const char *path, uint64_t max, Error 
         error_fail(errp, "%s '%s': %s", option, path, gerr->message);
         return NULL;
     }
-    bytes = g_mapped_file_get_bytes(file);
-    g_mapped_file_unref(file);
-    return bytes;
+    return mapping_bytes(file);
 }
 
 GBytes *boot_read(const char *option, const char *path, uint64_t max, Error **errp)
@@ -191,6 +228,7 @@ static void blob_place(void *opaque)
     uint64_t done = len;
 
     mem_write_rom(b->machine->memory, b->addr, data, len);
+    mapping_release(data, len); /* until the next reset */
     while (done < b->size) {
         uint64_t n = MIN(b->size - done, sizeof(zeroes));
 

@@ -3,6 +3,7 @@
 """The project's own bare-metal guest on the machine: needs no package and no network."""
 
 import os
+import re
 import sys
 import tempfile
 
@@ -88,6 +89,26 @@ def reset_starts_again():
     with own_guest(append="reset") as m:
         m.expect("rhea guest: .*hart")
         m.expect("rhea guest: .*hart")
+
+
+@suite.test
+def loaded_files_stay_out_of_memory():
+    with tempfile.NamedTemporaryFile(prefix="rhea-test-") as f:
+        f.write(os.urandom(8 << 20))
+        f.flush()
+        with own_guest("-initrd", f.name, append="idle", qmp=True) as m:
+            for _ in range(2):
+                m.expect("idle")
+                resident, mapped = 0, False
+                with open(f"/proc/{m.process.pid}/smaps", encoding="utf-8") as maps:
+                    for line in maps:
+                        if re.match("[0-9a-f]+-", line):
+                            mapped = f.name in line
+                        elif mapped and line.startswith("Rss:"):
+                            resident += int(line.split()[1])
+                assert resident < 1024, f"{resident} KiB of the initrd's file are resident"
+                with m.qmp() as q:  # what was let go is read again
+                    q.command("system_reset")
 
 
 @suite.test
