@@ -171,3 +171,49 @@ static bool query_qmp_schema(Machine *m, JsonObject *args, JsonNode **ret, Error
 /* The entries' shape is given by their meta-type, which is more than a type here can say. */
 QMP_COMMAND(query_qmp_schema_command, .name = "query-qmp-schema", .run = query_qmp_schema,
             .ret = "[{name: str, ...}]");
+
+/* --- For people --- */
+
+extern const QmpNamedType *const __start_rhea_qmp_types[] __attribute__((weak));
+extern const QmpNamedType *const __stop_rhea_qmp_types[] __attribute__((weak));
+
+static int line_compare(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void append_sorted(GPtrArray *lines, GString *out)
+{
+    g_ptr_array_sort(lines, line_compare);
+    for (guint i = 0; i < lines->len; i++) {
+        g_string_append_printf(out, "%s\n", (char *)g_ptr_array_index(lines, i));
+    }
+    g_ptr_array_set_size(lines, 0);
+}
+
+static void info_qmp(Machine *m, const char *args, GString *out)
+{
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+
+    for (const QmpCommand *const *c = __start_rhea_qmp; c < __stop_rhea_qmp; c++) {
+        g_ptr_array_add(lines, g_strjoin("", (*c)->name, (*c)->args ? " " : "",
+                                         (*c)->args ? (*c)->args : "", (*c)->ret ? " -> " : "",
+                                         (*c)->ret ? (*c)->ret : "", NULL));
+    }
+    append_sorted(lines, out);
+    g_string_append(out, "Events:\n");
+    for (const QmpEvent *const *e = __start_rhea_qmp_events; e < __stop_rhea_qmp_events; e++) {
+        g_ptr_array_add(lines, g_strjoin(" ", (*e)->name, (*e)->data, NULL));
+    }
+    append_sorted(lines, out);
+    g_string_append(out, "Types that these name:\n");
+    for (const QmpNamedType *const *t = __start_rhea_qmp_types; t < __stop_rhea_qmp_types; t++) {
+        g_ptr_array_add(
+            lines, g_strdup_printf("%s = %s", (*t)->name,
+                                   (*t)->text ? (*t)->text : "(by kind; see query-qmp-schema)"));
+    }
+    append_sorted(lines, out);
+}
+
+HMP_COMMAND(info_qmp_command, .name = "info qmp",
+            .help = "commands and events of QMP, with the types of their data", .run = info_qmp);

@@ -137,6 +137,17 @@ def answers_are_as_described():
 
 
 @suite.test
+def people_can_read_it_too():
+    with machine() as m, m.qmp() as q:
+        text = q.command("human-monitor-command", **{"command-line": "info qmp"})
+        lines = text.splitlines()
+        assert "query-status -> {running: bool, status: RunState}" in lines, text
+        assert "stop" in lines and "SHUTDOWN {guest: bool, reason: ShutdownCause}" in lines
+        names = {line.split()[0] for line in lines[:lines.index("Events:")]}
+        assert names == {c["name"] for c in q.command("query-commands")}
+
+
+@suite.test
 def events_are_described():
     with machine() as m, m.qmp() as q:
         s = Schema(q.command("query-qmp-schema"))

@@ -3,6 +3,7 @@
 """Virtio devices behind each transport, modern and legacy: identity, features, requests, interrupts."""
 
 import os
+import random
 import struct
 import subprocess
 import sys
@@ -253,6 +254,62 @@ suite.add("broken-rings-mmio", broken_ring_on, virtio.Mmio, "virtio-rng-device",
 suite.add("broken-rings-mmio-legacy", broken_ring_on, virtio.MmioLegacy, "virtio-rng-device", LEGACY_MMIO,
           True)
 suite.add("broken-rings-pci-legacy", broken_ring_on, virtio.PciLegacy, "virtio-rng-pci,addr=2", [], True)
+
+
+PCI_DEVICES = ["virtio-net-pci,netdev=n", "virtio-rng-pci", "virtio-balloon-pci,free-page-reporting=on",
+               "virtio-serial-pci", "virtio-blk-pci,drive=d,num-queues=2",
+               "virtio-rng-pci-non-transitional", "virtio-net-pci,disable-modern=on,mq=on,netdev=m"]
+
+
+def random_pci_lines(rng, devices, count):
+    """Accesses to BARs and configuration space, with values that tend to mean something."""
+    values = [0, 1, 2, 3, 4, 7, 8, 15, 0x80, 0xff, 0xffff, 0xffffffff, 0x80000, 0x80001, 0x7fffffff,
+              virtio.RAM, virtio.RAM + 0x1000, virtio.PCI_MEM, 0x1000]
+    for _ in range(count):
+        d = rng.choice(devices)
+        if rng.random() < 0.15:
+            base, span = d.ecam, 0x100
+        else:
+            bar = rng.choice(list(d.bars))
+            base = d.bars[bar]
+            # The parts of the modern BAR are 4 KiB apart, and short.
+            span = 0x40
+            if bar == 4:
+                base += rng.choice([0, 0x1000, 0x2000, 0x3000])
+        letter, size = rng.choice([("b", 1), ("w", 2), ("l", 4), ("l", 4)])
+        addr = base + rng.randrange(span) // size * size
+        if rng.random() < 0.25:
+            yield f"read{letter} {addr:#x}"
+        else:
+            value = rng.choice(values) if rng.random() < 0.7 else rng.getrandbits(32)
+            yield f"write{letter} {addr:#x} {value & (1 << 8 * size) - 1:#x}"
+        if rng.random() < 0.001:
+            yield "system_reset"
+
+
+@suite.test
+def nonsense_in_pci_functions():
+    """The emulator answers all of it, and what comes out can be saved and loaded."""
+    with rhea.scratch() as folder:
+        image = os.path.join(folder, "disk")
+        with open(image, "wb") as f:
+            f.truncate(1 << 20)
+        args = ["-netdev", "user,id=n,restrict=on", "-netdev", "user,id=m,restrict=on,queues=3", "-drive",
+                f"file={image},format=raw,if=none,id=d"]
+        for i, device in enumerate(PCI_DEVICES):
+            args += ["-device", f"{device},addr={i + 2}"]
+        for seed in range(3):
+            rng = random.Random(seed)
+            with Qtest(*args) as q:
+                memory = virtio.Memory(q)
+                data = "".join(rng.choice(("00", "01", "02", "03", "80", "ff")) for _ in range(0x3000))
+                for page in (0, 0x1000):
+                    q.command("write", virtio.RAM + page, "0x3000", "0x" + data)
+                for _ in range(4):
+                    devices = [virtio.Pci(q, memory, i + 2) for i in range(len(PCI_DEVICES))]
+                    answers = q.many(list(random_pci_lines(rng, devices, 2000)))
+                    assert all(a.startswith("OK") for a in answers), f"seed {seed}"
+                    q.command("rhea_snapshot")
 
 
 @suite.test
