@@ -180,7 +180,6 @@ typedef struct Race {
 static gpointer race_reader(gpointer opaque)
 {
     Race *race = opaque;
-    uint64_t n = 0;
 
     while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
         uint8_t buf[64];
@@ -193,9 +192,8 @@ static gpointer race_reader(gpointer opaque)
         for (unsigned i = 0; i < sizeof(buf); i++) {
             g_assert_cmphex(buf[i], ==, r == MEM_OK ? 0x5a : 0);
         }
-        n++;
+        __atomic_fetch_add(&race->reads, 1, __ATOMIC_RELAXED);
     }
-    __atomic_fetch_add(&race->reads, n, __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -211,6 +209,9 @@ static void test_race(void)
     mem_write_value(race.w.as, 0x1008, 8, 0x1122334455667788);
     for (int i = 0; i < READERS; i++) {
         threads[i] = g_thread_new("reader", race_reader, &race);
+    }
+    while (!__atomic_load_n(&race.reads, __ATOMIC_RELAXED)) {
+        g_usleep(100); /* a busy host starts threads late */
     }
     /* Bounded in time too: the host may be busy. */
     end_us = g_get_monotonic_time() + RACE_US;
