@@ -39,6 +39,9 @@ typedef enum RvPriv { RV_PRIV_U = 0, RV_PRIV_S = 1, RV_PRIV_M = 3 } RvPriv;
 
 enum { RV_PMP_ENTRIES = 16, RV_CBO_BLOCK = 64 };
 
+enum { RV_COUNTERS = 32 };
+typedef enum RvHpmEvent { RV_HPM_NONE, RV_HPM_CYCLES, RV_HPM_INSNS, RV_HPM_EVENTS } RvHpmEvent;
+
 typedef struct RvEnv {
     TcgEnv tcg; /* fp_flags is fflags; fp_round follows frm while that is a mode the IR can have */
     uint64_t x[32];
@@ -60,8 +63,9 @@ typedef struct RvEnv {
     uint64_t menvcfg, senvcfg;
     uint64_t mcounteren, scounteren, mcountinhibit;
     uint64_t stimecmp;
-    /* Counter minus its time base, or the counter itself while inhibited. */
-    uint64_t cycle_offset, instret_offset;
+    /* Counters by number: minus their base, or the value itself while they stand still (timer.c). */
+    uint64_t counter[RV_COUNTERS];
+    uint8_t hpm_event[RV_COUNTERS]; /* RvHpmEvent; of 3 and up */
     uint8_t pmpcfg[RV_PMP_ENTRIES];
     uint64_t pmpaddr[RV_PMP_ENTRIES];
     uint8_t pmp_used; /* entries up to the last that is not off; derived from pmpcfg */

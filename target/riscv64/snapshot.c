@@ -13,6 +13,9 @@ static void check_loaded(RvCpu *rv)
     env->priv = env->priv == RV_PRIV_U || env->priv == RV_PRIV_S ? env->priv : RV_PRIV_M;
     env->frm &= 7;
     env->tcg.fp_flags &= 31;
+    for (unsigned n = 0; n < RV_COUNTERS; n++) {
+        env->hpm_event[n] = env->hpm_event[n] < RV_HPM_EVENTS ? env->hpm_event[n] : RV_HPM_NONE;
+    }
     if ((env->mstatus & RV_MSTATUS_MPP) == 2ULL << 11) {
         env->mstatus &= ~RV_MSTATUS_MPP;
     }
@@ -41,7 +44,9 @@ void rv_snapshot(Device *dev, Snapshot *sn)
     snap_fields(sn, &env->mtval, &env->stvec, &env->sscratch, &env->sepc, &env->scause, &env->stval,
                 &env->satp, &env->menvcfg);
     snap_fields(sn, &env->senvcfg, &env->mcounteren, &env->scounteren, &env->mcountinhibit,
-                &env->stimecmp, &env->cycle_offset, &env->instret_offset);
+                &env->stimecmp);
+    snap_u64_array(sn, env->counter, ARRAY_SIZE(env->counter));
+    snap_bytes(sn, env->hpm_event, sizeof(env->hpm_event));
     snap_bytes(sn, env->pmpcfg, sizeof(env->pmpcfg));
     snap_u64_array(sn, env->pmpaddr, ARRAY_SIZE(env->pmpaddr));
     snap_fields(sn, &pending, &rv->cpu.halted, &rv->cpu.exception, &rv->cpu.insns);

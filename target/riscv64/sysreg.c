@@ -4,7 +4,6 @@
  * writable bits (Privileged ISA chapters 2, 3 and 12; Sstc; Smstateen, H and AIA are not modelled).
  *
  * Debug triggers: none; tselect and tdata1..3 are there and read as "no trigger" (Sdtrig 5.2).
- * Performance counters 3..31 are there and read zero.
  */
 #include "rhea/osdep.h"
 
@@ -366,7 +365,7 @@ static const RvCsr csrs[CSR_COUNT] = {
     [0xc00] = FUNC_IF("cycle", RV_EXT_ZICNTR, allow_counter, rv_counter_read, NULL),
     [0xc01] = FUNC_IF("time", RV_EXT_ZICNTR, allow_counter, rv_time_read, NULL),
     [0xc02] = FUNC_IF("instret", RV_EXT_ZICNTR, allow_counter, rv_counter_read, NULL),
-    [0xc03 ... 0xc1f] = FUNC_IF("hpmcounter", RV_EXT_ZIHPM, allow_counter, read_zero, NULL),
+    [0xc03 ... 0xc1f] = FUNC_IF("hpmcounter", RV_EXT_ZIHPM, allow_counter, rv_counter_read, NULL),
 
     [0x100] = FUNC("sstatus", read_sstatus, write_sstatus),
     [0x104] = FUNC("sie", read_sie, write_sie),
@@ -398,7 +397,7 @@ static const RvCsr csrs[CSR_COUNT] = {
     [0x306] = FIELD_W("mcounteren", mcounteren, write_counteren),
     [0x30a] = FIELD_W("menvcfg", menvcfg, write_menvcfg),
     [0x320] = FIELD_W("mcountinhibit", mcountinhibit, rv_countinhibit_write),
-    [0x323 ... 0x33f] = CONST("mhpmevent", read_zero),
+    [0x323 ... 0x33f] = FUNC("mhpmevent", rv_hpmevent_read, rv_hpmevent_write),
     [0x340] = FIELD("mscratch", mscratch, ~0ULL),
     [0x341] = FIELD_W("mepc", mepc, write_epc),
     [0x342] = FIELD("mcause", mcause, ~0ULL),
@@ -414,7 +413,7 @@ static const RvCsr csrs[CSR_COUNT] = {
     [0x7a4] = CONST("tinfo", read_tinfo),
     [0xb00] = FUNC("mcycle", rv_counter_read, rv_counter_write),
     [0xb02] = FUNC("minstret", rv_counter_read, rv_counter_write),
-    [0xb03 ... 0xb1f] = CONST("mhpmcounter", read_zero),
+    [0xb03 ... 0xb1f] = FUNC("mhpmcounter", rv_counter_read, rv_counter_write),
     [0xf11] = FUNC("mvendorid", read_zero, NULL),
     [0xf12] = FUNC("marchid", read_zero, NULL),
     [0xf13] = FUNC("mimpid", read_zero, NULL),

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counters (Zicntr) and the supervisor timer (Sstc).
+ * Counters (Zicntr, Zihpm) and the supervisor timer (Sstc).
  *
  * cycle and instret both count nanoseconds of the virtual clock: a 1 GHz hart that retires one
  * instruction per cycle.  With -icount both count the hart's instructions, exactly.
+ *
+ * hpmcounter3..31 stand still, and can be written, until an event is selected: cycles (1) or
+ * instructions (2).  Not modelled: other events (writes of them select none), overflow interrupts
+ * (Sscofpmf), filtering by mode.
  *
  * Threading: the counters belong to the vCPU thread.  stimecmp is written there and compared in the
  * main loop too, so it, STIP and the timer change under timer_lock.
@@ -12,52 +16,78 @@
 
 #include "timer.h"
 
-enum { COUNT_CY = 1 << 0, COUNT_IR = 1 << 2, COUNT_WRITABLE = COUNT_CY | COUNT_IR };
+enum { CYCLE = 0, INSTRET = 2, HPM_FIRST = 3 };
 
-/* --- cycle and instret --- */
+/* --- cycle, instret and the programmable counters, by number --- */
 
-static bool counter_is_cycle(unsigned csr)
+static bool counter_there(const RvCpu *cpu, unsigned n)
 {
-    return (csr & 0xff) == 0;
+    return n == CYCLE || n == INSTRET || (n >= HPM_FIRST && rv_has(&cpu->model, RV_EXT_ZIHPM));
 }
 
+static bool counter_counts(const RvEnv *env, unsigned n)
+{
+    return !(env->mcountinhibit >> n & 1) && (n < HPM_FIRST || env->hpm_event[n] != RV_HPM_NONE);
+}
+
+/* Every event counts the same; see above. */
 static uint64_t counter_base(RvCpu *cpu)
 {
     return cpu->cpu.counts_insns ? cpu_insns(&cpu->cpu)
                                  : (uint64_t)clock_now_ns(device_clock(&cpu->cpu.dev));
 }
 
-uint64_t rv_counter_read(RvCpu *cpu, unsigned csr)
+static uint64_t counter_get(RvCpu *cpu, unsigned n)
 {
     const RvEnv *env = cpu->env;
-    bool cycle = counter_is_cycle(csr);
-    uint64_t offset = cycle ? env->cycle_offset : env->instret_offset;
 
-    return env->mcountinhibit & (cycle ? COUNT_CY : COUNT_IR) ? offset : counter_base(cpu) + offset;
+    return counter_counts(env, n) ? counter_base(cpu) + env->counter[n] : env->counter[n];
+}
+
+static void counter_set(RvCpu *cpu, unsigned n, uint64_t value)
+{
+    RvEnv *env = cpu->env;
+
+    env->counter[n] = counter_counts(env, n) ? value - counter_base(cpu) : value;
+}
+
+uint64_t rv_counter_read(RvCpu *cpu, unsigned csr)
+{
+    return counter_get(cpu, csr & 31);
 }
 
 void rv_counter_write(RvCpu *cpu, unsigned csr, uint64_t value)
 {
-    RvEnv *env = cpu->env;
-    bool cycle = counter_is_cycle(csr);
-    bool stopped = env->mcountinhibit & (cycle ? COUNT_CY : COUNT_IR);
-
-    *(cycle ? &env->cycle_offset : &env->instret_offset) =
-        stopped ? value : value - counter_base(cpu);
+    if (counter_there(cpu, csr & 31)) {
+        counter_set(cpu, csr & 31, value);
+    }
 }
 
 void rv_countinhibit_write(RvCpu *cpu, unsigned csr, uint64_t value)
 {
-    RvEnv *env = cpu->env;
-    uint64_t now = counter_base(cpu);
-    uint64_t changed = (env->mcountinhibit ^ value) & COUNT_WRITABLE;
+    for (unsigned n = 0; n < RV_COUNTERS; n++) {
+        if (counter_there(cpu, n) && (cpu->env->mcountinhibit ^ value) >> n & 1) {
+            uint64_t now = counter_get(cpu, n);
 
-    env->mcountinhibit ^= changed;
-    if (changed & COUNT_CY) {
-        env->cycle_offset += env->mcountinhibit & COUNT_CY ? now : -now;
+            cpu->env->mcountinhibit ^= 1ULL << n;
+            counter_set(cpu, n, now);
+        }
     }
-    if (changed & COUNT_IR) {
-        env->instret_offset += env->mcountinhibit & COUNT_IR ? now : -now;
+}
+
+uint64_t rv_hpmevent_read(RvCpu *cpu, unsigned csr)
+{
+    return cpu->env->hpm_event[csr & 31];
+}
+
+void rv_hpmevent_write(RvCpu *cpu, unsigned csr, uint64_t value)
+{
+    unsigned n = csr & 31;
+    uint64_t now = counter_get(cpu, n);
+
+    if (counter_there(cpu, n)) {
+        cpu->env->hpm_event[n] = value < RV_HPM_EVENTS ? value : RV_HPM_NONE;
+        counter_set(cpu, n, now);
     }
 }
 
