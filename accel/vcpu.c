@@ -247,7 +247,7 @@ void accel_cpu_stop(Accel *a, CpuState *cpu)
         return;
     }
     g_mutex_lock(&ac->mutex);
-    ac->quit = true;
+    __atomic_store_n(&ac->quit, true, __ATOMIC_SEQ_CST); /* turns.c looks without the mutex */
     vcpu_update_wanted(ac);
     g_cond_signal(&ac->wake);
     g_mutex_unlock(&ac->mutex);
@@ -269,7 +269,7 @@ void accel_cpu_stop(Accel *a, CpuState *cpu)
 static void vcpu_set_stop(AccelCpu *ac, bool stop)
 {
     g_mutex_lock(&ac->mutex);
-    ac->stop = stop;
+    __atomic_store_n(&ac->stop, stop, __ATOMIC_SEQ_CST);
     vcpu_update_wanted(ac);
     g_cond_signal(&ac->wake);
     g_mutex_unlock(&ac->mutex);
@@ -403,7 +403,7 @@ void cpus_set_stop_hook(Machine *m, void (*fn)(void *opaque, CpuState *cpu, CpuS
 void accel_cpu_stopped(AccelCpu *ac, CpuStop why)
 {
     g_mutex_lock(&ac->mutex);
-    ac->stop = true;
+    __atomic_store_n(&ac->stop, true, __ATOMIC_SEQ_CST);
     vcpu_update_wanted(ac);
     g_mutex_unlock(&ac->mutex);
     machine_lock();

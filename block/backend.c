@@ -112,6 +112,7 @@ static void worker(gpointer data, gpointer unused)
 {
     BlockRequest *r = data;
 
+    tsan_pool_popped(r);
     request_finish(r, request_execute(r));
 }
 

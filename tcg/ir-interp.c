@@ -40,44 +40,13 @@ static inline uint64_t extend(uint64_t v, IrMem mem, IrType type)
     }
 }
 
-/* One access by the host where it can: aligned ones are then single-copy atomic. */
-static inline uint64_t host_load(const void *p, unsigned size)
-{
-    uint64_t v = 0;
-
-    if ((uintptr_t)p & ((1u << size) - 1)) {
-        memcpy(&v, p, 1u << size);
-        return v;
-    }
-    switch (size) {
-    case IR_MEM_8: return __atomic_load_n((const uint8_t *)p, __ATOMIC_RELAXED);
-    case IR_MEM_16: return __atomic_load_n((const uint16_t *)p, __ATOMIC_RELAXED);
-    case IR_MEM_32: return __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED);
-    default: return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
-    }
-}
-
-static inline void host_store(void *p, uint64_t v, unsigned size)
-{
-    if ((uintptr_t)p & ((1u << size) - 1)) {
-        memcpy(p, &v, 1u << size);
-        return;
-    }
-    switch (size) {
-    case IR_MEM_8: __atomic_store_n((uint8_t *)p, v, __ATOMIC_RELAXED); break;
-    case IR_MEM_16: __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELAXED); break;
-    case IR_MEM_32: __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELAXED); break;
-    default: __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELAXED); break;
-    }
-}
-
 static inline uint64_t do_load(TcgEnv *env, void *const *rt, const IrInsn *insn, uint64_t va)
 {
     const void *p = tcg_tlb_probe(tcg_tables(env)->tlb_read[insn->mmu], va, insn->mem);
     uint64_t v;
 
     if (likely(p)) {
-        v = host_load(p, insn->mem & IR_MEM_SIZE);
+        v = tcg_host_load(p, insn->mem & IR_MEM_SIZE);
     } else {
         v = ((RtLoad)rt[RT_LOAD])(env, va, mem_info(insn));
     }
@@ -96,7 +65,7 @@ static inline void do_store(TcgEnv *env, void *const *rt, const IrInsn *insn, ui
         __atomic_thread_fence(__ATOMIC_RELEASE);
     }
     if (likely(p)) {
-        host_store(p, v, insn->mem & IR_MEM_SIZE);
+        tcg_host_store(p, v, insn->mem & IR_MEM_SIZE);
     } else {
         ((RtStore)rt[RT_STORE])(env, va, v & MASK_ULL(8u << (insn->mem & IR_MEM_SIZE)),
                                 mem_info(insn));
@@ -314,7 +283,7 @@ do_LDENV:
         memcpy(&W, (char *)env + insn->imm, 1u << (insn->mem & IR_MEM_SIZE));
         NEXT;
     }
-    *r = host_load((char *)env + insn->imm, insn->mem & IR_MEM_SIZE);
+    *r = tcg_host_load((char *)env + insn->imm, insn->mem & IR_MEM_SIZE);
     *r = extend(*r, insn->mem, insn->type);
     NEXT;
 do_STENV:
@@ -322,7 +291,7 @@ do_STENV:
         memcpy((char *)env + insn->imm, &w[insn->arg[0]], 1u << (insn->mem & IR_MEM_SIZE));
         NEXT;
     }
-    host_store((char *)env + insn->imm, A, insn->mem & IR_MEM_SIZE);
+    tcg_host_store((char *)env + insn->imm, A, insn->mem & IR_MEM_SIZE);
     NEXT;
 do_PC:
     *r = env->pc_page + insn->imm;

@@ -13,6 +13,9 @@ long-checks :=
 
 include $(sort $(wildcard $(SRC)/tests/*/rules.mk) $(wildcard $(SRC)/tests/unit/*/rules.mk))
 
+# With --enable-sanitizers=thread.
+export TSAN_OPTIONS ?= suppressions=$(abspath $(SRC))/tests/tsan.supp
+
 check-fast: all $(unit-tests)
 	$(SRC)/tests/run $(unit-tests) $(addprefix $(SRC)/,$(fast-checks))
 

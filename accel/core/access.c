@@ -91,17 +91,14 @@ static void access_before_io(Access *a)
 
 /* --- Loads --- */
 
+/* @size bytes: a whole access, or a part of one that crosses pages. */
 static uint64_t host_load(const uint8_t *p, unsigned size)
 {
-    switch (size) {
-    case 1: return *p;
-    case 2: return ld16_le(p);
-    case 4: return ld32_le(p);
-    case 8: return ld64_le(p);
-    default: break;
-    }
-    uint64_t v = 0; /* a part of a page-crossing access */
+    uint64_t v = 0;
 
+    if (is_power_of_2(size)) {
+        return tcg_host_load(p, __builtin_ctz(size));
+    }
     for (unsigned i = 0; i < size; i++) {
         v |= (uint64_t)p[i] << 8 * i;
     }
@@ -196,7 +193,7 @@ static uint8_t *access_vec_ram(Access *a, TlbEntry **te)
     return (*te)->host ? (*te)->host + (a->va & ~TCG_PAGE_MASK) : NULL;
 }
 
-static void rt_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value)
+void access_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value)
 {
     Access a = access_begin(env, va, info, ACCESS_READ);
     uint32_t half = (info & ~(uint32_t)(IR_MEM_SIZE | IR_MEM_ALIGN)) | IR_MEM_64;
@@ -216,12 +213,9 @@ static void rt_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value)
 
 static void host_store(uint8_t *p, uint64_t value, unsigned size)
 {
-    switch (size) {
-    case 1: *p = value; return;
-    case 2: st16_le(p, value); return;
-    case 4: st32_le(p, value); return;
-    case 8: st64_le(p, value); return;
-    default: break;
+    if (is_power_of_2(size)) {
+        tcg_host_store(p, value, __builtin_ctz(size));
+        return;
     }
     for (unsigned i = 0; i < size; i++) {
         p[i] = value >> 8 * i;
@@ -329,7 +323,7 @@ void access_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
     access_store_parts(&a, &parts, value);
 }
 
-static void rt_store128(TcgEnv *env, uint64_t va, uint32_t info, const IrV128 *value)
+void access_store128(TcgEnv *env, uint64_t va, uint32_t info, const IrV128 *value)
 {
     Access a = access_begin(env, va, info, ACCESS_WRITE);
     uint32_t half = (info & ~(uint32_t)(IR_MEM_SIZE | IR_MEM_ALIGN)) | IR_MEM_64;
@@ -553,7 +547,7 @@ uint64_t cpu_load(CpuState *cpu, GuestVA va, IrMem mem, unsigned mmu)
 
     tlb_own(engine_cpu(cpu), mmu);
     p = tcg_tlb_probe(tcg_tables(cpu->env)->tlb_read[mmu], va, mem);
-    v = p ? host_load(p, 1u << (mem & IR_MEM_SIZE)) : access_load(cpu->env, va, mem | mmu << 8);
+    v = p ? tcg_host_load(p, mem & IR_MEM_SIZE) : access_load(cpu->env, va, mem | mmu << 8);
     if (mem & IR_MEM_SIGNED) {
         v = sextract64(v, 0, 8u << (mem & IR_MEM_SIZE));
     }
@@ -567,7 +561,7 @@ void cpu_store(CpuState *cpu, GuestVA va, uint64_t value, IrMem mem, unsigned mm
     tlb_own(engine_cpu(cpu), mmu);
     p = tcg_tlb_probe(tcg_tables(cpu->env)->tlb_write[mmu], va, mem);
     if (p) {
-        host_store(p, value, 1u << (mem & IR_MEM_SIZE));
+        tcg_host_store(p, value, mem & IR_MEM_SIZE);
     } else {
         access_store(cpu->env, va, value, mem | mmu << 8);
     }
@@ -656,10 +650,10 @@ static uint64_t access_addend(TcgEnv *env, uint64_t va, uint32_t info)
 void *const *access_runtime(void)
 {
     static void *const functions[RT_NFN] = {
-        [RT_LOAD] = (void *)access_load,     [RT_STORE] = (void *)access_store,
-        [RT_ATOMIC] = (void *)access_rmw,    [RT_CAS] = (void *)access_cas,
-        [RT_LOAD128] = (void *)rt_load128,   [RT_STORE128] = (void *)rt_store128,
-        [RT_ADDEND] = (void *)access_addend, [RT_LOOKUP] = (void *)engine_lookup,
+        [RT_LOAD] = (void *)access_load,       [RT_STORE] = (void *)access_store,
+        [RT_ATOMIC] = (void *)access_rmw,      [RT_CAS] = (void *)access_cas,
+        [RT_LOAD128] = (void *)access_load128, [RT_STORE128] = (void *)access_store128,
+        [RT_ADDEND] = (void *)access_addend,   [RT_LOOKUP] = (void *)engine_lookup,
     };
 
     return functions;

@@ -431,6 +431,8 @@ void *const *access_runtime(void); /* RT_NFN functions; RT_LOOKUP is the loop's 
 /* The slow paths; @info as in RuntimeFn.  They fill the inline TLB, and leave on a fault. */
 uint64_t access_load(TcgEnv *env, uint64_t va, uint32_t info);
 void access_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info);
+void access_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value);
+void access_store128(TcgEnv *env, uint64_t va, uint32_t info, const IrV128 *value);
 uint64_t access_rmw(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info);
 uint64_t access_cas(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t desired, uint32_t info);
 const void *engine_lookup(TcgEnv *env, GuestVA pc);

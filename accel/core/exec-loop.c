@@ -93,7 +93,7 @@ static void loop_fill_jump(EngineCpu *ec, GuestVA pc, Block *b)
     if (engine_unchained(ec->engine)) {
         return;
     }
-    je->pc = ~0ULL;
+    __atomic_store_n(&je->pc, ~0ULL, __ATOMIC_RELAXED);
     __atomic_store_n(&je->code, b->entry, __ATOMIC_RELAXED);
     je->ctx = ec->env->ctx;
     __atomic_store_n(&je->pc, pc, __ATOMIC_SEQ_CST);
@@ -315,8 +315,8 @@ static void loop_turn(EngineCpu *ec)
     const TcgJumpEntry *je = &tcg_tables(env)->jump[engine_jump_index(pc)];
     const void *entry;
 
-    if (je->pc == pc && je->ctx == env->ctx && !ec->left) {
-        entry = je->code;
+    if (__atomic_load_n(&je->pc, __ATOMIC_ACQUIRE) == pc && je->ctx == env->ctx && !ec->left) {
+        entry = __atomic_load_n(&je->code, __ATOMIC_RELAXED);
     } else {
         Block *b = loop_block(ec);
 

@@ -159,7 +159,7 @@ void icount_account(EngineCpu *ec)
     TcgEnv *env = ec->env;
     unsigned n = env->insns;
 
-    ec->base.cpu->insns += n;
+    __atomic_store_n(&ec->base.cpu->insns, ec->base.cpu->insns + n, __ATOMIC_RELAXED);
     env->insns = 0;
     icount_count(ec, n);
 }

@@ -42,7 +42,7 @@ static void l1_flush_all(EngineCpu *ec, unsigned mmu)
         l1_clear(l1_entry(ec, mmu, slot));
     }
     ec->l1_logged[mmu] = 0;
-    ec->l1_used[mmu] = false;
+    __atomic_store_n(&ec->l1_used[mmu], false, __ATOMIC_RELEASE);
 }
 
 static void l1_flush_nonglobal(EngineCpu *ec, unsigned mmu)
@@ -95,7 +95,7 @@ bool tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, 
             ec->l1_log[mmu][ec->l1_logged[mmu]++] = slot;
         }
     }
-    ec->l1_used[mmu] = true;
+    __atomic_store_n(&ec->l1_used[mmu], true, __ATOMIC_RELAXED);
     l1->addend = (uintptr_t)te->host - page;
     __atomic_store_n(&l1->tag, page, __ATOMIC_SEQ_CST);
     if (write && tlb_page_has_code(te)) { /* protected just now: see tlb_protect() */

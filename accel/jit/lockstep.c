@@ -27,7 +27,9 @@ typedef enum EventKind { EVENT_LOAD, EVENT_STORE, EVENT_ATOMIC, EVENT_CAS, EVENT
 typedef struct Event {
     EventKind kind;
     uint32_t info;   /* of a memory access */
-    uint64_t arg[4]; /* address and operands, or the helper's arguments */
+    uint64_t arg[4]; /* address and operands, or the helper's arguments ... */
+    IrV128 vec[4];   /* ... those that are vectors */
+    IrV128 vec_result;
     uint64_t result;
     const IrHelper *helper;
     bool has_state; /* it found the guest's registers in env */
@@ -213,6 +215,12 @@ static uint64_t record_end(Lockstep *l, uint64_t result)
     return result;
 }
 
+static uint64_t record_vec_end(Lockstep *l, uint64_t result, const IrV128 *vec)
+{
+    g_array_index(l->events, Event, l->events->len - 1).vec_result = *vec;
+    return record_end(l, result);
+}
+
 static uint64_t record_load(TcgEnv *env, uint64_t va, uint32_t info)
 {
     Lockstep *l = lockstep_of(env);
@@ -264,6 +272,36 @@ static uint64_t record_cas(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t d
     return record_end(l, access_cas(env, va, expect, desired, info));
 }
 
+static void record_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value)
+{
+    Lockstep *l = lockstep_of(env);
+
+    if (!l->block) {
+        access_load128(env, va, info, value);
+        return;
+    }
+    record_begin(l, (Event){.kind = EVENT_LOAD, .info = info, .arg = {va}, .has_state = true});
+    access_load128(env, va, info, value);
+    record_vec_end(l, 0, value);
+}
+
+static void record_store128(TcgEnv *env, uint64_t va, uint32_t info, const IrV128 *value)
+{
+    Lockstep *l = lockstep_of(env);
+
+    if (!l->block) {
+        access_store128(env, va, info, value);
+        return;
+    }
+    record_begin(l, (Event){.kind = EVENT_STORE,
+                            .info = info,
+                            .arg = {va},
+                            .vec = {[1] = *value},
+                            .has_state = true});
+    access_store128(env, va, info, value);
+    record_end(l, 0);
+}
+
 /* Helpers that only compute, on arguments and FP flags, run twice. */
 static bool helper_is_event(const IrHelper *h)
 {
@@ -286,19 +324,48 @@ static const IrHelper *next_helper(Lockstep *l)
     return NULL;
 }
 
-static uint64_t record_helper(void *opaque, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+static Event helper_event(const IrHelper *h, const uint64_t args[4])
 {
-    TcgEnv *env = opaque;
+    Event e = {.kind = EVENT_HELPER, .helper = h};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(e.arg) && h->args[i] != IR_VOID; i++) {
+        if (h->args[i] == IR_V128) {
+            e.vec[i] = *(const IrV128 *)(uintptr_t)args[i];
+        } else {
+            e.arg[i] = args[i];
+        }
+    }
+    e.has_state = h->flags & (IR_HELPER_STATE | IR_HELPER_LAST);
+    return e;
+}
+
+static const IrHelper *record_helper_begin(TcgEnv *env, const uint64_t args[4])
+{
     Lockstep *l = lockstep_of(env);
     const IrHelper *h = next_helper(l);
-    Event e = {.kind = EVENT_HELPER, .helper = h, .arg = {a, b, c, d}};
 
     if (!h) {
         report(l, (uint8_t *)env, l->before, "a helper is called for which there is no CALL");
     }
-    e.has_state = h->flags & (IR_HELPER_STATE | IR_HELPER_LAST);
-    record_begin(l, e);
-    return record_end(l, h->fn(env, a, b, c, d));
+    record_begin(l, helper_event(h, args));
+    return h;
+}
+
+static uint64_t record_helper(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    const IrHelper *h = record_helper_begin(env, (uint64_t[]){a, b, c, d});
+
+    return record_end(lockstep_of(env), h->fn(env, a, b, c, d));
+}
+
+static uint64_t record_vec_helper(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                                  IrV128 *r)
+{
+    const IrHelper *h = record_helper_begin(env, (uint64_t[]){a, b, c, d});
+    IrHelperVecFn fn = (IrHelperVecFn)(void (*)(void))h->fn;
+    uint64_t result = fn(env, a, b, c, d, r);
+
+    return record_vec_end(lockstep_of(env), result, r);
 }
 
 /* --- The interpreter's run: events are compared --- */
@@ -308,14 +375,15 @@ static uint64_t event_mask(const Event *e, unsigned arg)
     if (e->kind == EVENT_HELPER) {
         IrType type = e->helper->args[arg];
 
-        return type == IR_VOID ? 0 : type == IR_I32 || type == IR_F32 ? MASK_ULL(32) : ~0ULL;
+        return type == IR_I32 || type == IR_F32 ? MASK_ULL(32) : ~0ULL;
     }
     return arg ? MASK_ULL(8u << (e->info & IR_MEM_SIZE)) : ~0ULL;
 }
 
 static bool event_same(const Event *jit, const Event *interp)
 {
-    bool same = jit->kind == interp->kind && jit->info == interp->info;
+    bool same = jit->kind == interp->kind && jit->info == interp->info &&
+                !memcmp(jit->vec, interp->vec, sizeof(jit->vec));
 
     for (unsigned i = 0; same && i < ARRAY_SIZE(jit->arg); i++) {
         same = !((jit->arg[i] ^ interp->arg[i]) & event_mask(jit, i));
@@ -334,8 +402,8 @@ static const char *event_text(const Event *e)
     return text;
 }
 
-/* The interpreter has come to an event: the JIT's must be the same.  Its result. */
-static uint64_t replay(Lockstep *l, const Event *interp)
+/* The interpreter has come to an event: the JIT's must be the same. */
+static const Event *replay(Lockstep *l, const Event *interp)
 {
     const uint8_t *shadow = (const uint8_t *)l->shadow;
     const Event *jit;
@@ -366,12 +434,13 @@ static uint64_t replay(Lockstep *l, const Event *interp)
         l->shadow->helpers = keep.helpers;
         l->shadow->pc = keep.pc;
     }
-    return jit->result;
+    return jit;
 }
 
 static uint64_t replay_load(TcgEnv *env, uint64_t va, uint32_t info)
 {
-    return replay(lockstep_of(env), &(Event){.kind = EVENT_LOAD, .info = info, .arg = {va}});
+    return replay(lockstep_of(env), &(Event){.kind = EVENT_LOAD, .info = info, .arg = {va}})
+        ->result;
 }
 
 static void replay_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
@@ -382,22 +451,47 @@ static void replay_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info
 static uint64_t replay_atomic(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
 {
     return replay(lockstep_of(env),
-                  &(Event){.kind = EVENT_ATOMIC, .info = info, .arg = {va, value}});
+                  &(Event){.kind = EVENT_ATOMIC, .info = info, .arg = {va, value}})
+        ->result;
 }
 
 static uint64_t replay_cas(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t desired,
                            uint32_t info)
 {
     return replay(lockstep_of(env),
-                  &(Event){.kind = EVENT_CAS, .info = info, .arg = {va, expect, desired}});
+                  &(Event){.kind = EVENT_CAS, .info = info, .arg = {va, expect, desired}})
+        ->result;
+}
+
+static void replay_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value)
+{
+    *value = replay(lockstep_of(env), &(Event){.kind = EVENT_LOAD, .info = info, .arg = {va}})
+                 ->vec_result;
+}
+
+static void replay_store128(TcgEnv *env, uint64_t va, uint32_t info, const IrV128 *value)
+{
+    replay(lockstep_of(env),
+           &(Event){.kind = EVENT_STORE, .info = info, .arg = {va}, .vec = {[1] = *value}});
 }
 
 static uint64_t replay_helper(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     Lockstep *l = lockstep_of(env);
-    Event e = {.kind = EVENT_HELPER, .helper = next_helper(l), .arg = {a, b, c, d}};
+    Event e = helper_event(next_helper(l), (uint64_t[]){a, b, c, d});
 
-    return replay(l, &e);
+    return replay(l, &e)->result;
+}
+
+static uint64_t replay_vec_helper(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                                  IrV128 *r)
+{
+    Lockstep *l = lockstep_of(env);
+    Event e = helper_event(next_helper(l), (uint64_t[]){a, b, c, d});
+    const Event *jit = replay(l, &e);
+
+    *r = jit->vec_result;
+    return jit->result;
 }
 
 /* --- A block --- */
@@ -473,13 +567,13 @@ static void lockstep_left(EngineCpu *ec)
 
 /* --- Life --- */
 
-static IrHelper *helpers_with(const IrTarget *t, IrHelperFn fn)
+static IrHelper *helpers_with(const IrTarget *t, IrHelperFn fn, IrHelperVecFn vec_fn)
 {
     IrHelper *helpers = g_memdup2(t->helpers, t->nhelpers * sizeof(IrHelper));
 
     for (unsigned i = 0; i < t->nhelpers; i++) {
         if (helper_is_event(&helpers[i])) {
-            helpers[i].fn = fn;
+            helpers[i].fn = helpers[i].ret == IR_V128 ? IR_VEC_FN(vec_fn) : fn;
         }
     }
     return helpers;
@@ -490,17 +584,21 @@ static bool lockstep_prepare(Engine *e, const IrTarget *t, Error **errp)
     LockstepShared *s = g_new0(LockstepShared, 1);
 
     e->flavour = s;
-    s->record_helpers = helpers_with(t, record_helper);
-    s->replay_helpers = helpers_with(t, replay_helper);
+    s->record_helpers = helpers_with(t, record_helper, record_vec_helper);
+    s->replay_helpers = helpers_with(t, replay_helper, replay_vec_helper);
     s->replay_target = *t;
     s->replay_target.helpers = s->replay_helpers;
     s->record[RT_LOAD] = (void *)record_load;
     s->record[RT_STORE] = (void *)record_store;
+    s->record[RT_LOAD128] = (void *)record_load128;
+    s->record[RT_STORE128] = (void *)record_store128;
     s->record[RT_ATOMIC] = (void *)record_atomic;
     s->record[RT_CAS] = (void *)record_cas;
     s->record[RT_LOOKUP] = (void *)engine_lookup;
     s->replay[RT_LOAD] = (void *)replay_load;
     s->replay[RT_STORE] = (void *)replay_store;
+    s->replay[RT_LOAD128] = (void *)replay_load128;
+    s->replay[RT_STORE128] = (void *)replay_store128;
     s->replay[RT_ATOMIC] = (void *)replay_atomic;
     s->replay[RT_CAS] = (void *)replay_cas;
     return jit_prepare_with(e, t, s->record, errp);

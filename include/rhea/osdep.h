@@ -27,5 +27,6 @@
 
 #include "config.h"
 #include "rhea/base.h"
+#include "rhea/tsan.h"
 
 #endif

@@ -204,7 +204,7 @@ static void toy_deliver(CpuState *cpu)
 {
     ToyCpu *toy = toy_cpu(cpu);
 
-    toy->last_exception = cpu->exception;
+    __atomic_store_n(&toy->last_exception, cpu->exception, __ATOMIC_SEQ_CST);
     toy->fault_pc = cpu->env->pc;
     __atomic_store_n(&cpu->halted, true, __ATOMIC_SEQ_CST);
 }
