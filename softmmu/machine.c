@@ -199,10 +199,14 @@ static bool machine_check_ram(Machine *m, Error **errp)
     return true;
 }
 
+bool machine_check(Machine *m, Error **errp)
+{
+    return machine_check_smp(m, errp) && machine_check_ram(m, errp);
+}
+
 bool machine_init_board(Machine *m, Error **errp)
 {
-    return machine_check_smp(m, errp) && machine_check_ram(m, errp) &&
-           machine_ops(m)->init(m, errp);
+    return machine_ops(m)->init(m, errp);
 }
 
 /* The memory of -machine memory-backend=ID: exactly -m of it. */

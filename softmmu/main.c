@@ -288,6 +288,7 @@ static bool main_build(Setup *s, Error **errp)
     if (!main_make_machine(s, errp) || !cmdline_run(s, PHASE_MACHINE, errp) ||
         !cmdline_run(s, PHASE_OBJECT, errp) || !cmdline_run(s, PHASE_CHARDEV, errp) ||
         !cmdline_run(s, PHASE_BACKEND, errp) || !setup_default_backends(s, errp) ||
+        !machine_check(s->m, errp) ||
         !accel_select(s->m, s->accels->len ? s->accels->str : NULL, errp) ||
         !machine_init_board(s->m, errp) || !cmdline_run(s, PHASE_DEVICE, errp) ||
         !accel_start_cpus(s->m, errp)) {

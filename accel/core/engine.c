@@ -11,7 +11,8 @@ bool engine_init(Engine *e, const EngineOps *eops, Error **errp)
                           e->parent.ops->name, e->tb_size_mib);
     }
     e->eops = eops;
-    e->cpus = g_new0(EngineCpu *, MAX(e->parent.machine->smp.max_cpus, 1));
+    e->max_cpus = MAX(e->parent.machine->smp.max_cpus, 1);
+    e->cpus = g_new0(EngineCpu *, e->max_cpus);
     e->runtime = access_runtime();
     g_mutex_init(&e->lock);
     g_mutex_init(&e->exclusive_lock);
@@ -77,7 +78,7 @@ AccelCpu *engine_accel_cpu_new(Accel *a, CpuState *cpu, Error **errp)
     Engine *e = (Engine *)a;
     EngineCpu *ec;
 
-    if (e->ncpus == MAX(e->parent.machine->smp.max_cpus, 1)) {
+    if (e->ncpus == e->max_cpus) {
         error_fail(errp, "CPU %u: -smp allows %u CPUs", cpu->index, e->ncpus);
         return NULL;
     }

@@ -157,9 +157,10 @@ struct Engine {
     void *flavour; /* eops' own */
     GMutex lock;
     /* lock */
-    EngineCpu **cpus; /* grows before the vCPU runs; NULL-free up to ncpus */
-    unsigned ncpus;   /* atomic */
-    Backend *backend; /* JIT: made with the first vCPU */
+    EngineCpu **cpus;  /* max_cpus places, filled before the vCPU runs; NULL-free up to ncpus */
+    unsigned ncpus;    /* atomic */
+    unsigned max_cpus; /* fixed: -smp's maxcpus when the engine was made */
+    Backend *backend;  /* JIT: made with the first vCPU */
     void *const *runtime;
     uint8_t *rw_base;
     const uint8_t *rx_base;

@@ -103,7 +103,8 @@ void machine_print_help(FILE *out);
 
 /* A machine of @t at /machine with its containers, clocks and memory, before board_init. */
 Machine *machine_new(const ObjectType *t);
-/* Makes -smp and -m fit: cpus=0, too many, more than the host has. Then the board's init. */
+/* Completes -smp and checks it and -m, before anything is sized by them (the accelerator's vCPUs are). */
+bool machine_check(Machine *m, Error **errp) MUST_CHECK;
 bool machine_init_board(Machine *m, Error **errp) MUST_CHECK;
 /* The machine of this process, once made; NULL before. */
 Machine *machine_current(void);
