@@ -2,6 +2,9 @@
 /*
  * Out-of-line parts of vector instructions: exceptions and MXCSR, masked moves, gathers, the string
  * comparisons of SSE4.2.  Contracts: helpers-fp.def.
+ *
+ * Not modelled, while underflow or overflow is not masked: the exception for tiny results that are
+ * exact, and that PE tells of an unbounded exponent then.
  */
 #include "rhea/osdep.h"
 
@@ -21,12 +24,17 @@ uint64_t x86_helper_fp_begin(void *opaque, uint64_t a, uint64_t b, uint64_t c, u
 
 uint64_t x86_helper_fp_end(void *opaque, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
-    enum { CR4_OSXMMEXCPT = 1 << 10 };
+    enum { CR4_OSXMMEXCPT = 1 << 10, BEFORE_RESULT = 7 /* IE, DE, ZE */ };
     X86Env *env = opaque;
     uint32_t raised = x86_fp_flags_to_x86(env->tcg.fp_flags);
+    uint32_t unmasked = raised & ~(env->mxcsr >> 7);
 
+    if (unmasked & BEFORE_RESULT) {
+        env->tcg.fp_flags &=
+            x86_fp_flags_from_x86(BEFORE_RESULT); /* there was no result to round */
+    }
     env->tcg.fp_flags |= env->fp_before;
-    if (raised & ~(env->mxcsr >> 7)) {
+    if (unmasked) {
         x86_raise(env, env->cr4 & CR4_OSXMMEXCPT ? X86_EXC_XM : X86_EXC_UD, 0);
     }
     return 0;

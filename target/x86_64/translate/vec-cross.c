@@ -120,12 +120,15 @@ void x86_op_vec_fma(X86Trans *t)
     static const uint8_t order[3][3] = {{0, 2, 1}, {1, 0, 2}, {1, 2, 0}};
     unsigned imm = t->insn.row->ir_imm;
     const uint8_t *op = order[(imm & IR_VFMA_FORM) >> 4];
-    IrVal r[2] = {IR_NONE, IR_NONE};
+    unsigned halves = x86_vec_halves(t);
+    IrVal v[2][3], r[2] = {IR_NONE, IR_NONE};
 
+    for (unsigned i = 0; i < 3 * halves; i++) {
+        v[i / 3][i % 3] = x86_vec_load(t, op[i % 3], i / 3);
+    }
     x86_vec_fp_begin(t);
-    for (unsigned half = 0; half < x86_vec_halves(t); half++) {
-        r[half] = x86_vec_op(t, x86_vec_load(t, op[0], half), x86_vec_load(t, op[1], half),
-                             x86_vec_load(t, op[2], half), imm);
+    for (unsigned half = 0; half < halves; half++) {
+        r[half] = x86_vec_op(t, v[half][0], v[half][1], v[half][2], imm);
     }
     x86_vec_fp_end(t);
     x86_vec_store(t, r[0], r[1]);

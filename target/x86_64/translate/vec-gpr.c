@@ -111,10 +111,10 @@ static void put_flags(X86Trans *t, IrVal i64)
 
 void x86_op_vec_comi(X86Trans *t)
 {
-    IrVal v;
+    IrVal a = x86_vec_load(t, 0, 0), b = x86_vec_load(t, 1, 0), v;
 
     x86_vec_fp_begin(t);
-    v = x86_vec_op(t, x86_vec_load(t, 0, 0), x86_vec_load(t, 1, 0), IR_NONE, t->insn.row->ir_imm);
+    v = x86_vec_op(t, a, b, IR_NONE, t->insn.row->ir_imm);
     x86_vec_fp_end(t);
     put_flags(t, v);
 }
@@ -153,10 +153,10 @@ void x86_op_vec_fromint(X86Trans *t)
 void x86_op_vec_toint(X86Trans *t)
 {
     unsigned imm = t->insn.row->ir_imm | (x86_opnd_size(&t->insn, 0) == 8 ? IR_VINT_64 : 0);
-    IrVal v;
+    IrVal v = x86_vec_load(t, 1, 0);
 
     x86_vec_fp_begin(t);
-    v = x86_vec_op(t, x86_vec_load(t, 1, 0), IR_NONE, IR_NONE, imm);
+    v = x86_vec_op(t, v, IR_NONE, IR_NONE, imm);
     x86_vec_fp_end(t);
     result(t, v);
 }
@@ -164,16 +164,16 @@ void x86_op_vec_toint(X86Trans *t)
 /* From two integers in an MMX register: single precision leaves the upper half. */
 void x86_op_vec_frompi(X86Trans *t)
 {
-    IrVal v;
+    IrVal v = x86_vec_load(t, 1, 0);
 
+    if (!x86_modrm_is_mem(&t->insn)) {
+        x86_mmx_enter(t); /* also if it ends in an exception */
+    }
     x86_vec_fp_begin(t);
-    v = x86_vec_op(t, x86_vec_load(t, 1, 0), IR_NONE, IR_NONE, 0);
+    v = x86_vec_op(t, v, IR_NONE, IR_NONE, 0);
     x86_vec_fp_end(t);
     if (t->insn.row->ir_lane == IR_PS) {
         v = x86_vec2(t, IR_VBLEND, IR_L64, x86_vec_load(t, 0, 0), v, 1);
-    }
-    if (!x86_modrm_is_mem(&t->insn)) {
-        x86_mmx_enter(t);
     }
     x86_vec_store(t, v, IR_NONE);
 }
@@ -187,10 +187,10 @@ void x86_op_vec_topi(X86Trans *t)
     if (t->insn.row->ir_lane == IR_PS) {
         v = x86_vec2(t, IR_VBLEND, IR_L64, zero, v, 1);
     }
+    x86_mmx_enter(t); /* also if it ends in an exception */
     x86_vec_fp_begin(t);
     v = x86_vec_op(t, v, IR_NONE, IR_NONE, t->insn.row->ir_imm);
     x86_vec_fp_end(t);
-    x86_mmx_enter(t);
     x86_vec_store(t, v, IR_NONE);
 }
 

@@ -297,19 +297,13 @@ static IrVal mmx_op(X86Trans *t, IrVal a, IrVal b, unsigned imm)
     }
 }
 
-/* Half @half of the result. */
-static IrVal one_half(X86Trans *t, unsigned half)
+/* The sources of half @half, in the order of the IR op. */
+static void load_sources(X86Trans *t, unsigned half, IrVal v[3])
 {
     const X86Row *row = t->insn.row;
     unsigned nargs = ir_op_info[row->ir_op].nargs, n = 0;
-    unsigned imm = imm_of_half(row, x86_vec_imm(t) | row->ir_imm, half);
-    IrVal v[3] = {IR_NONE, IR_NONE, IR_NONE};
 
-    if (row->ir_op == IR_VFCMP && !t->insn.vex) {
-        imm &= 7;
-    } else if (row->ir_op == IR_VINSERTPS && x86_modrm_is_mem(&t->insn)) {
-        imm &= 0x3f; /* there is one lane to choose from */
-    }
+    v[0] = v[1] = v[2] = IR_NONE;
     for (unsigned k = 0; k < row->nops && n < nargs; k++) {
         if (row->op[k].access & X86_OPND_READ && x86_vec_place(row->op[k].place)) {
             v[n++] = x86_vec_load(t, k, half);
@@ -324,21 +318,38 @@ static IrVal one_half(X86Trans *t, unsigned half)
         v[0] = v[1];
         v[1] = first;
     }
+}
+
+static IrVal one_half(X86Trans *t, unsigned half, const IrVal v[3])
+{
+    const X86Row *row = t->insn.row;
+    unsigned imm = imm_of_half(row, x86_vec_imm(t) | row->ir_imm, half);
+
+    if (row->ir_op == IR_VFCMP && !t->insn.vex) {
+        imm &= 7;
+    } else if (row->ir_op == IR_VINSERTPS && x86_modrm_is_mem(&t->insn)) {
+        imm &= 0x3f; /* there is one lane to choose from */
+    }
     return row->attrs & X86_A_MMX ? mmx_op(t, v[0], v[1], imm)
                                   : x86_vec_op(t, v[0], v[1], v[2], imm);
 }
 
+/* Loads come first: what faults must not find flags put aside. */
 static void lane_by_lane(X86Trans *t)
 {
     const X86Row *row = t->insn.row;
     bool fp = ir_op_info[row->ir_op].props & IR_PROP_FP;
-    IrVal r[2] = {IR_NONE, IR_NONE};
+    unsigned halves = x86_vec_halves(t);
+    IrVal v[2][3], r[2] = {IR_NONE, IR_NONE};
 
+    for (unsigned half = 0; half < halves; half++) {
+        load_sources(t, half, v[half]);
+    }
     if (fp) {
         x86_vec_fp_begin(t);
     }
-    for (unsigned half = 0; half < x86_vec_halves(t); half++) {
-        r[half] = one_half(t, half);
+    for (unsigned half = 0; half < halves; half++) {
+        r[half] = one_half(t, half, v[half]);
     }
     if (fp) {
         x86_vec_fp_end(t);
@@ -447,16 +458,18 @@ void x86_op_vec_narrow(X86Trans *t)
 {
     const X86Row *row = t->insn.row;
     bool two = ir_op_info[row->ir_op].nargs == 2;
-    IrVal r[2];
+    unsigned halves = x86_vec_halves(t);
+    IrVal v[2], r[2];
 
+    for (unsigned half = 0; half < halves; half++) {
+        v[half] = x86_vec_load(t, 1, half);
+    }
     x86_vec_fp_begin(t);
-    for (unsigned half = 0; half < x86_vec_halves(t); half++) {
-        IrVal v = x86_vec_load(t, 1, half);
-
-        r[half] = x86_vec_op(t, v, two ? v : IR_NONE, IR_NONE, row->ir_imm);
+    for (unsigned half = 0; half < halves; half++) {
+        r[half] = x86_vec_op(t, v[half], two ? v[half] : IR_NONE, IR_NONE, row->ir_imm);
     }
     x86_vec_fp_end(t);
-    if (x86_vec_halves(t) == 2) {
+    if (halves == 2) {
         r[0] = x86_vec2(t, IR_VUNPKLO, IR_L64, r[0], r[1], 0);
     }
     x86_vec_store(t, r[0], IR_NONE);

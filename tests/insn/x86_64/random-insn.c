@@ -38,7 +38,7 @@ bool random_row_is_judged(const X86Row *row)
     }
     /* Processors differ: whether a store from an MMX register touches the x87 tags, and whether the
      * alias of FSTP in D9 minds an empty stack. */
-    if ((row->attrs & X86_A_MMX && (row->emit == x86_op_vec_to || !strcmp(row->text, "movntq"))) ||
+    if ((row->attrs & X86_A_MMX && (row->emit == x86_op_vec_to || row->op[0].place == X86_P_Q)) ||
         !strcmp(row->text, "fstp1")) {
         return false;
     }
@@ -280,6 +280,9 @@ static void random_fp_state(GRand *rand, JudgeState *s)
     }
     s->mxcsr = 0x1f80 | modes[g_rand_int_range(rand, 0, ARRAY_SIZE(modes))] |
                (chance(rand, 20) ? g_rand_int(rand) & 0x3f : 0);
+    if (chance(rand, 8)) {                        /* some exceptions are not masked */
+        s->mxcsr &= ~(g_rand_int(rand) & 0x1380); /* not all: see helper/vec.c */
+    }
     for (unsigned i = 0; i < 8; i++) {
         s->st[i] = telling_fp80(rand);
     }
@@ -331,6 +334,9 @@ static bool aim_implicit(GRand *rand, const X86Insn *insn, JudgeState *s)
         s->regs[X86_RBX] = JUDGE_DATA + 100;
         s->regs[X86_RCX] = g_rand_int_range(rand, 0, 200);
         s->eflags |= chance(rand, 30) ? X86_DF : 0;
+    }
+    if (insn->row->emit == x86_op_maskmov) { /* which byte a fault is at, processors decide */
+        s->regs[X86_RDI] &= ~(uint64_t)15;
     }
     if (insn->row->emit == x86_op_leave) {
         s->regs[X86_RBP] = JUDGE_DATA + g_rand_int_range(rand, 0, 8 * 1024);
@@ -434,6 +440,9 @@ static bool append(GRand *rand, const X86Row *row, RandomCode *code, JudgeState 
     code->size += insn.len;
     if (g_str_has_prefix(row->text, "fprem")) {
         s->fpu_sw &= ~0x4700; /* special operands leave the condition codes as they were */
+    }
+    if (row->ir_op == IR_VFDP) {
+        s->mxcsr |= 0x1f80; /* several steps, each with exceptions of its own */
     }
     code->approximate |= row->ir_op == IR_VFRCP || row->ir_op == IR_VFRSQRT;
     code->undefined = (may_leave_flags(&insn) ? code->undefined : code->undefined & ~row->written) |

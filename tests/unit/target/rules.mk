@@ -30,3 +30,9 @@ $(x86-test)/test-mmu-objs := $(x86-test-objs)
 $(x86-test)/test-excp-objs := $(x86-test-objs)
 $(x86-test)/test-seg-objs := $(x86-test-objs)
 $(x86-test)/test-sysreg-objs := $(x86-test-objs)
+
+ifeq ($(HOST),x86_64)
+unit-tests += $(x86-test)/test-fpu
+$(x86-test)/test-fpu-objs := $(x86-test-objs) target/x86_64/fpu.o \
+    $(addprefix target/x86_64/helper/,fpstate.o vec.o x87.o x87-host.o)
+endif

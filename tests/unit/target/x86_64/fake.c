@@ -308,6 +308,13 @@ void cpu_store(CpuState *cpu, GuestVA va, uint64_t value, IrMem mem, unsigned mm
     memcpy(fake_access(cpu, va, size, ACCESS_WRITE, mmu), &value, size);
 }
 
+void cpu_probe(CpuState *cpu, GuestVA va, uint64_t len, MemAccess access, unsigned mmu)
+{
+    for (uint64_t at = 0; at < len; at++) {
+        fake_access(cpu, va + at, 1, access, mmu);
+    }
+}
+
 uint64_t cpu_atomic(CpuState *cpu, GuestVA va, uint64_t value, IrAtomic op, IrMem mem, unsigned mmu)
 {
     uint8_t *p = fake_access(cpu, va, 1, ACCESS_WRITE, mmu), old = *p;
