@@ -392,8 +392,6 @@ do_FENCE:
 do_CALL:
     *r = do_call(ir, env, insn, v, w);
     NEXT;
-do_PUSH_RET:
-    NEXT;
 
 do_EXIT_IF:
     if (COMPARE) {

@@ -48,7 +48,6 @@ const IrOpText ir_op_text[IR_NOPS] = {
     [IR_CALL] = {IMM(HELPER)},
     [IR_EXIT_IF] = {COND(INT), IMM(INT)},
     [IR_GOTO] = {IMM(INT)},
-    [IR_PUSH_RET] = {IMM(INT)},
     [IR_GOTO_IND] = {COND(JUMP)},
     [IR_EXIT] = {IMM(INT)},
 };

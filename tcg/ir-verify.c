@@ -202,7 +202,6 @@ static bool types_ok(const Ir *ir, const IrInsn *insn)
     case IR_INSN:
     case IR_FENCE:
     case IR_GOTO:
-    case IR_PUSH_RET:
     case IR_EXIT: return t == IR_VOID;
     default: break;
     }

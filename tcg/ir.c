@@ -322,11 +322,6 @@ void ir_goto(Ir *ir, int64_t page_rel)
     ir_emit(ir, IR_GOTO, IR_VOID, IR_NONE, IR_NONE, IR_NONE, IR_NONE, page_rel);
 }
 
-void ir_push_ret(Ir *ir, int64_t page_rel)
-{
-    ir_emit(ir, IR_PUSH_RET, IR_VOID, IR_NONE, IR_NONE, IR_NONE, IR_NONE, page_rel);
-}
-
 void ir_goto_ind(Ir *ir, IrJumpKind kind, IrVal pc)
 {
     IrInsn insn = {.op = IR_GOTO_IND, .cond = kind, .arg = {pc, IR_NONE, IR_NONE, IR_NONE}};

@@ -713,12 +713,12 @@ static IrVal rule_store_ext(Ir *ir, IrInsn *insn)
 
 /* --- Control --- */
 
-/* an indirect jump to pc_page + c is a direct one (returns stay: they pop a prediction) */
+/* an indirect jump to pc_page + c is a direct one */
 static IrVal rule_goto_known(Ir *ir, IrInsn *insn)
 {
     const IrInsn *pc = def_of(ir, insn->arg[0], IR_PC);
 
-    if (!pc || insn->cond == IR_RET || !fits_s32(pc->imm)) {
+    if (!pc || !fits_s32(pc->imm)) {
         return IR_NONE;
     }
     rewrite(insn, IR_GOTO, IR_NONE, IR_NONE);

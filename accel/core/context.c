@@ -42,20 +42,6 @@ static Context *context_shared(EngineCpu *ec, CpuKey key)
     return c;
 }
 
-/* The return stack holds no context: it is for the present one only. */
-static void context_set(EngineCpu *ec, uint64_t ctx)
-{
-    TcgTables *t = tcg_tables(ec->env);
-
-    if (ec->env->ctx == ctx) {
-        return;
-    }
-    ec->env->ctx = ctx;
-    for (unsigned i = 0; i < TCG_RET_ENTRIES; i++) {
-        t->ret[i].pc = ~0ULL;
-    }
-}
-
 static void context_select(EngineCpu *ec)
 {
     Context *c = &ec->contexts[context_hash(ec->space, ec->key)];
@@ -67,7 +53,7 @@ static void context_select(EngineCpu *ec)
         c->ctx = context_shared(ec, ec->key)->ctx;
     }
     ec->context = c;
-    context_set(ec, c->ctx);
+    ec->env->ctx = c->ctx;
 }
 
 void context_update(EngineCpu *ec)
@@ -91,7 +77,7 @@ static void context_make_own(EngineCpu *ec)
 
     c->own = true;
     c->ctx = context_new_number(ec);
-    context_set(ec, c->ctx);
+    ec->env->ctx = c->ctx;
 }
 
 /* --- Flushes --- */
@@ -255,25 +241,12 @@ static void context_forget_at(EngineCpu *ec, unsigned index, const void *lo, con
     }
 }
 
-static void context_forget_returns(EngineCpu *ec, const void *lo, const void *hi)
-{
-    for (unsigned i = 0; i < TCG_RET_ENTRIES; i++) {
-        TcgRetEntry *re = &tcg_tables(ec->env)->ret[i];
-        const void *code = __atomic_load_n(&re->code, __ATOMIC_RELAXED);
-
-        if (code >= lo && code < hi) {
-            __atomic_store_n(&re->pc, ~0ULL, __ATOMIC_SEQ_CST);
-        }
-    }
-}
-
 void context_forget_code(Engine *e, const void *lo, const void *hi)
 {
     for (unsigned i = 0; i < e->ncpus; i++) {
         for (unsigned index = 0; index < 1 << TCG_JUMP_BITS; index++) {
             context_forget_at(e->cpus[i], index, lo, hi);
         }
-        context_forget_returns(e->cpus[i], lo, hi);
     }
 }
 
@@ -287,6 +260,5 @@ void context_forget_block(Engine *e, const Block *b)
             context_forget_at(e->cpus[i], engine_jump_index(b->ram & ~TCG_PAGE_MASK) + high,
                               b->entry, hi);
         }
-        context_forget_returns(e->cpus[i], b->entry, hi);
     }
 }

@@ -385,7 +385,7 @@ void context_flush_page(EngineCpu *ec, GuestVA va, uint64_t space);
 /* The page that code at @va comes from.  @fill false: only if known.  With @fill: on a fault the
  * exception is set and NULL returned; ram is NO_RAM when the code is not in plain memory. */
 ExecPage *context_exec_page(EngineCpu *ec, GuestVA va, bool fill);
-/* Jump caches and return stacks forget code in [lo, hi).  Any thread. */
+/* Jump caches forget code in [lo, hi).  Any thread. */
 void context_forget_code(Engine *e, const void *lo, const void *hi);
 void context_forget_block(Engine *e, const Block *b);
 

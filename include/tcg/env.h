@@ -4,7 +4,7 @@
  *
  * Memory layout, one allocation per vCPU (tcg_env_new()):
  *
- *     TcgTables      soft TLB, jump cache, return stack      negative offsets from env
+ *     TcgTables      soft TLB, jump cache                    negative offsets from env
  *     TcgEnv         the fields below                        env + 0   (the "env pointer")
  *     target state   registers etc.: the target's struct starts with a TcgEnv
  *
@@ -24,10 +24,9 @@
 
 enum {
     TCG_PAGE_BITS = 12,
-    TCG_MMU_MODES = 4,    /* separate TLB arrays, chosen at translation time */
-    TCG_TLB_BITS = 11,    /* entries per array (log2); measured, see accel/jit/README.md */
-    TCG_JUMP_BITS = 13,   /* jump-cache entries (log2) */
-    TCG_RET_ENTRIES = 16, /* return-stack entries, a power of two */
+    TCG_MMU_MODES = 4,  /* separate TLB arrays, chosen at translation time */
+    TCG_TLB_BITS = 11,  /* entries per array (log2); measured, see accel/jit/README.md */
+    TCG_JUMP_BITS = 13, /* jump-cache entries (log2) */
 };
 #define TCG_PAGE_SIZE (1ULL << TCG_PAGE_BITS)
 #define TCG_PAGE_MASK (~(TCG_PAGE_SIZE - 1))
@@ -52,16 +51,10 @@ typedef struct TcgJumpEntry {
     uint64_t reserved;
 } TcgJumpEntry;
 
-typedef struct TcgRetEntry {
-    uint64_t pc;
-    const void *code; /* NULL: not known yet */
-} TcgRetEntry;
-
 typedef struct TcgTables {
     TcgTlbEntry tlb_read[TCG_MMU_MODES][1 << TCG_TLB_BITS];
     TcgTlbEntry tlb_write[TCG_MMU_MODES][1 << TCG_TLB_BITS];
     TcgJumpEntry jump[1 << TCG_JUMP_BITS];
-    TcgRetEntry ret[TCG_RET_ENTRIES];
 } TcgTables;
 
 /* IEEE exception flags as the IR sees them (TcgEnv.fp_flags): sticky. */

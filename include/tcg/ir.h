@@ -287,7 +287,6 @@ IrVal ir_call(Ir *ir, unsigned helper, IrVal a, IrVal b, IrVal c, IrVal d);
 
 void ir_exit_if(Ir *ir, IrCond cond, IrVal a, IrVal b, int64_t page_rel);
 void ir_goto(Ir *ir, int64_t page_rel);
-void ir_push_ret(Ir *ir, int64_t page_rel);
 void ir_goto_ind(Ir *ir, IrJumpKind kind, IrVal pc);
 void ir_exit(Ir *ir, int64_t page_rel);
 

@@ -551,10 +551,9 @@ static void gen_control(Gen *g)
     IrType t = int_type(g);
     IrVal a, b;
 
-    switch (below(g, 4)) {
+    switch (below(g, 3)) {
     case 0: keep(g, ir_pc(g->ir, g->page_rel + (int64_t)below(g, 4096) - 2048)); break;
     case 1: ir_fence(g->ir, below(g, IR_FENCE_ALL + 1)); break;
-    case 2: ir_push_ret(g->ir, g->page_rel + 4); break;
     default:
         a = pick(g, t);
         b = pick(g, t);

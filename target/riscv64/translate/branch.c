@@ -27,9 +27,6 @@ static bool jump_to(RvTrans *t, int rd, int64_t target)
         return true;
     }
     rv_put(t, rd, ir_pc(t->ir, t->next));
-    if (is_link(rd)) {
-        ir_push_ret(t->ir, t->next);
-    }
     rv_end_goto(t, target);
     return true;
 }
@@ -61,9 +58,6 @@ bool rv_jalr(RvTrans *t, const RvArgsI *a)
         kind = IR_RET;
     }
     rv_put(t, a->rd, ir_pc(t->ir, t->next));
-    if (kind == IR_CALL_JUMP) {
-        ir_push_ret(t->ir, t->next);
-    }
     ir_goto_ind(t->ir, kind, target);
     t->ended = true;
     return true;

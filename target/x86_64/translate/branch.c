@@ -26,7 +26,6 @@ static void push_return(X86Trans *t)
     unsigned size = t->insn.opsize;
 
     x86_push_value(t, x86_narrow(t, x86_eip(t, t->next, size), size), size);
-    ir_push_ret(t->ir, t->next);
 }
 
 void x86_op_call(X86Trans *t)

@@ -408,9 +408,9 @@ JumpProbe abi_emit_jump_probe(Asm *a)
     JumpProbe probe;
 
     G_STATIC_ASSERT(sizeof(TcgJumpEntry) == 1 << ENTRY_BITS);
-    /* Entry number (pc >> 1) mod the size. */
-    emit_mov(a, 0, RCX, RAX);
-    emit_shift_ri(a, SHIFT_SHL, 0, RCX, ENTRY_BITS - 1);
+    /* Entry number (pc >> 1) mod the size; what rotates in is masked. */
+    emit_vex_rr(a, OP_RORX, RCX, 0, RAX);
+    emit8(a, 32 - (ENTRY_BITS - 1));
     emit_alu_ri(a, ALU_AND, 0, RCX, ((1 << TCG_JUMP_BITS) - 1) << ENTRY_BITS);
     emit_alu_rm(a, ALU_CMP, X_W, RAX, (Mem){RBP, RCX, abi_jump_offset(offsetof(TcgJumpEntry, pc))});
     probe.miss[0] = emit_jcc(a, CC_NE);

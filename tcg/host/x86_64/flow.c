@@ -10,8 +10,8 @@
  *
  * Exits that go backward, and indirect jumps, first look at exit_request.
  *
- * PUSH_RET has no code: keeping a stack of predictions takes about ten instructions at the call and ten
- * at the return, where the jump-cache probe takes eleven in all.
+ * Returns are indirect jumps like others: keeping a stack of predictions takes about ten instructions at
+ * the call and ten at the return, where the jump-cache probe takes ten in all.
  *
  * At an exit every global is in its home, and no temporary is live.
  */

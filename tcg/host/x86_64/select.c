@@ -589,8 +589,7 @@ void cg_select(Cg *c)
 
     switch ((IrOp)insn->op) {
     case IR_CONST:
-    case IR_TRUNC:
-    case IR_PUSH_RET: break; /* no code of their own */
+    case IR_TRUNC: break; /* no code of their own */
     case IR_GET: cg_get(c); break;
     case IR_PUT: cg_put(c); break;
     case IR_LDENV: select_ldenv(c); break;

@@ -185,7 +185,7 @@ static void test_ends(void)
     g_autofree FxState *before = g_new0(FxState, 1), *after = g_new0(FxState, 1);
 
     before->x[0] = 0x123456789a;
-    run_both("%0:i64 = get x0\npush_ret +0x4\ngoto_ind.call %0\n", before, after);
+    run_both("%0:i64 = get x0\ngoto_ind.call %0\n", before, after);
     g_assert_cmpint(after->leave, ==, FX_GOTO);
     g_assert_cmphex(after->pc, ==, 0x123456789a);
     run_both("exit -0x10\n", before, after);

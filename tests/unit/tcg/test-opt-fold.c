@@ -159,14 +159,13 @@ static void test_exit_if_always(void)
                ir_opt_fold, "goto +0x40\n");
 }
 
-/* auipc, jalr: a direct jump; but a return stays one, since it pops its prediction. */
+/* auipc, jalr: a direct jump. */
 static void test_goto_ind(void)
 {
     check_pass("%0:i64 = pc +0x2000\n%1:i64 = const +0x11\n%2:i64 = add %0 %1\n"
-               "%3:i64 = const -0x2\n%4:i64 = and %2 %3\npush_ret +0x8\ngoto_ind.call %4\n",
-               ir_opt_fold, "push_ret +0x8\ngoto +0x2010\n");
-    check_pass("%0:i64 = pc +0x2000\ngoto_ind.ret %0\n", ir_opt_fold,
-               "%0:i64 = pc +0x2000\ngoto_ind.ret %0\n");
+               "%3:i64 = const -0x2\n%4:i64 = and %2 %3\ngoto_ind.call %4\n",
+               ir_opt_fold, "goto +0x2010\n");
+    check_pass("%0:i64 = pc +0x2000\ngoto_ind.ret %0\n", ir_opt_fold, "goto +0x2000\n");
 }
 
 int main(int argc, char **argv)

@@ -103,7 +103,7 @@ static void test_msrs(void)
     g_assert_false(set_msr(0x401, 1)); /* MCi_STATUS can be cleared only */
     g_assert_true(set_msr(0x401, 0));
     g_assert_true(set_msr(0x410, ~(1ULL << 10))); /* as Linux does on a K8 */
-    g_assert_cmphex(msr(0x1b), ==, 0xfee00900); /* the APIC's */
+    g_assert_cmphex(msr(0x1b), ==, 0xfee00900);   /* the APIC's */
     g_assert_false(set_msr(0x6e0, 1));
     g_assert_false(set_msr(0xfe, 0)); /* read only */
 }
