@@ -290,7 +290,7 @@ void cpus_resume_all(Machine *m)
         CpuState *cpu = g_ptr_array_index(m->cpus, i);
 
         if (cpu->accel) {
-            vcpu_set_stop(cpu->accel, false);
+            vcpu_set_stop(cpu->accel, cpu->held);
         }
     }
     if (turns) {

@@ -121,6 +121,7 @@ struct CpuState {
 
     /* gdbstub */
     bool singlestep;
+    bool held;           /* stays paused at the next cpus_resume_all(); machine lock */
     GArray *breakpoints; /* GuestVA */
     GArray *watchpoints; /* CpuWatch */
     GuestVA watch_hit;   /* valid when the CPU stopped with CPU_STOP_WATCH */

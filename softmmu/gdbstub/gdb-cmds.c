@@ -414,40 +414,60 @@ static void cmd_run(GdbStub *s, const char *args, bool step)
 
         cpu->ops->set_pc(cpu, pc);
     }
-    gdb_resume(s, step);
+    gdb_cpu(s, s->c_cpu)->singlestep = step;
+    gdb_resume(s);
 }
 
-/* ";ACTION[:THREAD]...": a step for one thread steps it, everything else lets all run. */
+/* What vCont wants of vCPU @index: the first action for it, or for any; 0: it stays where it is. */
+static char vcont_action(const char *args, unsigned index)
+{
+    for (; *args == ';'; args += strcspn(args, ";")) {
+        char action = *++args;
+        const char *colon = args + strcspn(args, ":;");
+        gint64 thread = *colon == ':' ? g_ascii_strtoll(colon + 1, NULL, 16) : -1;
+
+        if (thread <= 0 || thread == (gint64)index + 1) {
+            return action;
+        }
+    }
+    return 0;
+}
+
+static bool vcont_valid(const char *args)
+{
+    bool valid = *args == ';';
+
+    for (; *args == ';'; args += strcspn(args, ";")) {
+        args++;
+        valid &= *args && strchr("csCS", *args);
+    }
+    return valid && !*args;
+}
+
+/* ";ACTION[:THREAD]...": threads that no action is for stay stopped. */
 static void cmd_vcont(GdbStub *s, const char *args)
 {
-    bool step = false;
+    unsigned n = s->m->cpus->len, held = 0;
 
-    if (*args != ';') {
+    if (!vcont_valid(args) || runstate_needs_reset(s->m)) {
         gdb_reply(s, "E22");
         return;
     }
-    while (*args == ';') {
-        char action = args[1];
-        uint64_t thread = 0;
-        const char *colon;
-
-        args++;
-        colon = args + strcspn(args, ":;");
-        if (*colon == ':') {
-            thread = g_ascii_strtoull(colon + 1, NULL, 16);
-        }
-        if ((action == 's' || action == 'S') && !step) {
-            step = true;
-            if (thread && gdb_cpu(s, (unsigned)thread - 1)) {
-                s->c_cpu = (unsigned)thread - 1;
-            }
-        } else if (!strchr("csCS", action)) {
-            gdb_reply(s, "E22");
-            return;
-        }
-        args += strcspn(args, ";");
+    for (unsigned i = 0; i < n; i++) {
+        held += !vcont_action(args, i);
     }
-    cmd_run(s, "", step);
+    if (held == n) {
+        gdb_reply(s, "E22");
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        CpuState *cpu = gdb_cpu(s, i);
+        char action = vcont_action(args, i);
+
+        cpu->held = !action;
+        cpu->singlestep = action == 's' || action == 'S';
+    }
+    gdb_resume(s);
 }
 
 /* "g5", "c-1": 0 and -1 mean any. */

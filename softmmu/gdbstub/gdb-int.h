@@ -38,7 +38,8 @@ void gdb_reply(GdbStub *s, const char *text);
 /* The rest of a 'T' packet for the CPU that is looked at. */
 void gdb_reply_stop(GdbStub *s, int signal);
 /* Lets the guest run; @step: only one instruction of the chosen CPU is wanted. */
-void gdb_resume(GdbStub *s, bool step);
+/* Lets the vCPUs go that are not CpuState.held; those with .singlestep do one instruction. */
+void gdb_resume(GdbStub *s);
 
 /* --- gdb-cmds.c --- */
 void gdb_command(GdbStub *s, const char *packet, size_t len);

@@ -49,13 +49,14 @@ void gdb_reply_stop(GdbStub *s, int signal)
 
 /* --- Run control --- */
 
-void gdb_resume(GdbStub *s, bool step)
+void gdb_resume(GdbStub *s)
 {
-    CpuState *cpu = gdb_cpu(s, s->c_cpu);
+    for (guint i = 0; i < s->m->cpus->len; i++) {
+        CpuState *cpu = g_ptr_array_index(s->m->cpus, i);
 
-    if (cpu) {
-        cpu->singlestep = step;
-        cpu_debug_changed(cpu);
+        if (cpu->singlestep) {
+            cpu_debug_changed(cpu);
+        }
     }
     s->waiting = true;
     vm_start(s->m);
@@ -94,7 +95,9 @@ static void gdb_run_changed(void *opaque, Machine *m, bool running)
     }
     s->waiting = false;
     for (guint i = 0; i < m->cpus->len; i++) {
-        ((CpuState *)g_ptr_array_index(m->cpus, i))->singlestep = false;
+        CpuState *cpu = g_ptr_array_index(m->cpus, i);
+
+        cpu->singlestep = cpu->held = false;
     }
     if (s->stopped_cpu) {
         gdb_report_cpu_stop(s);

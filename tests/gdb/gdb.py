@@ -127,6 +127,31 @@ def stops_at_breakpoints_and_watchpoints():
 
 
 @suite.test
+def steps_and_holds_threads_apart():
+    with machine("-smp", "3") as m, Remote(m.gdb_port) as r:
+        def pcs():
+            found = []
+            for thread in (1, 2, 3):
+                assert r.ask(f"Hg{thread}") == "OK"
+                found.append(r.pc())
+            return found
+
+        start = pcs()
+        assert r.ask("vCont;s:2") == "T05thread:02;"     # the others stay stopped
+        now = pcs()
+        assert now[0] == start[0] and now[1] != start[1] and now[2] == start[2], (start, now)
+        assert r.ask("vCont;s:3;s:1").startswith("T05thread:")   # one may be stopped before it begins
+        after = pcs()
+        assert after[1] == now[1] and after != now, (now, after)
+        assert r.ask("Hg2") == "OK"
+        assert r.ask("vCont;s:2;c") == "T05thread:02;"   # the others run meanwhile
+        assert r.ask("vCont;x") == "E22"
+        assert r.ask("vCont;s:9") == "E22"
+        r.send(b"vCont;c")
+        m.expect("rhea guest:")
+
+
+@suite.test
 def interrupts_and_knows_threads():
     with machine("-smp", "3", "-append", "idle") as m, Remote(m.gdb_port) as r:
         assert r.ask("qfThreadInfo") == "m01"
