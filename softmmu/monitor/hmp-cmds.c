@@ -10,11 +10,12 @@
 #include "softmmu/runstate.h"
 #include "monitor-int.h"
 
-static void print_result(bool ok, Error *err, GString *out)
+/* By address: the call that makes @ok is an argument, too, and sets *err whenever it is evaluated. */
+static void print_result(bool ok, Error **err, GString *out)
 {
     if (!ok) {
-        g_string_append_printf(out, "Error: %s\n", error_text(err));
-        error_free(err);
+        g_string_append_printf(out, "Error: %s\n", error_text(*err));
+        error_free(*err);
     }
 }
 
@@ -106,7 +107,7 @@ static void hmp_savevm_file(Machine *m, const char *args, GString *out)
         g_string_append(out, "Error: savevm-file: a file name is needed\n");
         return;
     }
-    print_result(with_vm_stopped(m, RUN_SAVE, save_file, args, &err), err, out);
+    print_result(with_vm_stopped(m, RUN_SAVE, save_file, args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_savevm_file_command, .name = "savevm-file", .args = "file",
@@ -121,7 +122,7 @@ static void hmp_loadvm_file(Machine *m, const char *args, GString *out)
         g_string_append(out, "Error: loadvm-file: a file name is needed\n");
         return;
     }
-    print_result(with_vm_stopped(m, RUN_RESTORE, load_file, args, &err), err, out);
+    print_result(with_vm_stopped(m, RUN_RESTORE, load_file, args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_loadvm_file_command, .name = "loadvm-file", .args = "file",
@@ -134,7 +135,7 @@ static void hmp_device_add(Machine *m, const char *args, GString *out)
     Error *err = NULL;
     g_autoptr(Opts) o = opts_parse("device_add", args, "driver", &err);
 
-    print_result(o && device_add_opts(m, o, true, &err), err, out);
+    print_result(o && device_add_opts(m, o, true, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_device_add_command, .name = "device_add", .args = "driver[,prop=value...]",
@@ -144,7 +145,7 @@ static void hmp_device_del(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(device_del(m, args, &err), err, out);
+    print_result(device_del(m, args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_device_del_command, .name = "device_del", .args = "id", .help = "remove a device",
@@ -155,7 +156,7 @@ static void hmp_object_add(Machine *m, const char *args, GString *out)
     Error *err = NULL;
     g_autoptr(Opts) o = opts_parse("object_add", args, "qom-type", &err);
 
-    print_result(o && object_add_opts(o, &err), err, out);
+    print_result(o && object_add_opts(o, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_object_add_command, .name = "object_add", .args = "type,id=id[,prop=value...]",
@@ -165,7 +166,7 @@ static void hmp_object_del(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(object_del(args, &err), err, out);
+    print_result(object_del(args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_object_del_command, .name = "object_del", .args = "id", .help = "destroy an object",
@@ -208,7 +209,7 @@ static void hmp_qom_get(Machine *m, const char *args, GString *out)
         return;
     }
     value = qom_prop_get(obj, words[1], &err);
-    print_result(value != NULL, err, out);
+    print_result(value != NULL, &err, out);
     if (value) {
         g_string_append_printf(out, "%s\n", value);
     }
@@ -228,7 +229,7 @@ static void hmp_qom_set(Machine *m, const char *args, GString *out)
                                  : "Error: no such object\n");
         return;
     }
-    print_result(qom_prop_set(obj, words[1], words[2], &err), err, out);
+    print_result(qom_prop_set(obj, words[1], words[2], &err), &err, out);
 }
 
 HMP_COMMAND(hmp_qom_set_command, .name = "qom-set", .args = "path property value",
@@ -250,7 +251,7 @@ static void hmp_log(Machine *m, const char *args, GString *out)
         g_string_append(out, text);
         return;
     }
-    print_result(log_set_mask(args, &err), err, out);
+    print_result(log_set_mask(args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_log_command, .name = "log", .args = "item[,item...]",
@@ -260,7 +261,7 @@ static void hmp_logfile(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(log_set_file(args, &err), err, out);
+    print_result(log_set_file(args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_logfile_command, .name = "logfile", .args = "file", .help = "log to this file",
@@ -280,7 +281,7 @@ static void hmp_trace_event(Machine *m, const char *args, GString *out)
         return;
     }
     pattern = g_strconcat(on ? "" : "-", words[0], NULL);
-    print_result(trace_enable(pattern, &err), err, out);
+    print_result(trace_enable(pattern, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_trace_event_command, .name = "trace-event", .args = "name on|off",
@@ -290,7 +291,7 @@ static void hmp_gdbserver(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(gdbstub_start(m, *args ? args : "tcp::1234", &err), err, out);
+    print_result(gdbstub_start(m, *args ? args : "tcp::1234", &err), &err, out);
 }
 
 HMP_COMMAND(hmp_gdbserver_command, .name = "gdbserver", .args = "[device]",
@@ -302,7 +303,7 @@ static void hmp_chardev_add(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(chr_new_opts(args, &err) != NULL, err, out);
+    print_result(chr_new_opts(args, &err) != NULL, &err, out);
 }
 
 HMP_COMMAND(hmp_chardev_add_command, .name = "chardev-add", .args = "backend,id=id[,...]",
@@ -312,7 +313,7 @@ static void hmp_chardev_remove(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(chr_remove(args, &err), err, out);
+    print_result(chr_remove(args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_chardev_remove_command, .name = "chardev-remove", .args = "id",

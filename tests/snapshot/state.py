@@ -69,6 +69,14 @@ def refused(reason, path, *args):
 
 
 @suite.test
+def monitor_says_why():
+    with machine("-S", qmp=True) as m, m.qmp() as q:
+        for command in ("savevm-file", "loadvm-file"):
+            answer = hmp(q, f"{command} /nonexistent/file")
+            assert answer.startswith("Error: snapshot: cannot") and "/nonexistent/file" in answer, answer
+
+
+@suite.test
 def wrong_files():
     with rhea.scratch() as folder:
         good = os.path.join(folder, "good")

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+# "make fuzz FUZZ_SECONDS=600" runs at low priority, on a build with sanitizers of its own in fuzz-build/.
+
+FUZZ_SECONDS ?= 300
+
+fuzz:
+	@mkdir -p fuzz-build
+	cd fuzz-build && $(abspath $(SRC))/configure --cc='$(CC)' --enable-sanitizers=address,undefined >configure.log
+	$(MAKE) -C fuzz-build rhea-system-riscv64
+	cd fuzz-build && FUZZ_SECONDS=$(FUZZ_SECONDS) nice -n 19 python3 $(abspath $(SRC))/tests/fuzz/fuzz.py
+
+.PHONY: fuzz
