@@ -23,9 +23,6 @@ typedef struct MmioDevice {
     const struct RegDesc *regs;
 } MmioDevice;
 
-/* @dev_ is the Device*, State the device's struct (which starts with its parent). Checked in debug. */
-#define dev_state(dev_, State) ((State *)(void *)(dev_))
-
 /* From realize: announces a region that the board will map. */
 void mmio_device_add_region(MmioDevice *d, MemRegion *mr);
 /* Board: maps region @n into @container. */

@@ -19,6 +19,9 @@ struct Machine;
 struct Snapshot;
 struct Clock;
 
+/* @dev_ is the Device *, State the device's struct (which starts with its parent). */
+#define dev_state(dev_, State) ((State *)(void *)(dev_))
+
 /* What kind of bus a device plugs into ("pci", "virtio-bus", ...), NULL for system devices. */
 typedef struct DeviceOps {
     bool (*realize)(Device *dev, Error **errp);

@@ -49,14 +49,15 @@ static unsigned ranges_search(const FlatRange *ranges, unsigned n, uint64_t pa)
     return low;
 }
 
-static FlatRange range_make(MemRegion *mr, Place base, uint64_t first, uint64_t last)
+static FlatRange range_make(MemRegion *mr, Place base, Window w, bool readonly)
 {
+    uint64_t first = w.first, last = w.last;
     FlatRange r = {
         .start = first,
         .last = last,
         .mr = mr,
         .offset = (uint64_t)(first - base),
-        .kind = mr->kind,
+        .kind = mr->kind == MEM_RAM && readonly ? MEM_ROM : mr->kind,
         .romd = mr->romd,
         .ram = mr->ram,
     };
@@ -66,7 +67,7 @@ static FlatRange range_make(MemRegion *mr, Place base, uint64_t first, uint64_t 
 }
 
 /* Puts the parts of the window that nothing covers yet into @ranges. */
-static void render_leaf(GArray *ranges, MemRegion *mr, Place base, Window w)
+static void render_leaf(GArray *ranges, MemRegion *mr, Place base, Window w, bool readonly)
 {
     uint64_t at = w.first;
     unsigned i = ranges_search((FlatRange *)ranges->data, ranges->len, at);
@@ -76,14 +77,14 @@ static void render_leaf(GArray *ranges, MemRegion *mr, Place base, Window w)
         uint64_t next_last;
 
         if (!next || next->start > w.last) {
-            FlatRange r = range_make(mr, base, at, w.last);
+            FlatRange r = range_make(mr, base, (Window){at, w.last}, readonly);
 
             g_array_insert_val(ranges, i, r);
             return;
         }
         next_last = next->last;
         if (next->start > at) {
-            FlatRange r = range_make(mr, base, at, next->start - 1);
+            FlatRange r = range_make(mr, base, (Window){at, next->start - 1}, readonly);
 
             g_array_insert_val(ranges, i, r);
             i++;
@@ -96,7 +97,9 @@ static void render_leaf(GArray *ranges, MemRegion *mr, Place base, Window w)
     }
 }
 
-static void render(GArray *ranges, MemRegion *mr, Place base, Window w, unsigned depth)
+/* @readonly: an alias on the way down says so. */
+static void render(GArray *ranges, MemRegion *mr, Place base, Window w, bool readonly,
+                   unsigned depth)
 {
     enum { MAX_DEPTH = 32 }; /* an alias that leads back to itself is our bug, but must end */
 
@@ -104,16 +107,16 @@ static void render(GArray *ranges, MemRegion *mr, Place base, Window w, unsigned
         return;
     }
     if (mr->kind == MEM_ALIAS) {
-        render(ranges, mr->alias, base - mr->alias_offset, w, depth + 1);
+        render(ranges, mr->alias, base - mr->alias_offset, w, readonly || mr->readonly, depth + 1);
         return;
     }
     for (unsigned i = 0; mr->subregions && i < mr->subregions->len; i++) {
         MemRegion *sub = mr->subregions->pdata[i];
 
-        render(ranges, sub, base + sub->addr, w, depth + 1);
+        render(ranges, sub, base + sub->addr, w, readonly, depth + 1);
     }
     if (mr->kind != MEM_CONTAINER) {
-        render_leaf(ranges, mr, base, w);
+        render_leaf(ranges, mr, base, w, readonly);
     }
 }
 
@@ -126,7 +129,7 @@ static void ranges_merge(GArray *ranges)
         FlatRange *a = &g_array_index(ranges, FlatRange, out);
         FlatRange *b = &g_array_index(ranges, FlatRange, i);
 
-        if (a->mr == b->mr && a->last + 1 == b->start &&
+        if (a->mr == b->mr && a->kind == b->kind && a->last + 1 == b->start &&
             a->offset + (a->last - a->start) + 1 == b->offset) {
             a->last = b->last;
         } else {
@@ -143,7 +146,7 @@ FlatView *flatview_new(MemRegion *root)
     g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(FlatRange));
     FlatView *view;
 
-    render(ranges, root, 0, (Window){0, UINT64_MAX}, 0);
+    render(ranges, root, 0, (Window){0, UINT64_MAX}, false, 0);
     ranges_merge(ranges);
     view = g_malloc(sizeof(FlatView) + ranges->len * sizeof(FlatRange));
     view->nranges = ranges->len;

@@ -210,6 +210,14 @@ void mem_set_romd(MemRegion *mr, bool romd)
     }
 }
 
+void mem_set_readonly(MemRegion *alias, bool readonly)
+{
+    if (alias->readonly != readonly) {
+        alias->readonly = readonly;
+        tree_changed();
+    }
+}
+
 uint64_t mem_absolute_addr(const MemRegion *mr)
 {
     uint64_t addr = 0;
