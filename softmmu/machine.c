@@ -127,6 +127,7 @@ static void machine_type_init(Object *obj)
     m->cpus = g_ptr_array_new();
     m->reset_hooks = g_array_new(FALSE, FALSE, sizeof(ResetHook));
     m->graphics = true;
+    m->boot.splash_time_ms = -1;
 }
 
 Machine *machine_new(const ObjectType *t)
@@ -209,6 +210,11 @@ bool machine_init_board(Machine *m, Error **errp)
     return machine_ops(m)->init(m, errp);
 }
 
+bool machine_board_ready(Machine *m, Error **errp)
+{
+    return !machine_ops(m)->ready || machine_ops(m)->ready(m, errp);
+}
+
 /* The memory of -machine memory-backend=ID: exactly -m of it. */
 static RamBlock *machine_backend_ram(Machine *m, Error **errp)
 {
@@ -275,6 +281,23 @@ bool machine_create_ram(Machine *m, Error **errp)
     machine_advise_ram(m, rb);
     ram_block_put(rb);
     return true;
+}
+
+enum { IO_SPACE_SIZE = 65536 };
+
+/* Nobody drives the bus: it floats high. */
+static uint64_t io_floating_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return UINT64_MAX;
+}
+
+static const MemOps io_floating_ops = {.read = io_floating_read, .unaligned = true};
+
+void machine_create_io(Machine *m)
+{
+    m->system_io = g_new0(MemRegion, 1);
+    mem_init_io(m->system_io, &m->obj, &io_floating_ops, m, "io", IO_SPACE_SIZE);
+    m->io = mem_as_new(m->system_io, "I/O");
 }
 
 int64_t machine_time_of_day_ns(Machine *m)

@@ -291,7 +291,7 @@ static bool main_build(Setup *s, Error **errp)
         !machine_check(s->m, errp) ||
         !accel_select(s->m, s->accels->len ? s->accels->str : NULL, errp) ||
         !machine_init_board(s->m, errp) || !cmdline_run(s, PHASE_DEVICE, errp) ||
-        !accel_start_cpus(s->m, errp)) {
+        !machine_board_ready(s->m, errp) || !accel_start_cpus(s->m, errp)) {
         return false;
     }
     if (s->m->dumpdtb) {

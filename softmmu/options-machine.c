@@ -278,6 +278,66 @@ static bool run_bios(Setup *s, const char *arg, Error **errp)
     return set_text(&s->m->firmware, arg);
 }
 
+static bool check_boot_letters(const char *key, const char *letters, Error **errp)
+{
+    for (const char *c = letters; c && *c; c++) {
+        if (!strchr("acdn", *c) || strchr(c + 1, *c)) {
+            return error_fail(errp,
+                              "-boot: %s=%s: '%c' is not a device or is named twice (accepted: a "
+                              "floppy, c disk, d CD-ROM, n network)",
+                              key, letters, *c);
+        }
+    }
+    return true;
+}
+
+static bool take_boot_number(Opts *o, const char *key, int64_t max, int64_t *out, bool *given,
+                             Error **errp)
+{
+    uint64_t v;
+
+    *given = opts_peek(o, key) != NULL;
+    if (!*given) {
+        return true;
+    }
+    if (!strcmp(opts_peek(o, key), "-1")) {
+        opts_take(o, key);
+        *out = -1;
+        return true;
+    }
+    if (!opts_take_u64(o, key, (uint64_t)max, &v, errp)) {
+        return false;
+    }
+    *out = (int64_t)v;
+    return true;
+}
+
+static bool run_boot(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const accepted[] = {"order",       "once",           "menu", "strict",
+                                           "splash-time", "reboot-timeout", NULL};
+    g_autoptr(Opts) o = opts_parse("-boot", arg, "order", errp);
+    BootConfig *boot = &s->m->boot;
+    const char *order, *once;
+    bool given;
+
+    if (!o) {
+        return false;
+    }
+    order = opts_take(o, "order");
+    once = opts_take(o, "once");
+    if (!check_boot_letters("order", order, errp) || !check_boot_letters("once", once, errp) ||
+        !opts_take_bool(o, "menu", &boot->menu, errp) ||
+        !opts_take_bool(o, "strict", &boot->strict, errp) ||
+        !take_boot_number(o, "splash-time", 0xffff, &boot->splash_time_ms, &given, errp) ||
+        !take_boot_number(o, "reboot-timeout", 0xffff, &boot->reboot_timeout_ms,
+                          &boot->reboot_timeout_set, errp) ||
+        !opts_done(o, accepted, errp)) {
+        return false;
+    }
+    return (!order || set_text(&boot->order, order)) && (!once || set_text(&boot->once, once));
+}
+
 static bool run_fw_cfg(Setup *s, const char *arg, Error **errp)
 {
     return fw_cfg_add_option(arg, errp);
@@ -504,6 +564,13 @@ static const Option boot_options[] = {
     {"initrd", "FILE", PHASE_MACHINE, "initial RAM disk for it", run_initrd},
     {"append", "TEXT", PHASE_MACHINE, "its command line", run_append},
     {"dtb", "FILE", PHASE_MACHINE, "device tree instead of the generated one", run_dtb},
+    {"boot",
+     "[order=]LETTERS[,once=LETTERS][,menu=on|off][,splash-time=MS][,reboot-timeout=MS]\n"
+     "      [,strict=on|off]",
+     PHASE_MACHINE,
+     "what firmware tries, in this order: a floppy, c disk, d CD-ROM, n network; once=\n"
+     "holds until the first reset; menu=on offers a choice for MS milliseconds",
+     run_boot},
     {"bios", "FILE", PHASE_MACHINE, "firmware: 'default', 'none' or a file", run_bios},
     {"fw_cfg", "[name=]NAME,file=FILE|string=TEXT", PHASE_MACHINE,
      "a named item for firmware and kernels", run_fw_cfg},

@@ -6,6 +6,7 @@
  * "IRQ lower N" for intercepted lines.
  *
  *   readb|readw|readl|readq ADDR           writeb|writew|writel|writeq ADDR VALUE
+ *   inb|inw|inl PORT                       outb|outw|outl PORT VALUE
  *   read ADDR SIZE                         write ADDR SIZE 0xHEX
  *   b64read ADDR SIZE                      b64write ADDR SIZE BASE64
  *   memset ADDR SIZE BYTE                  endianness
@@ -19,7 +20,8 @@
  *   rhea_regs PATH                         ADDR NAME:OFFSET:SIZE:KIND:RESET:WRITABLE ..., or nothing
  *   rhea_snapshot                          saves, loads and saves all devices: the two must be equal
  *
- * Port commands (inb, outl, ...) fail: no machine of ours has ports.  Machine lock, main loop.
+ * Memory is what the first CPU sees.  Port commands fail on a machine without ports.  Machine lock,
+ * main loop.
  */
 #include "rhea/osdep.h"
 
@@ -28,6 +30,7 @@
 #include "hw/mmio-device.h"
 #include "memory/irq.h"
 #include "snapshot/snapshot.h"
+#include "target/cpu-ops.h"
 
 enum { LINE_MAX_BYTES = 64 << 20, TRANSFER_MAX = 16 << 20 };
 
@@ -41,6 +44,14 @@ typedef struct Qtest {
     bool inputs;
     char *only; /* name of the intercepted outputs, NULL: all */
 } Qtest;
+
+/* What the first CPU sees, which may have memory of its own. */
+static AddressSpace *qtest_memory(Qtest *q)
+{
+    struct CpuState *cpu = q->m->cpus->len ? q->m->cpus->pdata[0] : NULL;
+
+    return cpu && cpu->as ? cpu->as : q->m->memory;
+}
 
 static void qtest_reply(Qtest *q, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -106,7 +117,7 @@ static bool run_read_value(Qtest *q, char **w, unsigned n)
     if (n != 2 || !arg_u64(w[1], &addr)) {
         return false;
     }
-    mem_read_value(q->m->memory, addr, value_size(w[0]), &value);
+    mem_read_value(qtest_memory(q), addr, value_size(w[0]), &value);
     qtest_reply(q, "OK 0x%016" PRIx64, value);
     return true;
 }
@@ -118,7 +129,39 @@ static bool run_write_value(Qtest *q, char **w, unsigned n)
     if (n != 3 || !arg_u64(w[1], &addr) || !arg_u64(w[2], &value)) {
         return false;
     }
-    mem_write_value(q->m->memory, addr, value_size(w[0]), value);
+    mem_write_value(qtest_memory(q), addr, value_size(w[0]), value);
+    qtest_reply(q, "OK");
+    return true;
+}
+
+static bool run_in(Qtest *q, char **w, unsigned n)
+{
+    uint64_t port, value;
+
+    if (n != 2 || !arg_u64(w[1], &port) || port > UINT16_MAX) {
+        return false;
+    }
+    if (!q->m->io) {
+        qtest_reply(q, "FAIL this machine has no ports");
+        return true;
+    }
+    mem_read_value(q->m->io, port, value_size(w[0]), &value);
+    qtest_reply(q, "OK 0x%04" PRIx64, value);
+    return true;
+}
+
+static bool run_out(Qtest *q, char **w, unsigned n)
+{
+    uint64_t port, value;
+
+    if (n != 3 || !arg_u64(w[1], &port) || port > UINT16_MAX || !arg_u64(w[2], &value)) {
+        return false;
+    }
+    if (!q->m->io) {
+        qtest_reply(q, "FAIL this machine has no ports");
+        return true;
+    }
+    mem_write_value(q->m->io, port, value_size(w[0]), value);
     qtest_reply(q, "OK");
     return true;
 }
@@ -133,7 +176,7 @@ static bool run_read(Qtest *q, char **w, unsigned n)
         return false;
     }
     data = g_malloc(size);
-    mem_read(q->m->memory, addr, data, size);
+    mem_read(qtest_memory(q), addr, data, size);
     if (g_str_equal(w[0], "b64read")) {
         g_autofree char *encoded = g_base64_encode(data, size);
 
@@ -167,7 +210,7 @@ static bool run_write(Qtest *q, char **w, unsigned n)
         }
         data[i] = high << 4 | low;
     }
-    mem_write(q->m->memory, addr, data, size);
+    mem_write(qtest_memory(q), addr, data, size);
     qtest_reply(q, "OK");
     return true;
 }
@@ -185,7 +228,7 @@ static bool run_b64write(Qtest *q, char **w, unsigned n)
     if (len != size) {
         return false;
     }
-    mem_write(q->m->memory, addr, data, size);
+    mem_write(qtest_memory(q), addr, data, size);
     qtest_reply(q, "OK");
     return true;
 }
@@ -200,7 +243,7 @@ static bool run_memset(Qtest *q, char **w, unsigned n)
     }
     data = g_malloc(size);
     memset(data, (int)(byte & 0xff), size);
-    mem_write(q->m->memory, addr, data, size);
+    mem_write(qtest_memory(q), addr, data, size);
     qtest_reply(q, "OK");
     return true;
 }
@@ -397,6 +440,12 @@ static const QtestCommand qtest_commands[] = {
     {"writew", run_write_value},
     {"writel", run_write_value},
     {"writeq", run_write_value},
+    {"inb", run_in},
+    {"inw", run_in},
+    {"inl", run_in},
+    {"outb", run_out},
+    {"outw", run_out},
+    {"outl", run_out},
     {"read", run_read},
     {"b64read", run_read},
     {"write", run_write},

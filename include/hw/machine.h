@@ -21,6 +21,14 @@ typedef struct SmpConfig {
     unsigned cpus, sockets, dies, clusters, cores, threads, max_cpus;
 } SmpConfig;
 
+/* -boot */
+typedef struct BootConfig {
+    char *order, *once; /* letters: a floppy, c disk, d CD-ROM, n network */
+    bool menu, strict, reboot_timeout_set;
+    int64_t splash_time_ms; /* -1: not given */
+    int64_t reboot_timeout_ms;
+} BootConfig;
+
 enum { MACHINE_SERIAL_PORTS = 4 };
 
 typedef struct Machine {
@@ -30,6 +38,7 @@ typedef struct Machine {
     char *cpu_model; /* "rv64,zba=off" */
     uint64_t ram_size;
     SmpConfig smp;
+    BootConfig boot;
     char *memory_backend; /* id of a memory-backend-* */
     char *mem_path;
     bool mem_prealloc;
@@ -41,6 +50,8 @@ typedef struct Machine {
     /* fabric */
     MemRegion *system_memory; /* container of 2^64 */
     AddressSpace *memory;
+    MemRegion *system_io; /* I/O ports; NULL: the machine has none */
+    AddressSpace *io;
     MemRegion *ram;
     Clock *clock[CLOCK_KINDS];
     GBytes *fdt;     /* what the board hands to the guest (dumpdtb=), or NULL */
@@ -53,6 +64,8 @@ typedef struct Machine {
 typedef struct MachineOps {
     /* Builds the whole board. On failure the process ends: partial boards are freed with it. */
     bool (*init)(Machine *m, Error **errp);
+    /* Everything is there, also what -device has made; before the first reset. May be NULL. */
+    bool (*ready)(Machine *m, Error **errp);
     const char *const *aliases; /* NULL-terminated */
     const char *arch;           /* "riscv64" */
     const char *default_cpu;
@@ -88,6 +101,9 @@ static inline const char *machine_serial(Machine *m, unsigned n)
 /* RAM per -m, -mem-path, memory-backend=: made as m->ram, which the board adds to system memory. */
 bool machine_create_ram(Machine *m, Error **errp) MUST_CHECK;
 
+/* Gives the machine an I/O space (system_io, io): 64 KiB of ports that read as ones where nothing is. */
+void machine_create_io(Machine *m);
+
 /* The type of "-machine NAME" (or an alias); NULL and an error naming the nearest. */
 const ObjectType *machine_type_find(const char *name, Error **errp);
 /* The one that -machine may leave out; NULL: none. */
@@ -106,6 +122,8 @@ Machine *machine_new(const ObjectType *t);
 /* Completes -smp and checks it and -m, before anything is sized by them (the accelerator's vCPUs are). */
 bool machine_check(Machine *m, Error **errp) MUST_CHECK;
 bool machine_init_board(Machine *m, Error **errp) MUST_CHECK;
+/* The last of building: what depends on all devices. */
+bool machine_board_ready(Machine *m, Error **errp) MUST_CHECK;
 /* The machine of this process, once made; NULL before. */
 Machine *machine_current(void);
 
