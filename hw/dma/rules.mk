@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+
+obj-y += hw/dma/i8237.o

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+
+obj-y += hw/isa/isa.o
+obj-y += hw/isa/piix3.o
