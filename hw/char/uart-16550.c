@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * 16550A UART on a memory bus ("serial-mm").  Spec: National Semiconductor PC16550D, June 1995.
+ * 16550A UART, whatever it is attached to (uart-int.h).  Spec: National Semiconductor PC16550D, June 1995.
  * Models FIFOs, trigger levels, character timeout, loopback, break, modem control outputs looped to
  * inputs.  Not modelled: bit timing (characters move at once), parity and framing errors.
  * Time base of the receive timeout is the virtual clock.
@@ -8,10 +8,7 @@
  */
 #include "rhea/osdep.h"
 
-#include "chardev/chardev.h"
-#include "hw/char/uart-16550.h"
-#include "hw/mmio-device.h"
-#include "memory/clock.h"
+#include "uart-int.h"
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
 
@@ -39,32 +36,6 @@ enum {
     MSR_RI = 0x40,
     MSR_DCD = 0x80
 };
-
-enum { UART_FIFO = 16 };
-
-typedef struct Fifo {
-    uint8_t data[UART_FIFO];
-    uint32_t head, count;
-} Fifo;
-
-typedef struct Uart {
-    MmioDevice parent;
-    /* wiring */
-    IrqLine irq;
-    MemRegion regs;
-    CharFront chr;
-    ClockTimer rx_timeout;
-    /* properties: fixed once realized */
-    char *chardev;
-    uint8_t regshift;
-    uint32_t baudbase;
-    /* guest-visible: all of it is in uart_snapshot */
-    Fifo rx, tx;
-    uint8_t ier, fcr, lcr, mcr, lsr, msr, scr;
-    uint16_t divisor;
-    bool thre_pending;    /* THRE interrupt not yet acknowledged by reading IIR */
-    bool timeout_pending; /* characters have waited for four character times */
-} Uart;
 
 /* --- FIFOs --- */
 
@@ -378,14 +349,13 @@ static const MemOps uart_mem_ops = {
     .write = uart_write,
     .impl_min = 1,
     .impl_max = 1,
+    .unaligned = true,
 };
 
 /* --- Life --- */
 
-static void uart_reset(Device *dev)
+void uart_reset(Uart *s)
 {
-    Uart *s = dev_state(dev, Uart);
-
     memset(&s->rx, 0, sizeof(s->rx));
     memset(&s->tx, 0, sizeof(s->tx));
     s->ier = s->fcr = s->lcr = s->mcr = s->lsr = s->scr = 0;
@@ -404,15 +374,13 @@ static const CharHandlers uart_chr_handlers = {
     .can_write = uart_transmit,
 };
 
-static bool uart_realize(Device *dev, Error **errp)
+bool uart_realize(Uart *s, Device *dev, Error **errp)
 {
-    Uart *s = dev_state(dev, Uart);
-
     if (s->regshift > 3) {
-        return error_fail(errp, "serial-mm: property 'regshift' must be 0 to 3");
+        return error_fail(errp, "%s: property 'regshift' must be 0 to 3", dev->obj.type->name);
     }
     if (!s->baudbase) {
-        return error_fail(errp, "serial-mm: property 'baudbase' must be at least 1");
+        return error_fail(errp, "%s: property 'baudbase' must be at least 1", dev->obj.type->name);
     }
     if (s->chardev && !chr_attach(&s->chr, s->chardev, errp)) {
         return false;
@@ -421,15 +389,12 @@ static bool uart_realize(Device *dev, Error **errp)
     clock_timer_init(&s->rx_timeout, device_clock(dev), uart_timeout, s);
     mem_init_io(&s->regs, &dev->obj, &uart_mem_ops, s, "serial",
                 (uint64_t)UART_NREGS << s->regshift);
-    mmio_device_add_region(&s->parent, &s->regs);
     chr_set_handlers(&s->chr, &uart_chr_handlers, s);
     return true;
 }
 
-static void uart_unrealize(Device *dev)
+void uart_unrealize(Uart *s)
 {
-    Uart *s = dev_state(dev, Uart);
-
     chr_detach(&s->chr);
     clock_timer_disarm(&s->rx_timeout);
 }
@@ -441,10 +406,8 @@ static void snap_fifo(Snapshot *sn, Fifo *f)
     snap_u32_max(sn, &f->count, UART_FIFO);
 }
 
-static void uart_snapshot(Device *dev, Snapshot *sn)
+void uart_snapshot(Uart *s, Snapshot *sn)
 {
-    Uart *s = dev_state(dev, Uart);
-
     snap_section(sn, "16550", 1);
     snap_fifo(sn, &s->rx);
     snap_fifo(sn, &s->tx);
@@ -453,23 +416,10 @@ static void uart_snapshot(Device *dev, Snapshot *sn)
     snap_timer(sn, &s->rx_timeout);
 }
 
-static void uart_after_load(Device *dev)
+void uart_after_load(Uart *s)
 {
-    Uart *s = dev_state(dev, Uart);
-
     uart_update_irq(s);
     if (s->tx.count) {
         uart_transmit(s);
     }
 }
-
-static const PropDesc uart_props[] = {
-    PROP_STR("chardev", Uart, chardev, NULL, "character backend"),
-    PROP_U8("regshift", Uart, regshift, 0, "log2 of the distance between registers"),
-    PROP_U32("baudbase", Uart, baudbase, 115200, "input clock / 16, in Hz"), PROP_END};
-
-static const DeviceOps uart_ops =
-    DEVICE_OPS(uart_snapshot, .realize = uart_realize, .unrealize = uart_unrealize,
-               .reset = uart_reset, .after_load = uart_after_load, .category = "Input devices");
-QOM_TYPE(uart_type, .name = TYPE_SERIAL_MM, .parent = TYPE_MMIO_DEVICE, .size = sizeof(Uart),
-         .desc = "16550A UART", .props = uart_props, .dev = &uart_ops);

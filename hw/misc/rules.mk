@@ -1,3 +1,6 @@
 # SPDX-License-Identifier: MIT
 
 obj-y += hw/misc/sifive-test.o
+obj-y += hw/misc/isa-debug-exit.o
+obj-y += hw/misc/pvpanic.o
+obj-y += hw/misc/port92.o
