@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fw_cfg over MMIO, with DMA; see hw/firmware/fw-cfg.h.
+ * fw_cfg over memory or ports, with DMA; see hw/firmware/fw-cfg.h.
  * Not modelled: items that the guest may write.
  * Threading: every callback runs under the machine lock.
  */
@@ -21,8 +21,10 @@ enum {
     MAX_FILES = 256,
     NAME_MAX_LEN = 55,
     KEYS = FW_CFG_FILE_FIRST + MAX_FILES,
+    LOCAL_KEYS = 8,
     DIR_ENTRY = 64
 };
+enum { IO_SELECTOR = 0, IO_DATA = 1, IO_DMA = 4 };
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
 enum { ID_TRADITIONAL = 1, ID_DMA = 2, DMA_CHUNK = 65536 };
 #define DMA_SIGNATURE 0x51454d5520434647ULL /* "QEMU CFG" */
@@ -32,6 +34,7 @@ typedef struct FwCfg {
     /* wiring */
     MemRegion regs;
     GBytes *items[KEYS];
+    GBytes *local[LOCAL_KEYS]; /* FW_CFG_LOCAL and up */
     char *names[MAX_FILES];
     unsigned nfiles;
     /* guest-visible: all of it is in fwcfg_snapshot */
@@ -49,12 +52,21 @@ static GArray *user_items; /* -fw_cfg */
 
 /* --- Items --- */
 
+/* Where item @key is kept; NULL: there is no such key. */
+static GBytes **item_slot(FwCfg *s, uint16_t key)
+{
+    if (key >= FW_CFG_LOCAL) {
+        return key - FW_CFG_LOCAL < LOCAL_KEYS ? &s->local[key - FW_CFG_LOCAL] : NULL;
+    }
+    return key < KEYS ? &s->items[key] : NULL;
+}
+
 void fw_cfg_add_item(Device *dev, uint16_t key, GBytes *data)
 {
-    FwCfg *s = dev_state(dev, FwCfg);
+    GBytes **slot = item_slot(dev_state(dev, FwCfg), key);
 
-    g_assert(key < KEYS && !s->items[key]);
-    s->items[key] = g_bytes_ref(data);
+    g_assert(slot && !*slot);
+    *slot = g_bytes_ref(data);
 }
 
 void fw_cfg_add_u32(Device *dev, uint16_t key, uint32_t value)
@@ -161,7 +173,8 @@ bool fw_cfg_add_option(const char *optarg, Error **errp)
 /* Copies from the selected item at the offset, zeroes past its end; advances. */
 static void take(FwCfg *s, uint8_t *buf, uint32_t len)
 {
-    GBytes *item = s->selected < KEYS ? s->items[s->selected] : NULL;
+    GBytes **slot = item_slot(s, s->selected);
+    GBytes *item = slot ? *slot : NULL;
     gsize size = 0;
     const uint8_t *data = item ? g_bytes_get_data(item, &size) : NULL;
     uint32_t n = s->offset < size ? MIN(len, size - s->offset) : 0;
@@ -274,6 +287,32 @@ static void fwcfg_write(void *opaque, uint64_t offset, uint64_t value, unsigned 
     }
 }
 
+static uint64_t fwcfg_io_read(void *opaque, uint64_t offset, unsigned size)
+{
+    if (offset >= IO_DMA) {
+        return fwcfg_read(opaque, DMA + (offset - IO_DMA), size);
+    }
+    return offset == IO_DATA ? fwcfg_read(opaque, DATA, 1) : 0;
+}
+
+static void fwcfg_io_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    if (offset >= IO_DMA) {
+        fwcfg_write(opaque, DMA + (offset - IO_DMA), value, size);
+    } else if (offset == IO_SELECTOR && size == 2) {
+        fwcfg_select(opaque, value);
+    }
+}
+
+static const MemOps fwcfg_io_ops = {
+    .read = fwcfg_io_read,
+    .write = fwcfg_io_write,
+    .impl_min = 1,
+    .impl_max = 4,
+    .valid_max = 4,
+    .unaligned = true,
+};
+
 static const MemOps fwcfg_mem_ops = {
     .read = fwcfg_read,
     .write = fwcfg_write,
@@ -308,7 +347,23 @@ static bool fwcfg_realize(Device *dev, Error **errp)
             return false;
         }
     }
+    return true;
+}
+
+static bool fwcfg_mem_realize(Device *dev, Error **errp)
+{
+    FwCfg *s = dev_state(dev, FwCfg);
+
     mem_init_io(&s->regs, &dev->obj, &fwcfg_mem_ops, s, "fwcfg", FW_CFG_MMIO_SIZE);
+    mmio_device_add_region(&s->parent, &s->regs);
+    return true;
+}
+
+static bool fwcfg_io_realize(Device *dev, Error **errp)
+{
+    FwCfg *s = dev_state(dev, FwCfg);
+
+    mem_init_io(&s->regs, &dev->obj, &fwcfg_io_ops, s, "fwcfg", FW_CFG_IO_SIZE);
     mmio_device_add_region(&s->parent, &s->regs);
     return true;
 }
@@ -323,5 +378,13 @@ static void fwcfg_snapshot(Device *dev, Snapshot *sn)
 
 static const DeviceOps fwcfg_ops =
     DEVICE_OPS(fwcfg_snapshot, .realize = fwcfg_realize, .reset = fwcfg_reset);
-QOM_TYPE(fwcfg_type, .name = TYPE_FW_CFG_MMIO, .parent = TYPE_MMIO_DEVICE, .size = sizeof(FwCfg),
-         .desc = "host-provided items for firmware", .dev = &fwcfg_ops);
+QOM_TYPE(fwcfg_type, .name = "fw_cfg", .parent = TYPE_MMIO_DEVICE, .size = sizeof(FwCfg),
+         .abstract = true, .dev = &fwcfg_ops);
+
+static const DeviceOps fwcfg_mem_dev = DEVICE_OPS(device_no_state, .realize = fwcfg_mem_realize);
+QOM_TYPE(fwcfg_mem_type, .name = TYPE_FW_CFG_MMIO, .parent = "fw_cfg", .size = sizeof(FwCfg),
+         .desc = "host-provided items for firmware", .dev = &fwcfg_mem_dev);
+
+static const DeviceOps fwcfg_io_dev = DEVICE_OPS(device_no_state, .realize = fwcfg_io_realize);
+QOM_TYPE(fwcfg_io_type, .name = TYPE_FW_CFG_IO, .parent = "fw_cfg", .size = sizeof(FwCfg),
+         .desc = "host-provided items for firmware, at ports", .dev = &fwcfg_io_dev);

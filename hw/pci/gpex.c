@@ -66,7 +66,7 @@ static bool gpex_realize(Device *dev, Error **errp)
     for (int i = 0; i < PCI_NUM_PINS; i++) {
         irq_line_init(&s->irq[i], dev, "irq");
     }
-    s->bus = qom_cast(bus_new(dev, TYPE_PCI_BUS, "pcie.0", 0), TYPE_PCI_BUS);
+    s->bus = qom_cast(bus_new(dev, TYPE_PCIE_BUS, "pcie.0", 0), TYPE_PCI_BUS);
     s->bus->memory = &s->memory;
     s->bus->io = &s->io;
     s->bus->set_line = gpex_set_line;

@@ -2,11 +2,12 @@
 /*
  * PCI functions: configuration space, BARs, INTx, the bus.  See hw/pci/pci.h.
  * Spec: PCI Local Bus 3.0, chapter 6; PCI-to-PCI Bridge 1.2, table 9-1 (interrupt swizzle).
- * Not modelled: bridges, expansion ROMs, hot plug, power management.
+ * Not modelled: bridges, hot plug, power management.
  * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
 
+#include "hw/firmware/boot-image.h"
 #include "hw/machine.h"
 #include "hw/pci/pci.h"
 #include "rhea/bits.h"
@@ -15,6 +16,8 @@
 #include "rhea/opts.h"
 #include "snapshot/snapshot.h"
 
+enum { ROM_MAX = 16 << 20 };
+
 static const PciDeviceOps *pci_ops(PciDevice *pci)
 {
     return qom_type_ops(pci->dev.obj.type);
@@ -22,14 +25,23 @@ static const PciDeviceOps *pci_ops(PciDevice *pci)
 
 /* --- BARs --- */
 
+/* Offset of the register of BAR @n in configuration space. */
+static unsigned bar_reg(unsigned n)
+{
+    return n == PCI_ROM_BAR ? PCI_ROM : PCI_BAR0 + 4 * n;
+}
+
 /* Where the guest put BAR @n; UINT64_MAX when it is not decoded. */
 static uint64_t bar_address(const PciDevice *pci, unsigned n)
 {
     const PciBar *bar = &pci->bars[n];
-    const uint8_t *reg = pci->config + PCI_BAR0 + 4 * n;
+    const uint8_t *reg = pci->config + bar_reg(n);
     uint16_t command = ld16_le(pci->config + PCI_COMMAND);
-    uint64_t addr = ld32_le(reg) & ~15u;
+    uint64_t addr = ld32_le(reg) & ~(bar->flags & PCI_BAR_IO ? 3u : 15u);
 
+    if (n == PCI_ROM_BAR && !(*reg & PCI_ROM_ENABLE)) {
+        return UINT64_MAX;
+    }
     if (!(command & (bar->flags & PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY))) {
         return UINT64_MAX;
     }
@@ -44,7 +56,7 @@ static uint64_t bar_address(const PciDevice *pci, unsigned n)
 static void update_bars(PciDevice *pci)
 {
     mem_transaction_begin();
-    for (unsigned n = 0; n < PCI_NUM_BARS; n++) {
+    for (unsigned n = 0; n < ARRAY_SIZE(pci->bars); n++) {
         PciBar *bar = &pci->bars[n];
         uint64_t addr;
 
@@ -70,7 +82,8 @@ void pci_register_bar(PciDevice *pci, unsigned n, uint8_t flags, MemRegion *mr)
     uint8_t *reg = pci->config + PCI_BAR0 + 4 * n;
     uint64_t mask = ~(mr->size - 1);
 
-    g_assert(n < PCI_NUM_BARS && is_power_of_2(mr->size) && mr->size >= 16 && !pci->bars[n].mr);
+    g_assert(n < PCI_NUM_BARS && is_power_of_2(mr->size) && !pci->bars[n].mr);
+    g_assert(mr->size >= (flags & PCI_BAR_IO ? 4 : 16));
     pci->bars[n] = (PciBar){.mr = mr, .size = mr->size, .flags = flags};
     st32_le(reg, flags);
     st32_le(pci->writable + PCI_BAR0 + 4 * n, (uint32_t)mask);
@@ -93,14 +106,55 @@ uint8_t pci_add_capability(PciDevice *pci, uint8_t id, uint8_t size)
     return at;
 }
 
+/* The ROM's bytes in a region of a power of two; a card without one has an empty name. */
+static bool load_rom(PciDevice *pci, Error **errp)
+{
+    const char *name = pci->romfile ? pci->romfile : pci_ops(pci)->romfile;
+    g_autofree char *path = name && *name ? boot_find_firmware(name) : NULL;
+    g_autoptr(GBytes) data = NULL;
+    uint64_t size;
+
+    if (!name || !*name || !pci->rom_bar) {
+        return true;
+    }
+    if (!path) {
+        /* A default that is not installed is missed by nobody but the firmware. */
+        return !pci->romfile ||
+               error_fail(errp, "%s: romfile=%s: there is no such file in the directories of -L help",
+                          pci->dev.obj.type->name, name);
+    }
+    data = boot_read_raw("romfile", path, ROM_MAX, errp);
+    if (!data) {
+        return false;
+    }
+    size = MAX(2048, g_bytes_get_size(data));
+    size = is_power_of_2(size) ? size : 1ULL << (64 - __builtin_clzll(size));
+    pci->rom_id = g_strdup_printf("%s.%02x.rom", pci->bus->bus.name, pci->devfn);
+    if (!mem_init_rom(&pci->rom, &pci->dev.obj, pci->rom_id, size, errp)) {
+        return false;
+    }
+    memcpy(pci->rom.ram->host, g_bytes_get_data(data, NULL), g_bytes_get_size(data));
+    pci->bars[PCI_ROM_BAR] = (PciBar){.mr = &pci->rom, .size = size};
+    st32_le(pci->writable + PCI_ROM, (uint32_t)~(size - 1) | PCI_ROM_ENABLE);
+    return true;
+}
+
 /* --- INTx --- */
 
 /* Lines rotate with the slot number, so that pin A of neighbours does not share one. */
+static unsigned pci_line(const PciDevice *pci)
+{
+    unsigned slot = pci->devfn >> 3;
+    unsigned pin = MAX(pci->config[PCI_INTERRUPT_PIN], 1) - 1;
+
+    return ((pci->bus->line_of ? pci->bus->line_of(slot) : slot) + pin) % PCI_NUM_PINS;
+}
+
 static void update_intx(PciDevice *pci, bool was)
 {
     bool disabled = ld16_le(pci->config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
     bool now = pci->intx_level && !disabled;
-    unsigned line = (pci->devfn >> 3) % PCI_NUM_PINS;
+    unsigned line = pci_line(pci);
 
     if (pci->intx_level) {
         pci->config[PCI_STATUS] |= PCI_STATUS_INTX;
@@ -128,12 +182,17 @@ void pci_set_intx(PciDevice *pci, bool level)
 
 /* --- Configuration access --- */
 
+static unsigned config_size(const PciBus *bus)
+{
+    return bus->express ? PCI_CONFIG_SIZE : 256;
+}
+
 uint32_t pci_config_read(PciBus *bus, uint8_t devfn, uint32_t offset, unsigned size)
 {
     PciDevice *pci = bus->functions[devfn];
     uint8_t raw[4] = {0};
 
-    if (!pci || offset > PCI_CONFIG_SIZE - size) {
+    if (!pci || offset > config_size(bus) - size) {
         return (uint32_t)MASK_ULL(size * 8);
     }
     if (pci_ops(pci)->config_read) {
@@ -148,7 +207,7 @@ void pci_config_write(PciBus *bus, uint8_t devfn, uint32_t offset, uint32_t valu
     PciDevice *pci = bus->functions[devfn];
     bool intx;
 
-    if (!pci || offset > PCI_CONFIG_SIZE - size) {
+    if (!pci || offset > config_size(bus) - size) {
         return;
     }
     intx = intx_driven(pci);
@@ -204,7 +263,7 @@ static void init_config(PciDevice *pci)
     st16_le(c + PCI_CLASS_DEVICE, ops->class_id);
     st16_le(c + PCI_SUBSYSTEM_VENDOR, ops->subsystem_vendor);
     st16_le(c + PCI_SUBSYSTEM_ID, ops->subsystem);
-    c[PCI_HEADER_TYPE] = pci->devfn & 7 ? 0x80 : 0;
+    c[PCI_HEADER_TYPE] = pci->devfn & 7 || pci->multifunction ? 0x80 : 0;
     c[PCI_INTERRUPT_PIN] = ops->intx ? 1 : 0;
     st16_le(pci->writable + PCI_COMMAND,
             PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
@@ -224,6 +283,10 @@ static bool pci_realize(Device *dev, Error **errp)
         return false;
     }
     init_config(pci);
+    if (!load_rom(pci, errp)) {
+        pci->bus = NULL;
+        return false;
+    }
     if (pci->devfn & 7) {
         PciDevice *first = pci->bus->functions[pci->devfn & ~7];
 
@@ -247,6 +310,11 @@ static void pci_unrealize(Device *dev)
     update_bars(pci);
     pci->bus->functions[pci->devfn] = NULL;
     pci_msix_free(pci);
+    if (pci->bars[PCI_ROM_BAR].mr) {
+        pci->bars[PCI_ROM_BAR].mr = NULL;
+        mem_fini(&pci->rom);
+        g_clear_pointer(&pci->rom_id, g_free);
+    }
 }
 
 static void pci_reset(Device *dev)
@@ -286,7 +354,7 @@ static void pci_bus_recount(PciBus *bus)
     memset(bus->line_users, 0, sizeof(bus->line_users));
     for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
         if (bus->functions[i] && intx_driven(bus->functions[i])) {
-            bus->line_users[(i >> 3) % PCI_NUM_PINS]++;
+            bus->line_users[pci_line(bus->functions[i])]++;
         }
     }
     for (int line = 0; line < PCI_NUM_PINS; line++) {
@@ -336,6 +404,9 @@ static void pci_init(Object *obj)
 
 static const PropDesc pci_props[] = {
     PROP_CUSTOM("addr", pci_get_addr, pci_set_addr, "slot, or slot.function (hexadecimal)"),
+    PROP_STR("romfile", PciDevice, romfile, NULL, "expansion ROM; empty: none [the type's own]"),
+    PROP_BOOL("rombar", PciDevice, rom_bar, true, "whether the guest sees the expansion ROM"),
+    PROP_BOOL("multifunction", PciDevice, multifunction, false, "the slot has other functions"),
     PROP_END};
 
 static const DeviceOps pci_dev_ops =
@@ -344,7 +415,36 @@ static const DeviceOps pci_dev_ops =
 QOM_TYPE(pci_type, .name = TYPE_PCI_DEVICE, .parent = TYPE_DEVICE, .size = sizeof(PciDevice),
          .abstract = true, .props = pci_props, .init = pci_init, .dev = &pci_dev_ops);
 QOM_TYPE(pci_bus_type, .name = TYPE_PCI_BUS, .parent = TYPE_BUS, .size = sizeof(PciBus),
-         .desc = "PCI Express root bus");
+         .desc = "PCI bus");
+
+static void pcie_bus_init(Object *obj)
+{
+    ((PciBus *)obj)->express = true;
+}
+
+QOM_TYPE(pcie_bus_type, .name = TYPE_PCIE_BUS, .parent = TYPE_PCI_BUS, .size = sizeof(PciBus),
+         .desc = "PCI Express root bus", .init = pcie_bus_init);
+
+PciBus *pci_bus_by_number(PciBus *root, unsigned number)
+{
+    return number ? NULL : root;
+}
+
+Device *pci_new_device(PciBus *bus, const char *type, int devfn, Error **errp)
+{
+    Device *dev = (Device *)qom_new(type);
+    Object *home = bus->bus.owner->machine->unattached;
+    g_autofree char *name = g_strdup_printf("device[%u]", home->children->len);
+
+    ((PciDevice *)dev)->addr = devfn;
+    qom_add_child(home, name, &dev->obj);
+    qom_put(&dev->obj); /* the tree holds it */
+    if (!device_realize(dev, bus->bus.owner->machine, &bus->bus, errp)) {
+        qom_unparent(&dev->obj);
+        return NULL;
+    }
+    return dev;
+}
 
 /* --- Information --- */
 

@@ -3,3 +3,5 @@
 obj-y += hw/pci/gpex.o
 obj-y += hw/pci/msix.o
 obj-y += hw/pci/pci.o
+obj-y += hw/pci/i440fx.o
+obj-y += hw/pci/pc-host.o

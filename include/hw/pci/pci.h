@@ -10,7 +10,9 @@
 #include "memory/memory.h"
 #include "qom/device.h"
 
-#define TYPE_PCI_BUS    "PCIE"
+/* A PCIe bus is a PCI bus. */
+#define TYPE_PCI_BUS    "PCI"
+#define TYPE_PCIE_BUS   "PCIE"
 #define TYPE_PCI_DEVICE "pci-device"
 
 enum { PCI_CONFIG_SIZE = 4096, PCI_DEVFN_MAX = 256, PCI_NUM_BARS = 6, PCI_NUM_PINS = 4 };
@@ -29,6 +31,7 @@ enum {
     PCI_BAR0 = 0x10,
     PCI_SUBSYSTEM_VENDOR = 0x2c,
     PCI_SUBSYSTEM_ID = 0x2e,
+    PCI_ROM = 0x30,
     PCI_CAPABILITIES = 0x34,
     PCI_INTERRUPT_LINE = 0x3c,
     PCI_INTERRUPT_PIN = 0x3d,
@@ -43,6 +46,8 @@ enum {
     PCI_STATUS_CAPS = 0x10
 };
 enum { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
+/* BAR number of the expansion ROM. */
+enum { PCI_ROM_BAR = PCI_NUM_BARS, PCI_ROM_ENABLE = 1 };
 enum { PCI_BAR_IO = 1, PCI_BAR_64 = 4, PCI_BAR_PREFETCH = 8 };
 
 typedef struct PciDevice PciDevice;
@@ -68,6 +73,7 @@ typedef struct PciDeviceOps {
     uint16_t vendor, device, class_id, subsystem_vendor, subsystem;
     uint8_t revision;
     bool intx; /* uses interrupt pin A */
+    const char *romfile; /* default expansion ROM */
     /* Around accesses to configuration space; may be NULL. */
     void (*config_read)(PciDevice *pci, uint32_t offset, unsigned size);
     void (*config_written)(PciDevice *pci, uint32_t offset, unsigned size);
@@ -77,9 +83,13 @@ struct PciDevice {
     Device dev;
     /* properties */
     int addr; /* slot << 3 | function; -1: the first free slot */
+    char *romfile;
+    bool rom_bar, multifunction;
     /* wiring */
     struct PciBus *bus;
-    PciBar bars[PCI_NUM_BARS];
+    PciBar bars[PCI_NUM_BARS + 1]; /* and the expansion ROM */
+    MemRegion rom;
+    char *rom_id;
     PciMsix msix;
     uint8_t devfn;
     uint16_t cap_end;
@@ -96,9 +106,18 @@ typedef struct PciBus {
     MemRegion *memory, *io;
     void (*set_line)(void *opaque, int line, bool level);
     void *opaque;
+    /* Which line pin A of slot @slot drives; NULL: slot modulo 4. */
+    unsigned (*line_of)(unsigned slot);
+    bool express; /* functions have extended configuration space */
     PciDevice *functions[PCI_DEVFN_MAX];
     unsigned line_users[PCI_NUM_PINS];
 } PciBus;
+
+/* The bus of number @number at or below @root as bridges have been programmed, or NULL. */
+PciBus *pci_bus_by_number(PciBus *root, unsigned number);
+
+/* A function of the board at @devfn (-1: the first free slot), realized; NULL on failure. */
+Device *pci_new_device(PciBus *bus, const char *type, int devfn, Error **errp);
 
 /* Configuration access by bus-local devfn: an absent function reads all ones. */
 uint32_t pci_config_read(PciBus *bus, uint8_t devfn, uint32_t offset, unsigned size);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Devices of a PC's ISA bus, and the cards that the command line asks for without naming a device. */
+#include "rhea/osdep.h"
+
+#include "block/block.h"
+#include "hw/char/uart-16550.h"
+#include "hw/dma/i8237.h"
+#include "hw/input/i8042.h"
+#include "hw/irqchip/apic.h"
+#include "hw/irqchip/i8259.h"
+#include "hw/irqchip/ioapic.h"
+#include "hw/misc/port92.h"
+#include "hw/mmio-device.h"
+#include "hw/rtc/mc146818.h"
+#include "hw/timer/hpet.h"
+#include "hw/timer/i8254.h"
+#include "net/net.h"
+#include "pc.h"
+#include "target/x86_64.h"
+
+enum { IRQ_TIMER = 0, IRQ_RTC = 8 };
+
+/* An unnamed device of the board on @bus, realized after @prop (may be NULL) has got @value. */
+static Device *new_on_bus(PcMachine *s, Bus *bus, const char *type, const char *prop,
+                          const char *value, Error **errp)
+{
+    Device *dev = (Device *)qom_new(type);
+    g_autofree char *name = g_strdup_printf("device[%u]", s->machine.unattached->children->len);
+
+    qom_add_child(s->machine.unattached, name, &dev->obj);
+    qom_put(&dev->obj); /* the tree holds it */
+    if ((prop && !qom_prop_set(&dev->obj, prop, value, errp)) ||
+        !device_realize(dev, &s->machine, bus, errp)) {
+        return NULL;
+    }
+    return dev;
+}
+
+static Device *new_isa(PcMachine *s, const char *type, Error **errp)
+{
+    return new_on_bus(s, &s->isa->bus, type, NULL, NULL, errp);
+}
+
+/* --- Interrupts and timers --- */
+
+static bool create_ioapic(PcMachine *s, Error **errp)
+{
+    Device *dev = (Device *)qom_new(TYPE_IOAPIC);
+
+    if (!qom_prop_set_link(&dev->obj, "bus", &s->apic_bus->obj, errp) ||
+        !machine_realize_device(&s->machine, dev, NULL, errp)) {
+        return false;
+    }
+    s->ioapic = dev;
+    mem_add_overlap(s->machine.system_memory, IOAPIC_ADDR, ((MmioDevice *)dev)->regions[0], 1);
+    return true;
+}
+
+/* The HPET's outputs: those with an ISA number are shared with the bus. */
+static void hpet_line(void *opaque, int n, bool level)
+{
+    PcMachine *s = opaque;
+
+    if (n == IRQ_TIMER || n == IRQ_RTC) {
+        isa_bus_set_irq(s->isa, n, level);
+    } else {
+        irq_drive_input(s->ioapic, NULL, n, level);
+    }
+}
+
+static bool create_hpet(PcMachine *s, Device *pit, Error **errp)
+{
+    s->hpet = machine_new_device(&s->machine, TYPE_HPET, errp);
+    if (!s->hpet) {
+        return false;
+    }
+    mem_add_overlap(s->machine.system_memory, HPET_ADDR, ((MmioDevice *)s->hpet)->regions[0], 1);
+    for (int n = 0; n < HPET_LINES; n++) {
+        irq_connect_fn(irq_find_out(s->hpet, "irq", n), hpet_line, s, n);
+    }
+    irq_connect(irq_find_out(pit, "irq", 0), s->hpet, NULL, 0);
+    irq_connect(irq_find_out(s->rtc, "irq", 0), s->hpet, NULL, 1);
+    return true;
+}
+
+static bool create_timers(PcMachine *s, Error **errp)
+{
+    Device *pit = new_isa(s, TYPE_I8254, errp);
+
+    s->rtc = pit ? new_isa(s, TYPE_MC146818_RTC, errp) : NULL;
+    if (!s->rtc) {
+        return false;
+    }
+    if (s->hpet_on) {
+        return create_hpet(s, pit, errp);
+    }
+    irq_connect_fn(irq_find_out(pit, "irq", 0), isa_bus_set_irq, s->isa, IRQ_TIMER);
+    return true;
+}
+
+/* --- Address line 20 --- */
+
+/* Either gate lets the line through. */
+static void gate_a20(void *opaque, int gate, bool level)
+{
+    PcMachine *s = opaque;
+    GPtrArray *cpus = s->machine.cpus;
+
+    s->a20[gate] = level;
+    for (guint i = 0; i < cpus->len; i++) {
+        irq_drive_input(g_ptr_array_index(cpus, i), NULL, X86_IRQ_A20, s->a20[0] || s->a20[1]);
+    }
+}
+
+/* --- Ports --- */
+
+static bool create_serial_ports(PcMachine *s, Error **errp)
+{
+    for (unsigned i = 0; i < MACHINE_SERIAL_PORTS; i++) {
+        const char *chardev = machine_serial(&s->machine, i);
+        g_autofree char *index = g_strdup_printf("%u", i);
+        Device *dev;
+
+        if (!chardev) {
+            continue;
+        }
+        dev = (Device *)qom_new(TYPE_ISA_SERIAL);
+        qom_add_child(s->machine.unattached, "serial[*]", &dev->obj);
+        qom_put(&dev->obj); /* the tree holds it */
+        if (!qom_prop_set(&dev->obj, "index", index, errp) ||
+            !qom_prop_set(&dev->obj, "chardev", chardev, errp) ||
+            !device_realize(dev, &s->machine, &s->isa->bus, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pc_create_isa_devices(PcMachine *s, Error **errp)
+{
+    Device *port92, *i8042;
+
+    isa_bus_connect(s->isa, pc_set_line, s);
+    s->pic = new_isa(s, TYPE_I8259, errp);
+    if (!s->pic || !create_ioapic(s, errp) || !create_timers(s, errp) ||
+        !new_isa(s, TYPE_I8237, errp)) {
+        return false;
+    }
+    port92 = new_isa(s, TYPE_PORT92, errp);
+    if (!port92) {
+        return false;
+    }
+    irq_connect_fn(irq_find_out(port92, "a20", 0), gate_a20, s, 0);
+    if (s->i8042_on) {
+        i8042 = new_isa(s, TYPE_I8042, errp);
+        if (!i8042) {
+            return false;
+        }
+        irq_connect_fn(irq_find_out(i8042, "a20", 0), gate_a20, s, 1);
+    } else {
+        gate_a20(s, 1, true);
+    }
+    return create_serial_ports(s, errp);
+}
+
+/* --- Cards --- */
+
+static bool create_nic(PcMachine *s, const NicConfig *nic, Error **errp)
+{
+    const char *model = nic->model ? nic->model : "virtio-net-pci";
+    const ObjectType *t = qom_type_find(device_resolve_alias(&s->machine, model));
+    Device *dev;
+
+    if (!strcmp(model, "virtio")) {
+        t = qom_type_find("virtio-net-pci");
+    }
+    if (!t || !qom_type_is(t, TYPE_PCI_DEVICE) || !qom_type_prop(t, "netdev")) {
+        return error_fail(errp, "-nic: model '%s' is not known (accepted: virtio-net-pci)", model);
+    }
+    dev = (Device *)qom_new(t->name);
+    qom_add_child(s->machine.unattached, "nic[*]", &dev->obj);
+    qom_put(&dev->obj); /* the tree holds it */
+    return (!nic->netdev || qom_prop_set(&dev->obj, "netdev", nic->netdev, errp)) &&
+           (!nic->mac || qom_prop_set(&dev->obj, "mac", nic->mac, errp)) &&
+           device_realize(dev, &s->machine, &s->pci->bus, errp);
+}
+
+bool pc_create_default_cards(PcMachine *s, Error **errp)
+{
+    BlockBackend *blk;
+    NicConfig *nic;
+
+    while ((nic = net_next_nic())) {
+        if (!create_nic(s, nic, errp)) {
+            return false;
+        }
+    }
+    for (int i = 0; (blk = blk_by_interface(BLK_IF_VIRTIO, i)); i++) {
+        if (!new_on_bus(s, &s->pci->bus, "virtio-blk-pci", "drive", blk_name(blk), errp)) {
+            return false;
+        }
+    }
+    return true;
+}

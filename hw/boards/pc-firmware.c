@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Firmware of a PC: where it lies, the CMOS bytes and the named items by which it learns what the machine
+ * is.  Spec: SeaBIOS docs/Runtime_config.md; OVMF's README; the CMOS map of Ralf Brown's list.
+ */
+#include "rhea/osdep.h"
+
+#include "block/block.h"
+#include "hw/firmware/boot-image.h"
+#include "hw/firmware/fw-cfg.h"
+#include "hw/mmio-device.h"
+#include "hw/rtc/mc146818.h"
+#include "hw/storage/pflash-cfi01.h"
+#include "pc.h"
+#include "rhea/bits.h"
+#include "rhea/endian.h"
+
+enum { BIOS_ALIGN = 64 << 10, BIOS_MAX = 16 << 20, ISA_BIOS_MAX = 128 << 10, FLASH_SECTOR = 4096 };
+enum { E820_RAM = 1, E820_RESERVED = 2, E820_ENTRY = 20 };
+enum { SERIAL_CONSOLE_PORT = 0x3f8 };
+#define FOUR_GIB (1ULL << 32)
+
+/* --- ROM and flash --- */
+
+/* The end of the firmware is also below 1 MiB, where the CPU finds it in real mode. */
+static void show_below_1m(PcMachine *s, MemRegion *rom)
+{
+    uint64_t size = MIN(rom->size, ISA_BIOS_MAX);
+    MemRegion *pci = ((MmioDevice *)s->host)->regions[0];
+
+    mem_init_alias(&s->isa_bios, &s->machine.obj, "isa-bios", rom, rom->size - size, size);
+    mem_set_readonly(&s->isa_bios, true);
+    mem_add_overlap(pci, MiB - size, &s->isa_bios, 1);
+}
+
+static bool load_bios(PcMachine *s, Error **errp)
+{
+    const char *name = s->machine.firmware ? s->machine.firmware : "bios-256k.bin";
+    g_autofree char *path = boot_find_firmware(name);
+    g_autoptr(GBytes) data = NULL;
+    uint64_t size;
+
+    if (!path) {
+        return error_fail(errp,
+                          "-bios: cannot find firmware '%s' (Debian package seabios; the "
+                          "directories are those of -L help)",
+                          name);
+    }
+    data = boot_read_raw("-bios", path, BIOS_MAX, errp);
+    if (!data) {
+        return false;
+    }
+    size = g_bytes_get_size(data);
+    if (size % BIOS_ALIGN) {
+        return error_fail(errp, "-bios '%s': its size is not a multiple of 64 KiB", path);
+    }
+    if (!mem_init_rom(&s->bios, &s->machine.obj, "pc.bios", size, errp)) {
+        return false;
+    }
+    memcpy(s->bios.ram->host, g_bytes_get_data(data, NULL), size);
+    mem_add_overlap(s->machine.system_memory, FOUR_GIB - size, &s->bios, 1);
+    show_below_1m(s, &s->bios);
+    return true;
+}
+
+/* The drive of flash bank @n: pflashN= or -drive if=pflash,unit=N. */
+static BlockBackend *flash_drive(PcMachine *s, unsigned n, Error **errp)
+{
+    BlockBackend *blk;
+
+    if (!s->flash_drive[n]) {
+        return blk_by_interface(BLK_IF_PFLASH, (int)n);
+    }
+    blk = blk_by_name(s->flash_drive[n]);
+    if (!blk) {
+        error_fail(errp, "-machine: pflash%u=%s: there is no such block device", n,
+                   s->flash_drive[n]);
+    }
+    return blk;
+}
+
+/* Bank 0 ends at 4 GiB, bank 1 lies below it. */
+static bool create_flash(PcMachine *s, BlockBackend *blk, unsigned n, uint64_t *end, Error **errp)
+{
+    Device *dev = (Device *)qom_new(TYPE_PFLASH_CFI01);
+    g_autofree char *name = g_strdup_printf("system.flash%u", n);
+    g_autofree char *blocks = g_strdup_printf("%" PRIu64, blk_size(blk) / FLASH_SECTOR);
+    MemRegion *mem;
+
+    if (!is_power_of_2(blk_size(blk)) && blk_size(blk) % BIOS_ALIGN) {
+        return error_fail(errp, "-drive if=pflash: '%s' has a size that is no multiple of 64 KiB",
+                          blk_name(blk));
+    }
+    if (!qom_prop_set(&dev->obj, "drive", blk_name(blk), errp) ||
+        !qom_prop_set(&dev->obj, "name", name, errp) ||
+        !qom_prop_set(&dev->obj, "num-blocks", blocks, errp) ||
+        !qom_prop_set(&dev->obj, "sector-length", "4096", errp) ||
+        !qom_prop_set(&dev->obj, "width", "1", errp) ||
+        !qom_prop_set(&dev->obj, "device-width", "1", errp) ||
+        !machine_realize_device(&s->machine, dev, name, errp)) {
+        return false;
+    }
+    mem = ((MmioDevice *)dev)->regions[0];
+    *end -= mem->size;
+    mem_add_overlap(s->machine.system_memory, *end, mem, 1);
+    if (!n) {
+        show_below_1m(s, mem);
+    }
+    return true;
+}
+
+bool pc_load_firmware(PcMachine *s, Error **errp)
+{
+    uint64_t end = FOUR_GIB;
+    bool flash = false;
+
+    for (unsigned n = 0; n < PC_FLASH_BANKS; n++) {
+        BlockBackend *blk = flash_drive(s, n, errp);
+
+        if (!blk && s->flash_drive[n]) {
+            return false;
+        }
+        if (!blk) {
+            continue;
+        }
+        if (n && !flash) {
+            return error_fail(errp, "-drive if=pflash: bank 1 needs bank 0 (unit=0) as well");
+        }
+        flash = true;
+        if (!create_flash(s, blk, n, &end, errp)) {
+            return false;
+        }
+    }
+    if (flash && s->machine.firmware) {
+        return error_fail(errp, "-bios '%s': the firmware is in flash already",
+                          s->machine.firmware);
+    }
+    return flash || load_bios(s, errp);
+}
+
+/* --- CMOS --- */
+
+static void cmos_set16(PcMachine *s, uint8_t index, uint16_t v)
+{
+    mc146818_set(s->rtc, index, v & 0xff);
+    mc146818_set(s->rtc, index + 1, v >> 8);
+}
+
+static void cmos_set_memory(PcMachine *s)
+{
+    uint64_t low = s->below_4g, high = s->machine.ram_size - low;
+
+    cmos_set16(s, 0x15, 640);
+    cmos_set16(s, 0x17, MIN((low - MIN(low, MiB)) / KiB, 0xffff));
+    cmos_set16(s, 0x30, MIN((low - MIN(low, MiB)) / KiB, 0xffff));
+    cmos_set16(s, 0x34, MIN((low - MIN(low, 16 * MiB)) / (64 * KiB), 0xffff));
+    mc146818_set(s->rtc, 0x5b, high >> 16);
+    mc146818_set(s->rtc, 0x5c, high >> 24);
+    mc146818_set(s->rtc, 0x5d, high >> 32);
+}
+
+/* The BIOS's numbers of -boot's letters; 0: no such device. */
+static uint8_t boot_code(char letter)
+{
+    switch (letter) {
+    case 'a': return 1;
+    case 'c': return 2;
+    case 'd': return 3;
+    case 'n': return 4;
+    default: return 0;
+    }
+}
+
+static void cmos_set_boot_order(PcMachine *s, const char *order)
+{
+    uint8_t code[3] = {0};
+
+    for (unsigned i = 0, n = 0; order[i] && n < ARRAY_SIZE(code); i++) {
+        if (boot_code(order[i])) {
+            code[n++] = boot_code(order[i]);
+        }
+    }
+    mc146818_set(s->rtc, 0x3d, code[0] | code[1] << 4);
+    mc146818_set(s->rtc, 0x38, code[2] << 4 | 1 /* floppies need no signature */);
+}
+
+/* After the first start -boot once= is over. */
+static void boot_order_on_reset(void *opaque)
+{
+    PcMachine *s = opaque;
+    BootConfig *boot = &s->machine.boot;
+    const char *order = boot->once ? boot->once : boot->order;
+
+    cmos_set_boot_order(s, order ? order : "cad");
+    g_clear_pointer(&boot->once, g_free);
+}
+
+static void set_cmos(PcMachine *s)
+{
+    cmos_set_memory(s);
+    mc146818_set(s->rtc, 0x14, 0x06); /* equipment: FPU, pointing device */
+    mc146818_set(s->rtc, 0x5f, s->machine.smp.cpus - 1);
+    machine_on_reset(&s->machine, boot_order_on_reset, s);
+}
+
+/* --- Named items --- */
+
+static bool add_file(PcMachine *s, const char *name, const void *data, size_t len, Error **errp)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new(data, len);
+
+    return fw_cfg_add_file(s->fw_cfg, name, bytes, errp);
+}
+
+static bool add_number(PcMachine *s, const char *name, uint64_t v, size_t len, Error **errp)
+{
+    uint8_t raw[8];
+
+    st64_le(raw, v);
+    return add_file(s, name, raw, len, errp);
+}
+
+static void e820_add(GByteArray *map, uint64_t addr, uint64_t len, uint32_t type)
+{
+    uint8_t e[E820_ENTRY];
+
+    st64_le(e, addr);
+    st64_le(e + 8, len);
+    st32_le(e + 16, type);
+    g_byte_array_append(map, e, sizeof(e));
+}
+
+static bool add_e820(PcMachine *s, Error **errp)
+{
+    g_autoptr(GByteArray) map = g_byte_array_new();
+    uint64_t high = s->machine.ram_size - s->below_4g;
+
+    e820_add(map, 0, s->below_4g, E820_RAM);
+    if (high) {
+        e820_add(map, FOUR_GIB, high, E820_RAM);
+    }
+    return add_file(s, "etc/e820", map->data, map->len, errp);
+}
+
+/* -boot menu=, splash-time=, reboot-timeout= */
+static bool add_boot_options(PcMachine *s, Error **errp)
+{
+    const BootConfig *boot = &s->machine.boot;
+
+    fw_cfg_add_u32(s->fw_cfg, FW_CFG_BOOT_MENU, boot->menu ? 1 : 0);
+    return (boot->splash_time_ms < 0 ||
+            add_number(s, "etc/boot-menu-wait", (uint64_t)boot->splash_time_ms, 2, errp)) &&
+           (!boot->reboot_timeout_set ||
+            add_number(s, "etc/boot-fail-wait", (uint64_t)boot->reboot_timeout_ms, 4, errp));
+}
+
+bool pc_tell_firmware(PcMachine *s, Error **errp)
+{
+    Machine *m = &s->machine;
+    /* No suspend to RAM or disk: the first bit of each says so. */
+    static const uint8_t sleep_states[] = {128, 0, 0, 1, 2, 128};
+    bool console = !m->graphics && machine_serial(m, 0) && !m->kernel;
+
+    set_cmos(s);
+    fw_cfg_add_u32(s->fw_cfg, FW_CFG_MAX_CPUS, m->smp.max_cpus);
+    fw_cfg_add_u64(s->fw_cfg, FW_CFG_NUMA, 0);
+    fw_cfg_add_u32(s->fw_cfg, FW_CFG_IRQ0_OVERRIDE, 1);
+    return add_e820(s, errp) && add_boot_options(s, errp) &&
+           add_file(s, "etc/system-states", sleep_states, sizeof(sleep_states), errp) &&
+           (!console || add_number(s, "etc/sercon-port", SERIAL_CONSOLE_PORT, 8, errp));
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* The PC boards: shared by the files that build their parts. */
+#ifndef HW_BOARDS_PC_H
+#define HW_BOARDS_PC_H
+
+#include "hw/isa/isa.h"
+#include "hw/machine.h"
+#include "hw/pci/pci.h"
+
+enum { PC_MAX_CPUS = 255, PC_FLASH_BANKS = 2 };
+
+typedef struct PcMachine {
+    Machine machine;
+    /* properties */
+    bool hpet_on, acpi_on, vmport_on, usb_on, i8042_on;
+    int smm;
+    char *flash_drive[PC_FLASH_BANKS];
+    /* parts */
+    Device *host, *pm, *apic_bus, *ioapic, *pic, *hpet, *fw_cfg, *rtc;
+    GPtrArray *apics; /* Device *, by CPU */
+    PciBus *pci;
+    IsaBus *isa;
+    MemRegion ram_low, ram_high, bios, isa_bios;
+    MemRegion *cpu_smram; /* one a CPU */
+    uint64_t below_4g;    /* RAM there; the rest is above 4 GiB */
+    bool a20[2];          /* what the two gates say */
+} PcMachine;
+
+/* What the chipsets differ in. */
+typedef struct PcMachineOps {
+    MachineOps machine;
+    /* RAM of at least @low_if has @low bytes below 4 GiB, less RAM has at most @low_if. */
+    uint64_t low_if, low;
+    /* Makes host, pci, isa and pm. */
+    bool (*create_chipset)(PcMachine *s, Error **errp);
+    void (*power_button)(Device *pm);
+} PcMachineOps;
+
+#define TYPE_PC_MACHINE "generic-pc-machine"
+
+static inline const PcMachineOps *pc_ops(PcMachine *s)
+{
+    return (const PcMachineOps *)machine_ops(&s->machine);
+}
+
+bool pc_init(Machine *m, Error **errp) MUST_CHECK;
+bool pc_ready(Machine *m, Error **errp) MUST_CHECK;
+void pc_powerdown(Machine *m);
+
+/* CPUs and local APICs (pc-cpus.c). */
+bool pc_create_cpus(PcMachine *s, Error **errp) MUST_CHECK;
+/* Once the 8259s and the host bridge are there. */
+void pc_wire_cpus(PcMachine *s);
+/* Interrupt line @n of the board (0..23) at every controller that has it. */
+void pc_set_line(void *opaque, int n, bool level);
+
+/* Devices of the ISA bus and cards that nobody named (pc-devices.c). */
+bool pc_create_isa_devices(PcMachine *s, Error **errp) MUST_CHECK;
+bool pc_create_default_cards(PcMachine *s, Error **errp) MUST_CHECK;
+
+/* BIOS or flash, CMOS, what firmware is told (pc-firmware.c). */
+bool pc_load_firmware(PcMachine *s, Error **errp) MUST_CHECK;
+bool pc_tell_firmware(PcMachine *s, Error **errp) MUST_CHECK;
+
+#endif

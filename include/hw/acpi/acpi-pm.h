@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ACPI fixed hardware that chipsets have in common: PM1 event and control registers, the timer, general
+ * purpose events, the system control interrupt.  Part of a device.  Threading: the machine lock.
+ */
+#ifndef HW_ACPI_ACPI_PM_H
+#define HW_ACPI_ACPI_PM_H
+
+#include "memory/clock.h"
+#include "memory/irq.h"
+#include "qom/device.h"
+
+enum { ACPI_PM_STATUS = 0, ACPI_PM_ENABLE = 2, ACPI_PM_CONTROL = 4, ACPI_PM_TIMER = 8 };
+enum { ACPI_GPE_BYTES = 8 /* status, then as many of enable */ };
+/* Commands at the SMI port, as the FADT names them. */
+enum { ACPI_CMD_DISABLE = 0xf0, ACPI_CMD_ENABLE = 0xf1 };
+enum { ACPI_SLEEP_S5 = 0 };
+
+typedef struct AcpiPm {
+    Device *dev;
+    IrqLine sci;
+    ClockTimer overflow;
+    Clock *clock;
+    /* guest-visible: all of it is in acpi_pm_snapshot */
+    uint16_t status, enable, control;
+    int64_t overflow_from_ns; /* an overflow after this is not in status yet */
+    uint8_t gpe[2 * ACPI_GPE_BYTES];
+} AcpiPm;
+
+void acpi_pm_init(AcpiPm *pm, Device *dev);
+void acpi_pm_reset(AcpiPm *pm);
+void acpi_pm_fini(AcpiPm *pm);
+void acpi_pm_snapshot(AcpiPm *pm, struct Snapshot *sn);
+void acpi_pm_after_load(AcpiPm *pm);
+
+/* Bytes 0..11 of the block: events, control, timer. */
+uint64_t acpi_pm_read(AcpiPm *pm, unsigned offset, unsigned size);
+void acpi_pm_write(AcpiPm *pm, unsigned offset, uint64_t value, unsigned size);
+uint8_t acpi_gpe_read(const AcpiPm *pm, unsigned offset);
+void acpi_gpe_write(AcpiPm *pm, unsigned offset, uint8_t v);
+
+/* A command at the SMI port: switches between ACPI and legacy mode. */
+void acpi_pm_command(AcpiPm *pm, uint8_t command);
+void acpi_pm_power_button(AcpiPm *pm);
+
+#endif

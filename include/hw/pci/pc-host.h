@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the host bridges of PCs have in common: configuration ports, the reset port, shadow memory (PAM),
+ * memory for system management (SMRAM).  Region 0 is PCI memory, already mapped under the machine's
+ * RAM; the board adds RAM and firmware.
+ */
+#ifndef HW_PCI_PC_HOST_H
+#define HW_PCI_PC_HOST_H
+
+#include "hw/mmio-device.h"
+#include "hw/pci/pci.h"
+
+#define TYPE_PC_HOST     "pc-host-bridge"
+#define TYPE_I440FX_HOST "i440FX-pcihost"
+#define TYPE_Q35_HOST    "q35-pcihost"
+
+enum { PAM_SEGMENTS = 13 };
+
+/* A piece of 0xc0000..0xfffff: RAM shows unless one of the three lies over it. */
+typedef struct PamSegment {
+    struct PcHost *host;
+    uint64_t addr;
+    MemRegion to_pci;     /* neither reads nor writes reach RAM */
+    MemRegion read_only;  /* reads do */
+    MemRegion write_only; /* writes do: firmware copies itself */
+} PamSegment;
+
+typedef struct PcHost {
+    MmioDevice parent;
+    PciBus *bus;
+    MemRegion pci_memory;
+    AddressSpace *pci_space;
+    MemRegion address_port, data_port;
+    PamSegment pam[PAM_SEGMENTS];
+    MemRegion vga_window; /* PCI memory over RAM at 0xa0000 */
+    MemRegion smram;      /* what a CPU in system management mode sees over the rest */
+    MemRegion smram_low;
+    /* guest-visible: all of it is in pc_host_snapshot */
+    uint32_t address;
+    uint8_t reset_control;
+} PcHost;
+
+/* The space of 4 GiB that lies over what a CPU in SMM sees. */
+static inline MemRegion *pc_host_smram(Device *host)
+{
+    return &((PcHost *)host)->smram;
+}
+
+static inline PciBus *pc_host_bus(Device *host)
+{
+    return ((PcHost *)host)->bus;
+}
+
+/* --- For the host bridges --- */
+
+/* From realize, once the bus is there. */
+void pc_host_init_memory(PcHost *s);
+/* The seven PAM registers have changed, or the SMRAM control register. */
+void pc_host_update_pam(PcHost *s, const uint8_t regs[7]);
+void pc_host_update_smram(PcHost *s, uint8_t control);
+
+enum { SMRAM_ENABLE = 0x08, SMRAM_LOCK = 0x10, SMRAM_CLOSED = 0x20, SMRAM_OPEN = 0x40 };
+
+#endif
