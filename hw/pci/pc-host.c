@@ -115,6 +115,14 @@ static void shadow_write(void *opaque, uint64_t offset, uint64_t value, unsigned
 
 static const MemOps shadow_ops = {.read = shadow_read, .write = shadow_write, .unaligned = true};
 
+/* Nobody answers: without this region, RAM would show through the empty places of the windows. */
+static uint64_t nobody_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return UINT64_MAX;
+}
+
+static const MemOps nobody_ops = {.read = nobody_read, .unaligned = true};
+
 static void init_segment(PcHost *s, PamSegment *seg, uint64_t addr, uint64_t size)
 {
     Machine *m = s->parent.dev.machine;
@@ -137,6 +145,8 @@ void pc_host_init_memory(PcHost *s)
     Object *owner = &s->parent.dev.obj;
 
     mem_transaction_begin();
+    mem_init_io(&s->nobody, owner, &nobody_ops, s, "pci-nobody", MiB - VGA);
+    mem_add_overlap(&s->pci_memory, VGA, &s->nobody, -1);
     mem_init_alias(&s->vga_window, owner, "vga-window", &s->pci_memory, VGA, VGA_SIZE);
     mem_add_overlap(m->system_memory, VGA, &s->vga_window, 1);
     mem_init_container(&s->smram, owner, "smram", 1ULL << 32);

@@ -192,7 +192,7 @@ static void timer_fire(void *opaque)
 
 static uint64_t hpet_capabilities(void)
 {
-    return (uint64_t)TICK_FS << 32 | 0x8086 << 16 | 0x8000 /* legacy */ | 0x2000 /* 64 bits */ |
+    return (uint64_t)TICK_FS << 32 | 0x8086ULL << 16 | 0x8000 /* legacy */ | 0x2000 /* 64 bits */ |
            (NUM_TIMERS - 1) << 8 | 1;
 }
 

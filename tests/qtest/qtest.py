@@ -10,24 +10,31 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import rhea  # noqa: E402  pylint: disable=wrong-import-position
+import tap  # noqa: E402  pylint: disable=wrong-import-position
 
 
 class Qtest:
     """Use as a context manager; interrupts of intercepted lines gather in irqs as (number, level)."""
+
+    MACHINE = ["-M", "virt", "-bios", "none"]
 
     def __init__(self, *args, qmp=False):
         self.irqs = []
         self.folder = tempfile.mkdtemp(prefix="rhea-test-")
         self.qmp_path = os.path.join(self.folder, "qmp")
         self.errors = tempfile.TemporaryFile()
-        argv = [rhea.emulator(), "-M", "virt", "-accel", "qtest", "-qtest", "stdio", "-display", "none",
-                "-monitor", "none", "-bios", "none", "-m", "64M"]
+        argv = [self.emulator(), *self.MACHINE, "-accel", "qtest", "-qtest", "stdio", "-display",
+                "none", "-monitor", "none", "-m", "64M"]
         if "-serial" not in args:
             argv += ["-serial", "null"]
         if qmp:
             argv += ["-qmp", f"unix:{self.qmp_path},server=on,wait=off"]
         self.process = subprocess.Popen(argv + list(args), stdin=subprocess.PIPE, text=True,
                                         stdout=subprocess.PIPE, stderr=self.errors)
+
+    @staticmethod
+    def emulator():
+        return rhea.emulator()
 
     def __enter__(self):
         return self
@@ -110,3 +117,32 @@ class Qtest:
             name, offset, size, kind, reset, writable = word.split(":")
             regs.append((name, int(offset, 0), int(size), kind, int(reset, 0), int(writable, 0)))
         return (int(words[0], 0) if words else None), regs
+
+
+class PcQtest(Qtest):
+    """A PC without CPUs, with its ports."""
+
+    MACHINE = ["-M", "pc"]
+
+    @staticmethod
+    def emulator():
+        path = os.path.join(os.path.dirname(rhea.emulator()), "rhea-system-x86_64")
+        if not os.path.exists(path):
+            raise tap.Skip("rhea-system-x86_64 is not built")
+        rhea.need_file("/usr/share/seabios/bios-256k.bin", "seabios")
+        return path
+
+    def inp(self, port, size=1):
+        return int(self.command("in" + {1: "b", 2: "w", 4: "l"}[size], port), 0)
+
+    def out(self, port, value, size=1):
+        self.command("out" + {1: "b", 2: "w", 4: "l"}[size], port, value)
+
+    def config(self, devfn, offset, size=4):
+        """Reads configuration space of bus 0."""
+        self.out(0xcf8, 0x80000000 | devfn << 8 | offset & 0xfc, 4)
+        return self.inp(0xcfc + (offset & 3), size)
+
+    def set_config(self, devfn, offset, value, size=4):
+        self.out(0xcf8, 0x80000000 | devfn << 8 | offset & 0xfc, 4)
+        self.out(0xcfc + (offset & 3), value, size)

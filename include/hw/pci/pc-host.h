@@ -32,6 +32,7 @@ typedef struct PcHost {
     AddressSpace *pci_space;
     MemRegion address_port, data_port;
     PamSegment pam[PAM_SEGMENTS];
+    MemRegion nobody;     /* answers below 1 MiB where no card does */
     MemRegion vga_window; /* PCI memory over RAM at 0xa0000 */
     MemRegion smram;      /* what a CPU in system management mode sees over the rest */
     MemRegion smram_low;
