@@ -59,8 +59,7 @@ static void pm_update(AcpiPm *pm)
     bool wait = (pm->enable & TIMER_EVENT) && !(pm->status & TIMER_EVENT);
 
     irq_set(&pm->sci, pending && (pm->control & CONTROL_SCI));
-    clock_timer_arm(&pm->overflow,
-                    wait ? pm_next_overflow_ns(pm->overflow_from_ns) : CLOCK_NEVER);
+    clock_timer_arm(&pm->overflow, wait ? pm_next_overflow_ns(pm->overflow_from_ns) : CLOCK_NEVER);
 }
 
 static void pm_overflow(void *opaque)
@@ -105,9 +104,7 @@ static void pm_write_byte(AcpiPm *pm, unsigned offset, uint8_t v)
         pm->enable = deposit64(pm->enable, 8 * (offset & 1), 8, v) & EVENTS;
         break;
     case ACPI_PM_CONTROL:
-    case ACPI_PM_CONTROL + 1:
-        pm->control = deposit64(pm->control, 8 * (offset & 1), 8, v);
-        break;
+    case ACPI_PM_CONTROL + 1: pm->control = deposit64(pm->control, 8 * (offset & 1), 8, v); break;
     }
 }
 

@@ -55,7 +55,8 @@ static bool create_chipset(PcMachine *s, Error **errp)
 /* Guests see the same in all versions so far; the names are what management tools ask for. */
 #define I440FX_VERSION(ident, VERSION, OPS)                                                        \
     QOM_TYPE(ident, .name = "pc-i440fx-" VERSION "-machine", .parent = TYPE_PC_MACHINE,            \
-             .size = sizeof(PcMachine), .desc = "Standard PC (i440FX + PIIX, 1996)", .ops = &(OPS))
+             .size = sizeof(PcMachine), .desc = "Standard PC (i440FX + PIIX, 1996)",               \
+             .ops = &(OPS))
 
 static const char *const newest_aliases[] = {"pc", NULL};
 static const PcMachineOps newest_ops = I440FX_OPS(.aliases = newest_aliases, .is_default = true);

@@ -33,8 +33,9 @@ static bool serial_isa_place(SerialIsa *s, Error **errp)
     unsigned n = s->index == UINT32_MAX ? serial_isa_count(s->parent.dev.parent_bus) : s->index;
 
     if (n >= COM_PORTS && (!s->iobase || s->irq == UINT32_MAX)) {
-        return error_fail(errp, "isa-serial: property 'index' must be 0 to %d, or 'iobase' and "
-                                "'irq' be given",
+        return error_fail(errp,
+                          "isa-serial: property 'index' must be 0 to %d, or 'iobase' and "
+                          "'irq' be given",
                           COM_PORTS - 1);
     }
     s->iobase = s->iobase ? s->iobase : com_iobase[n];
@@ -86,9 +87,10 @@ static const PropDesc serial_isa_props[] = {
     PROP_U32("baudbase", SerialIsa, uart.baudbase, 115200, "input clock / 16, in Hz"),
     PROP_END};
 
-static const DeviceOps serial_isa_ops =
-    DEVICE_OPS(serial_isa_snapshot, .realize = serial_isa_realize, .unrealize = serial_isa_unrealize,
-               .reset = serial_isa_reset, .after_load = serial_isa_after_load, .category = "Input devices",
-               .user_creatable = true);
-QOM_TYPE(serial_isa_type, .name = TYPE_ISA_SERIAL, .parent = TYPE_ISA_DEVICE, .size = sizeof(SerialIsa),
-         .desc = "16550A UART of a PC", .props = serial_isa_props, .dev = &serial_isa_ops);
+static const DeviceOps serial_isa_ops = DEVICE_OPS(
+    serial_isa_snapshot, .realize = serial_isa_realize, .unrealize = serial_isa_unrealize,
+    .reset = serial_isa_reset, .after_load = serial_isa_after_load, .category = "Input devices",
+    .user_creatable = true);
+QOM_TYPE(serial_isa_type, .name = TYPE_ISA_SERIAL, .parent = TYPE_ISA_DEVICE,
+         .size = sizeof(SerialIsa), .desc = "16550A UART of a PC", .props = serial_isa_props,
+         .dev = &serial_isa_ops);

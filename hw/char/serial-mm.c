@@ -45,11 +45,11 @@ static void serial_mm_after_load(Device *dev)
 static const PropDesc serial_mm_props[] = {
     PROP_STR("chardev", SerialMm, uart.chardev, NULL, "character backend"),
     PROP_U8("regshift", SerialMm, uart.regshift, 0, "log2 of the distance between registers"),
-    PROP_U32("baudbase", SerialMm, uart.baudbase, 115200, "input clock / 16, in Hz"),
-    PROP_END};
+    PROP_U32("baudbase", SerialMm, uart.baudbase, 115200, "input clock / 16, in Hz"), PROP_END};
 
-static const DeviceOps serial_mm_ops =
-    DEVICE_OPS(serial_mm_snapshot, .realize = serial_mm_realize, .unrealize = serial_mm_unrealize,
-               .reset = serial_mm_reset, .after_load = serial_mm_after_load, .category = "Input devices");
-QOM_TYPE(serial_mm_type, .name = TYPE_SERIAL_MM, .parent = TYPE_MMIO_DEVICE, .size = sizeof(SerialMm),
-         .desc = "16550A UART", .props = serial_mm_props, .dev = &serial_mm_ops);
+static const DeviceOps serial_mm_ops = DEVICE_OPS(
+    serial_mm_snapshot, .realize = serial_mm_realize, .unrealize = serial_mm_unrealize,
+    .reset = serial_mm_reset, .after_load = serial_mm_after_load, .category = "Input devices");
+QOM_TYPE(serial_mm_type, .name = TYPE_SERIAL_MM, .parent = TYPE_MMIO_DEVICE,
+         .size = sizeof(SerialMm), .desc = "16550A UART", .props = serial_mm_props,
+         .dev = &serial_mm_ops);

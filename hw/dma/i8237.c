@@ -150,9 +150,7 @@ static void chip_write(Chip *chip, unsigned reg, uint8_t v)
     }
     switch (reg) {
     case REG_STATUS: chip->command = v; break;
-    case REG_MASK:
-        chip->mask = v & 4 ? chip->mask | BIT(v & 3) : chip->mask & ~BIT(v & 3);
-        break;
+    case REG_MASK: chip->mask = v & 4 ? chip->mask | BIT(v & 3) : chip->mask & ~BIT(v & 3); break;
     case REG_MODE: chip->channel[v & 3].mode = v & ~3; break;
     case REG_CLEAR_FLIPFLOP: chip->flipflop = false; break;
     case REG_MASTER_CLEAR: chip_clear(chip); break;

@@ -51,7 +51,13 @@ enum {
     CMD_PULSE = 0xf0
 };
 enum { OUT_NO_RESET = 0x01, OUT_A20 = 0x02, OUT_ALWAYS = 0xcc };
-enum { TEST_PASSED = 0x55, INTERFACE_GOOD = 0x00, INPUT_PORT = 0x80, BREAK = 0xf0, BREAK_BIT = 0x80 };
+enum {
+    TEST_PASSED = 0x55,
+    INTERFACE_GOOD = 0x00,
+    INPUT_PORT = 0x80,
+    BREAK = 0xf0,
+    BREAK_BIT = 0x80
+};
 /* Where the byte in the output buffer came from. */
 enum { FROM_CONTROLLER, FROM_KEYBOARD, FROM_MOUSE };
 

@@ -132,7 +132,8 @@ static void put_code(Ps2Keyboard *k, bool extended, uint8_t set_1, bool down)
 static void put_pause(Ps2Keyboard *k)
 {
     static const uint8_t set_1[] = {PAUSE_PREFIX, 0x1d, 0x45, PAUSE_PREFIX, 0x9d, 0xc5};
-    static const uint8_t set_2[] = {PAUSE_PREFIX, 0x14, 0x77, PAUSE_PREFIX, BREAK, 0x14, BREAK, 0x77};
+    static const uint8_t set_2[] = {PAUSE_PREFIX, 0x14, 0x77,  PAUSE_PREFIX,
+                                    BREAK,        0x14, BREAK, 0x77};
 
     if (k->set == 1) {
         ps2_put(&k->queue, set_1, sizeof(set_1));

@@ -33,7 +33,7 @@ typedef struct Apic {
     uint32_t isr[APIC_WORDS], tmr[APIC_WORDS], irr[APIC_WORDS];
     uint32_t initial_count, divide;
     int64_t count_start_ns;
-    bool lint[2];       /* levels */
+    bool lint[2];        /* levels */
     bool waits_for_sipi; /* after INIT */
 } Apic;
 

@@ -309,8 +309,8 @@ static uint64_t timer_period_ns(const Apic *s)
 
 static uint32_t timer_current(const Apic *s)
 {
-    uint64_t ticks = (uint64_t)MAX(clock_now_ns(s->clock) - s->count_start_ns, 0) /
-                     timer_divisor(s);
+    uint64_t ticks =
+        (uint64_t)MAX(clock_now_ns(s->clock) - s->count_start_ns, 0) / timer_divisor(s);
 
     if (!s->initial_count || timer_mode(s) == TIMER_DEADLINE) {
         return 0;
@@ -641,8 +641,8 @@ static void apic_snapshot(Device *dev, Snapshot *sn)
     Apic *s = dev_state(dev, Apic);
 
     snap_section(sn, "apic", 1);
-    snap_fields(sn, &s->base_msr, &s->icr, &s->deadline_tsc, &s->id, &s->tpr, &s->spurious,
-                &s->ldr, &s->dfr);
+    snap_fields(sn, &s->base_msr, &s->icr, &s->deadline_tsc, &s->id, &s->tpr, &s->spurious, &s->ldr,
+                &s->dfr);
     snap_fields(sn, &s->esr, &s->esr_pending, &s->initial_count, &s->divide, &s->count_start_ns,
                 &s->lint[0], &s->lint[1], &s->waits_for_sipi);
     snap_u32_array(sn, s->lvt, LVTS);
@@ -668,8 +668,8 @@ static void apic_after_load(Device *dev)
 static const PropDesc apic_props[] = {
     PROP_U32("apic-id", Apic, initial_id, 0, "number of the APIC", .read_only = true), PROP_END};
 
-static const DeviceOps apic_dev_ops = DEVICE_OPS(apic_snapshot, .realize = apic_realize,
-                                                 .reset = apic_reset, .after_load = apic_after_load);
+static const DeviceOps apic_dev_ops = DEVICE_OPS(
+    apic_snapshot, .realize = apic_realize, .reset = apic_reset, .after_load = apic_after_load);
 QOM_TYPE(apic_type, .name = TYPE_APIC, .parent = TYPE_MMIO_DEVICE, .size = sizeof(Apic),
          .desc = "local APIC", .props = apic_props, .dev = &apic_dev_ops);
 

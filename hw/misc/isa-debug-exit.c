@@ -56,5 +56,5 @@ static const DeviceOps debugexit_ops =
     DEVICE_OPS(device_no_state, .realize = debugexit_realize, .category = "Misc devices",
                .user_creatable = true);
 QOM_TYPE(debugexit_type, .name = "isa-debug-exit", .parent = TYPE_ISA_DEVICE,
-         .size = sizeof(DebugExit), .desc = "port that ends the emulator",
-         .props = debugexit_props, .dev = &debugexit_ops);
+         .size = sizeof(DebugExit), .desc = "port that ends the emulator", .props = debugexit_props,
+         .dev = &debugexit_ops);

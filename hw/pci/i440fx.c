@@ -101,5 +101,5 @@ static bool i440fx_host_realize(Device *dev, Error **errp)
 
 static const DeviceOps i440fx_host_ops =
     DEVICE_OPS(device_no_state, .realize = i440fx_host_realize);
-QOM_TYPE(i440fx_host_type, .name = TYPE_I440FX_HOST, .parent = TYPE_PC_HOST,
-         .size = sizeof(PcHost), .desc = "440FX host bridge", .dev = &i440fx_host_ops);
+QOM_TYPE(i440fx_host_type, .name = TYPE_I440FX_HOST, .parent = TYPE_PC_HOST, .size = sizeof(PcHost),
+         .desc = "440FX host bridge", .dev = &i440fx_host_ops);

@@ -120,7 +120,8 @@ static bool load_rom(PciDevice *pci, Error **errp)
     if (!path) {
         /* A default that is not installed is missed by nobody but the firmware. */
         return !pci->romfile ||
-               error_fail(errp, "%s: romfile=%s: there is no such file in the directories of -L help",
+               error_fail(errp,
+                          "%s: romfile=%s: there is no such file in the directories of -L help",
                           pci->dev.obj.type->name, name);
     }
     data = boot_read_raw("romfile", path, ROM_MAX, errp);
@@ -135,7 +136,7 @@ static bool load_rom(PciDevice *pci, Error **errp)
     }
     memcpy(pci->rom.ram->host, g_bytes_get_data(data, NULL), g_bytes_get_size(data));
     pci->bars[PCI_ROM_BAR] = (PciBar){.mr = &pci->rom, .size = size};
-    st32_le(pci->writable + PCI_ROM, (uint32_t)~(size - 1) | PCI_ROM_ENABLE);
+    st32_le(pci->writable + PCI_ROM, (uint32_t) ~(size - 1) | PCI_ROM_ENABLE);
     return true;
 }
 

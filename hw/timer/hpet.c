@@ -199,8 +199,7 @@ static uint64_t hpet_capabilities(void)
 static uint64_t timer_read(HpetTimer *t, unsigned reg)
 {
     switch (reg) {
-    case TIMER_CONFIG:
-        return t->config | T_PERIODIC_CAP | T_64_CAP | T_FSB_CAP | ROUTES << 32;
+    case TIMER_CONFIG: return t->config | T_PERIODIC_CAP | T_64_CAP | T_FSB_CAP | ROUTES << 32;
     case TIMER_COMPARATOR: return t->comparator;
     case TIMER_ROUTE: return t->route;
     default: return 0;

@@ -173,8 +173,8 @@ static void counter_latch(Counter *c, int64_t now_ns)
 static void counter_latch_status(Counter *c, int64_t now_ns)
 {
     if (!c->status_latched) {
-        c->status_latch = c->control | (counter_out(c, now_ns) ? STATUS_OUT : 0) |
-                          (c->loaded ? 0 : STATUS_NULL);
+        c->status_latch =
+            c->control | (counter_out(c, now_ns) ? STATUS_OUT : 0) | (c->loaded ? 0 : STATUS_NULL);
         c->status_latched = true;
     }
 }
@@ -282,9 +282,7 @@ static uint64_t pit_read(void *opaque, uint64_t offset, unsigned size)
     v = counter_value(c, clock_now_ns(s->clock));
     switch (c->control >> 4) {
     case ACCESS_HIGH: return v >> 8;
-    case ACCESS_WORD:
-        c->read_high = !c->read_high;
-        return c->read_high ? v & 0xff : v >> 8;
+    case ACCESS_WORD: c->read_high = !c->read_high; return c->read_high ? v & 0xff : v >> 8;
     default: return v & 0xff;
     }
 }

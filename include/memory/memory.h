@@ -51,7 +51,7 @@ struct MemRegion {
     int priority;
     bool enabled;
     bool readonly; /* ALIAS: RAM below it is seen as ROM */
-    bool romd; /* ROM_DEVICE: reads go to memory (else to ops); writes always go to ops */
+    bool romd;     /* ROM_DEVICE: reads go to memory (else to ops); writes always go to ops */
     GPtrArray *subregions;
 };
 

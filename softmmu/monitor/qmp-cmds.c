@@ -212,6 +212,7 @@ QMP_EVENT(powerdown_event, "POWERDOWN", NULL);
 QMP_EVENT(reset_event, "RESET", "{guest: bool, reason: ShutdownCause}");
 QMP_EVENT(shutdown_event, "SHUTDOWN", "{guest: bool, reason: ShutdownCause}");
 QMP_EVENT(guest_panicked_event, "GUEST_PANICKED", "{action: <pause|poweroff|run>}");
+QMP_EVENT(guest_crashloaded_event, "GUEST_CRASHLOADED", "{action: <pause|poweroff|run>}");
 
 static bool query_status(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {

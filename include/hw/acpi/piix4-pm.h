@@ -8,7 +8,12 @@
 #define TYPE_PIIX4_PM "PIIX4_PM"
 
 /* Ports that the tables name: where firmware puts the block, and general purpose events. */
-enum { PIIX4_PM_BASE = 0xb000, PIIX4_GPE_BASE = 0xafe0, PIIX4_GPE_LEN = 4, SMI_COMMAND_PORT = 0xb2 };
+enum {
+    PIIX4_PM_BASE = 0xb000,
+    PIIX4_GPE_BASE = 0xafe0,
+    PIIX4_GPE_LEN = 4,
+    SMI_COMMAND_PORT = 0xb2
+};
 
 void piix4_pm_power_button(Device *pm);
 

@@ -72,7 +72,7 @@ typedef struct PciMsix {
 typedef struct PciDeviceOps {
     uint16_t vendor, device, class_id, subsystem_vendor, subsystem;
     uint8_t revision;
-    bool intx; /* uses interrupt pin A */
+    bool intx;           /* uses interrupt pin A */
     const char *romfile; /* default expansion ROM */
     /* Around accesses to configuration space; may be NULL. */
     void (*config_read)(PciDevice *pci, uint32_t offset, unsigned size);
