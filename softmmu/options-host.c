@@ -195,7 +195,16 @@ static bool only_none(const char *what, const char *arg, Error **errp)
 
 static bool run_vga(Setup *s, const char *arg, Error **errp)
 {
-    return only_none("-vga: type", arg, errp);
+    static const char *const accepted[] = {"std", "none", NULL};
+
+    for (const char *const *a = accepted; *a; a++) {
+        if (!strcmp(arg, *a)) {
+            g_free(s->m->vga);
+            s->m->vga = g_strdup(arg);
+            return true;
+        }
+    }
+    return error_unknown_name(errp, "-vga: type", arg, accepted);
 }
 
 static bool run_parallel(Setup *s, const char *arg, Error **errp)
@@ -218,7 +227,7 @@ static const Option display_options[] = {
     {"nographic", NULL, PHASE_EARLY,
      "no display; serial port and monitor share the terminal (Ctrl-A h for help)", run_nographic},
     {"display", "none", PHASE_EARLY, "no display and no default console", run_display},
-    {"vga", "none", PHASE_EARLY, "no graphics card", run_vga},
+    {"vga", "std|none", PHASE_MACHINE, "the graphics card of a PC [std]", run_vga},
     {"parallel", "none", PHASE_EARLY, "no parallel port", run_parallel},
     {"nodefaults", NULL, PHASE_EARLY, "no default serial port, monitor and network card",
      run_nodefaults},

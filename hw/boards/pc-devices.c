@@ -4,6 +4,7 @@
 
 #include "block/block.h"
 #include "hw/char/uart-16550.h"
+#include "hw/display/vga.h"
 #include "hw/dma/i8237.h"
 #include "hw/input/i8042.h"
 #include "hw/irqchip/apic.h"
@@ -185,10 +186,22 @@ static bool create_nic(PcMachine *s, const NicConfig *nic, Error **errp)
            device_realize(dev, &s->machine, &s->pci->bus, errp);
 }
 
+static bool create_vga(PcMachine *s, Error **errp)
+{
+    Machine *m = &s->machine;
+    bool wanted = m->vga ? strcmp(m->vga, "none") != 0 : !m->nodefaults;
+
+    return !wanted || pci_new_device(s->pci, TYPE_VGA, -1, errp);
+}
+
 bool pc_create_default_cards(PcMachine *s, Error **errp)
 {
     BlockBackend *blk;
     NicConfig *nic;
+
+    if (!create_vga(s, errp)) {
+        return false;
+    }
 
     while ((nic = net_next_nic())) {
         if (!create_nic(s, nic, errp)) {

@@ -43,6 +43,7 @@ typedef struct Machine {
     char *mem_path;
     bool mem_prealloc;
     bool graphics, nodefaults;
+    char *vga; /* -vga: "std", "none"; NULL: what the board thinks best */
     bool usb, dump_guest_core, mem_merge;
     char *name, *uuid;
     int64_t rtc_offset_ns; /* what a clock of the board shows minus the host's (-rtc base=) */

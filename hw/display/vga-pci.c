@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The standard VGA on PCI: BAR 0 is video memory, BAR 2 has the VGA ports at 400h and the VBE registers
+ * at 500h; the legacy ports and the window at 0xa0000 are there as well.
+ * Not modelled: EDID at the start of BAR 2 (reads as ones), a display of what is drawn.
+ * Threading: the machine lock.
+ */
+#include "rhea/osdep.h"
+
+#include "hw/display/vga.h"
+#include "hw/machine.h"
+#include "hw/pci/pci.h"
+#include "rhea/bits.h"
+#include "snapshot/snapshot.h"
+#include "vga-int.h"
+
+enum { PORTS_FIRST = 0x3b0, PORTS = 0x30, VBE_PORT = 0x1ce, VBE_PORTS = 3, WINDOW = 0xa0000 };
+enum { BAR_PORTS = 0x400, BAR_VBE = 0x500, BAR_SIZE = 0x1000, BAR_PORTS_SHIFT = 0x10 };
+enum { VRAM_MIN_MB = 1, VRAM_MAX_MB = 256 };
+
+typedef struct VgaPci {
+    PciDevice pci;
+    Vga vga;
+    MemRegion ports, vbe_ports, bar;
+    /* properties: fixed once realized */
+    uint32_t vgamem_mb;
+} VgaPci;
+
+static uint64_t ports_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return vga_port_read(&((VgaPci *)opaque)->vga, offset);
+}
+
+static void ports_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    vga_port_write(&((VgaPci *)opaque)->vga, offset, value);
+}
+
+/* Index and data, 16 bits each; the data port is beside the index on PCs, and after a gap elsewhere. */
+static uint64_t vbe_read(void *opaque, uint64_t offset, unsigned size)
+{
+    Vga *s = &((VgaPci *)opaque)->vga;
+
+    return offset ? vga_vbe_read(s, s->vbe_index) : s->vbe_index;
+}
+
+static void vbe_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    Vga *s = &((VgaPci *)opaque)->vga;
+
+    if (offset) {
+        vga_vbe_write(s, s->vbe_index, value);
+    } else {
+        s->vbe_index = value;
+    }
+}
+
+static uint64_t bar_read(void *opaque, uint64_t offset, unsigned size)
+{
+    Vga *s = &((VgaPci *)opaque)->vga;
+
+    if (offset >= BAR_PORTS && offset < BAR_PORTS + PORTS - BAR_PORTS_SHIFT) {
+        return vga_port_read(s, offset - BAR_PORTS + BAR_PORTS_SHIFT);
+    }
+    if (offset >= BAR_VBE && size == 2) {
+        return vga_vbe_read(s, (offset - BAR_VBE) / 2);
+    }
+    return MASK_ULL(8 * size);
+}
+
+static void bar_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    Vga *s = &((VgaPci *)opaque)->vga;
+
+    if (offset >= BAR_PORTS && offset < BAR_PORTS + PORTS - BAR_PORTS_SHIFT) {
+        for (unsigned i = 0; i < size; i++) { /* a word sets index and data */
+            vga_port_write(s, (offset - BAR_PORTS + BAR_PORTS_SHIFT + i) % PORTS, value >> (8 * i));
+        }
+    } else if (offset >= BAR_VBE && size == 2) {
+        vga_vbe_write(s, (offset - BAR_VBE) / 2, value);
+    }
+}
+
+static const MemOps ports_ops = {
+    .read = ports_read, .write = ports_write, .impl_min = 1, .impl_max = 1, .unaligned = true};
+static const MemOps vbe_ops = {.read = vbe_read,
+                               .write = vbe_write,
+                               .valid_min = 1,
+                               .valid_max = 2,
+                               .impl_min = 1,
+                               .impl_max = 2,
+                               .unaligned = true};
+static const MemOps bar_ops = {.read = bar_read,
+                               .write = bar_write,
+                               .valid_max = 4,
+                               .impl_min = 1,
+                               .impl_max = 2};
+
+/* --- Life --- */
+
+static void vga_pci_reset(Device *dev)
+{
+    vga_reset_regs(&dev_state(dev, VgaPci)->vga);
+}
+
+static bool vga_pci_realize(Device *dev, Error **errp)
+{
+    VgaPci *s = dev_state(dev, VgaPci);
+    Vga *v = &s->vga;
+
+    if (s->vgamem_mb < VRAM_MIN_MB || s->vgamem_mb > VRAM_MAX_MB || !is_power_of_2(s->vgamem_mb)) {
+        return error_fail(errp, "VGA: property 'vgamem_mb' must be a power of two from %d to %d",
+                          VRAM_MIN_MB, VRAM_MAX_MB);
+    }
+    v->clock = device_clock(dev);
+    v->vram_size = s->vgamem_mb * MiB;
+    if (!mem_init_ram(&v->vram, &dev->obj, "vga.vram", v->vram_size, errp)) {
+        return false;
+    }
+    vga_init_window(v, &dev->obj);
+    mem_init_io(&s->ports, &dev->obj, &ports_ops, s, "vga", PORTS);
+    mem_init_io(&s->vbe_ports, &dev->obj, &vbe_ops, s, "vbe", VBE_PORTS);
+    mem_init_io(&s->bar, &dev->obj, &bar_ops, s, "vga-mmio", BAR_SIZE);
+    pci_register_bar(&s->pci, 0, PCI_BAR_PREFETCH, &v->vram);
+    pci_register_bar(&s->pci, 2, 0, &s->bar);
+    mem_add_overlap(s->pci.bus->io, PORTS_FIRST, &s->ports, 1);
+    mem_add_overlap(s->pci.bus->io, VBE_PORT, &s->vbe_ports, 1);
+    mem_add_overlap(s->pci.bus->memory, WINDOW, &v->window, 1);
+    return true;
+}
+
+static void vga_pci_unrealize(Device *dev)
+{
+    VgaPci *s = dev_state(dev, VgaPci);
+    MemRegion *const mapped[] = {&s->ports, &s->vbe_ports, &s->vga.window};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(mapped); i++) {
+        if (mapped[i]->container) {
+            mem_remove(mapped[i]);
+        }
+    }
+}
+
+static void vga_pci_snapshot(Device *dev, Snapshot *sn)
+{
+    vga_snapshot(&dev_state(dev, VgaPci)->vga, sn);
+}
+
+static const PropDesc vga_pci_props[] = {
+    PROP_U32("vgamem_mb", VgaPci, vgamem_mb, 16, "video memory in MiB"), PROP_END};
+
+static const PciDeviceOps vga_pci_dev = {.vendor = 0x1234,
+                                         .device = 0x1111,
+                                         .class_id = 0x0300,
+                                         .revision = 2,
+                                         .subsystem_vendor = 0x1af4,
+                                         .subsystem = 0x1100,
+                                         .romfile = "vgabios-stdvga.bin"};
+static const DeviceOps vga_pci_ops =
+    DEVICE_OPS(vga_pci_snapshot, .realize = vga_pci_realize, .unrealize = vga_pci_unrealize,
+               .reset = vga_pci_reset, .category = "Display devices", .user_creatable = true);
+QOM_TYPE(vga_pci_type, .name = TYPE_VGA, .parent = TYPE_PCI_DEVICE, .size = sizeof(VgaPci),
+         .desc = "standard VGA", .props = vga_pci_props, .dev = &vga_pci_ops, .ops = &vga_pci_dev);
