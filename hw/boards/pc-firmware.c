@@ -254,6 +254,15 @@ static bool add_boot_options(PcMachine *s, Error **errp)
             add_number(s, "etc/boot-fail-wait", (uint64_t)boot->reboot_timeout_ms, 4, errp));
 }
 
+/* Lines of device paths, the first first. */
+static bool add_boot_order(PcMachine *s, Error **errp)
+{
+    static const char kernel_first[] = "/rom@genroms/" PC_BOOT_ROM;
+
+    return !s->machine.kernel ||
+           add_file(s, "bootorder", kernel_first, sizeof(kernel_first), errp);
+}
+
 bool pc_tell_firmware(PcMachine *s, Error **errp)
 {
     Machine *m = &s->machine;
@@ -265,7 +274,7 @@ bool pc_tell_firmware(PcMachine *s, Error **errp)
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_MAX_CPUS, m->smp.max_cpus);
     fw_cfg_add_u64(s->fw_cfg, FW_CFG_NUMA, 0);
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_IRQ0_OVERRIDE, 1);
-    return add_e820(s, errp) && add_boot_options(s, errp) &&
+    return add_e820(s, errp) && add_boot_order(s, errp) && add_boot_options(s, errp) &&
            add_file(s, "etc/system-states", sleep_states, sizeof(sleep_states), errp) &&
            (!console || add_number(s, "etc/sercon-port", SERIAL_CONSOLE_PORT, 8, errp));
 }

@@ -77,7 +77,9 @@ bool pc_init(Machine *m, Error **errp)
 
 bool pc_ready(Machine *m, Error **errp)
 {
-    return pc_tell_firmware((PcMachine *)m, errp);
+    PcMachine *s = (PcMachine *)m;
+
+    return pc_load_kernel(s, errp) && pc_tell_firmware(s, errp);
 }
 
 void pc_powerdown(Machine *m)

@@ -9,3 +9,4 @@ obj-x86_64 += hw/boards/pc-cpus.o
 obj-x86_64 += hw/boards/pc-devices.o
 obj-x86_64 += hw/boards/pc-firmware.o
 obj-x86_64 += hw/boards/pc-i440fx.o
+obj-x86_64 += hw/boards/pc-kernel.o
