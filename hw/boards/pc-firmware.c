@@ -259,8 +259,7 @@ static bool add_boot_order(PcMachine *s, Error **errp)
 {
     static const char kernel_first[] = "/rom@genroms/" PC_BOOT_ROM;
 
-    return !s->machine.kernel ||
-           add_file(s, "bootorder", kernel_first, sizeof(kernel_first), errp);
+    return !s->machine.kernel || add_file(s, "bootorder", kernel_first, sizeof(kernel_first), errp);
 }
 
 bool pc_tell_firmware(PcMachine *s, Error **errp)

@@ -102,8 +102,8 @@ static bool add_cmdline(LinuxImage *l, Error **errp)
 {
     Device *fw_cfg = l->s->fw_cfg;
     const char *text = l->s->machine.append ? l->s->machine.append : "";
-    size_t max = l->version >= VERSION_CMDLINE_MAX ? ld32_le(l->setup + H_CMDLINE_MAX)
-                                                   : CMDLINE_MAX_OLD;
+    size_t max =
+        l->version >= VERSION_CMDLINE_MAX ? ld32_le(l->setup + H_CMDLINE_MAX) : CMDLINE_MAX_OLD;
     g_autoptr(GBytes) data = g_bytes_new(text, strlen(text) + 1);
 
     max = MIN(max, CMDLINE_MAX);
@@ -123,11 +123,11 @@ static bool add_initrd(LinuxImage *l, Error **errp)
 {
     Device *fw_cfg = l->s->fw_cfg;
     const char *path = l->s->machine.initrd;
-    g_autoptr(GBytes) data = path ? boot_read_raw("-initrd", path, l->s->below_4g, errp)
-                                  : g_bytes_new(NULL, 0);
+    g_autoptr(GBytes) data =
+        path ? boot_read_raw("-initrd", path, l->s->below_4g, errp) : g_bytes_new(NULL, 0);
     uint64_t top = l->s->below_4g - MIN(l->s->below_4g, FIRMWARE_TABLES);
-    uint64_t limit = l->version >= VERSION_INITRD_MAX ? ld32_le(l->setup + H_INITRD_MAX)
-                                                      : INITRD_MAX_OLD;
+    uint64_t limit =
+        l->version >= VERSION_INITRD_MAX ? ld32_le(l->setup + H_INITRD_MAX) : INITRD_MAX_OLD;
     uint64_t size, addr;
 
     if (!data) {
@@ -136,8 +136,9 @@ static bool add_initrd(LinuxImage *l, Error **errp)
     size = g_bytes_get_size(data);
     top = MIN(top, limit + 1);
     if (size && (size > top || align_down(top - size, 4096) < KERNEL_ADDR + l->kernel_size)) {
-        return error_fail(errp, "-initrd '%s': does not fit into the guest's memory (-m) beside "
-                                "the kernel",
+        return error_fail(errp,
+                          "-initrd '%s': does not fit into the guest's memory (-m) beside "
+                          "the kernel",
                           path);
     }
     addr = size ? align_down(top - size, 4096) : 0;

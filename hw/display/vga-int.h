@@ -40,7 +40,13 @@ enum {
     VBE_Y_OFFSET,
     VBE_MEMORY /* read only: in units of 64 KiB */
 };
-enum { VBE_ENABLED = 0x01, VBE_GETCAPS = 0x02, VBE_8BIT_DAC = 0x20, VBE_LFB = 0x40, VBE_NOCLEAR = 0x80 };
+enum {
+    VBE_ENABLED = 0x01,
+    VBE_GETCAPS = 0x02,
+    VBE_8BIT_DAC = 0x20,
+    VBE_LFB = 0x40,
+    VBE_NOCLEAR = 0x80
+};
 
 typedef struct Vga {
     /* wiring */

@@ -19,9 +19,7 @@ static bool window_map(const Vga *s, uint64_t *offset)
     case 1:
         *offset += (uint64_t)s->vbe[VBE_BANK] * BANK_SIZE;
         return *offset - (uint64_t)s->vbe[VBE_BANK] * BANK_SIZE < BANK_SIZE;
-    case 2: /* 0xb0000 */
-        *offset -= 0x10000;
-        return *offset < 0x8000;
+    case 2: /* 0xb0000 */ *offset -= 0x10000; return *offset < 0x8000;
     default: /* 0xb8000 */ *offset -= 0x18000; return *offset < 0x8000;
     }
 }

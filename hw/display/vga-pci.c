@@ -90,11 +90,8 @@ static const MemOps vbe_ops = {.read = vbe_read,
                                .impl_min = 1,
                                .impl_max = 2,
                                .unaligned = true};
-static const MemOps bar_ops = {.read = bar_read,
-                               .write = bar_write,
-                               .valid_max = 4,
-                               .impl_min = 1,
-                               .impl_max = 2};
+static const MemOps bar_ops = {
+    .read = bar_read, .write = bar_write, .valid_max = 4, .impl_min = 1, .impl_max = 2};
 
 /* --- Life --- */
 

@@ -256,8 +256,8 @@ static void vbe_switch_on(Vga *s, bool clear)
         s->seq[SEQ_MEMORY] |= SEQ_MEMORY_CHAIN4 | SEQ_MEMORY_ODD_EVEN_OFF;
     }
     if (clear) {
-        uint64_t len = (uint64_t)s->vbe[VBE_YRES] * s->vbe[VBE_VIRT_WIDTH] *
-                       vbe_bytes_per_pixel_x8(s) / 8;
+        uint64_t len =
+            (uint64_t)s->vbe[VBE_YRES] * s->vbe[VBE_VIRT_WIDTH] * vbe_bytes_per_pixel_x8(s) / 8;
 
         len = MIN(len, s->vram_size);
         memset(s->vram.ram->host, 0, len);
