@@ -114,7 +114,7 @@ class Bench:
         value = re.search(r" value=([0-9.]+)", text)
         checksum = re.search(r" ([0-9a-f]{16})\r*\n", text)
         self.add(row, float(value.group(1)) if value else seconds)
-        if cpu and not value:
+        if cpu > 0 and not value:  # else the process is gone already
             self.cpu.setdefault(row, []).append(cpu)
         if checksum and self.checksums.setdefault(row, checksum.group(1)) != checksum.group(1):
             raise AssertionError(f"{self.name}: row {row} has another result than before")
