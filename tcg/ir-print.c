@@ -60,7 +60,7 @@ const char *const *const ir_cond_names[IR_COND_NKINDS] = {
         (const char *const[]){"nearest", "zero", "down", "up", "nearest_max", "current", NULL},
     [IR_COND_ATOMIC] = (const char *const[]){"xchg", "add", "and", "or", "xor", "min", "max",
                                              "minu", "maxu", NULL},
-    [IR_COND_JUMP] = (const char *const[]){"jump", "call", "ret", NULL},
+    [IR_COND_JUMP] = (const char *const[]){"jump", "call", "context", "ret", NULL},
     [IR_COND_LANE] = (const char *const[]){"8", "16", "32", "64", "ss", "sd", "ps", "pd", NULL},
     [IR_COND_FMA] = (const char *const[]){"add", "neg_add", "sub", "neg_sub", NULL},
 };

@@ -713,12 +713,13 @@ static IrVal rule_store_ext(Ir *ir, IrInsn *insn)
 
 /* --- Control --- */
 
-/* an indirect jump to pc_page + c is a direct one */
+/* an indirect jump to pc_page + c is a direct one, unless it may lead into another context, for which no
+ * direct exit is good */
 static IrVal rule_goto_known(Ir *ir, IrInsn *insn)
 {
     const IrInsn *pc = def_of(ir, insn->arg[0], IR_PC);
 
-    if (!pc || !fits_s32(pc->imm)) {
+    if (!pc || insn->cond == IR_CONTEXT_JUMP || !fits_s32(pc->imm)) {
         return IR_NONE;
     }
     rewrite(insn, IR_GOTO, IR_NONE, IR_NONE);

@@ -91,7 +91,12 @@ typedef enum IrAtomic {
     IR_ATOMIC_MAXU,
 } IrAtomic;
 
-typedef enum IrJumpKind { IR_JUMP, IR_CALL_JUMP, IR_RET } IrJumpKind;
+typedef enum IrJumpKind {
+    IR_JUMP,
+    IR_CALL_JUMP,
+    IR_CONTEXT_JUMP, /* the translation key or the mappings may have changed: looked up anew, always */
+    IR_RET,
+} IrJumpKind;
 
 enum { IR_FMA_NEG_PRODUCT = 1, IR_FMA_NEG_ADDEND = 2 };
 

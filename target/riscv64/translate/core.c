@@ -44,7 +44,7 @@ void rv_end_goto(RvTrans *t, int64_t target)
 
 void rv_end_context(RvTrans *t)
 {
-    ir_goto_ind(t->ir, IR_JUMP, ir_pc(t->ir, t->next));
+    ir_goto_ind(t->ir, IR_CONTEXT_JUMP, ir_pc(t->ir, t->next));
     t->ended = true;
 }
 

@@ -159,7 +159,7 @@ bool rv_ebreak(RvTrans *t, const RvArgsNONE *a)
 
 static bool trap_return(RvTrans *t, RvHelper h)
 {
-    ir_goto_ind(t->ir, IR_JUMP, rv_call1(t, h, rv_insn_imm(t)));
+    ir_goto_ind(t->ir, IR_CONTEXT_JUMP, rv_call1(t, h, rv_insn_imm(t)));
     t->ended = true;
     return true;
 }

@@ -122,7 +122,7 @@ static void far_immediate(X86Trans *t, X86Helper helper)
 {
     uint64_t offset = (uint64_t)t->insn.imm[0] & MASK_ULL(8 * t->insn.opsize);
 
-    x86_end_pc(t, IR_JUMP,
+    x86_end_pc(t, IR_CONTEXT_JUMP,
                ir_call(t->ir, helper, ir_imm(t->ir, t->insn.far_sel),
                        ir_imm(t->ir, (int64_t)offset), size_imm(t), len_imm(t)));
 }
@@ -134,7 +134,8 @@ static void far_memory(X86Trans *t, X86Helper helper)
     IrVal offset = x86_zext64(t, x86_load(t, addr, 0, size), size);
     IrVal selector = x86_zext64(t, x86_load(t, addr, size, 2), 2);
 
-    x86_end_pc(t, IR_JUMP, ir_call(t->ir, helper, selector, offset, size_imm(t), len_imm(t)));
+    x86_end_pc(t, IR_CONTEXT_JUMP,
+               ir_call(t->ir, helper, selector, offset, size_imm(t), len_imm(t)));
 }
 
 void x86_op_jmpf(X86Trans *t)
@@ -159,7 +160,8 @@ void x86_op_callf_ind(X86Trans *t)
 
 static void far_return(X86Trans *t, unsigned release)
 {
-    x86_end_pc(t, IR_JUMP, x86_call2(t, X86_H_FAR_RET, size_imm(t), ir_imm(t->ir, release)));
+    x86_end_pc(t, IR_CONTEXT_JUMP,
+               x86_call2(t, X86_H_FAR_RET, size_imm(t), ir_imm(t->ir, release)));
 }
 
 void x86_op_retf(X86Trans *t)
@@ -174,7 +176,7 @@ void x86_op_retf_n(X86Trans *t)
 
 void x86_op_iret(X86Trans *t)
 {
-    x86_end_pc(t, IR_JUMP, x86_call2(t, X86_H_IRET, size_imm(t), len_imm(t)));
+    x86_end_pc(t, IR_CONTEXT_JUMP, x86_call2(t, X86_H_IRET, size_imm(t), len_imm(t)));
 }
 
 /* --- Software interrupts --- */

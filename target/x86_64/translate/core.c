@@ -64,7 +64,7 @@ void x86_end_pc(X86Trans *t, IrJumpKind kind, IrVal pc)
 
 void x86_end_context(X86Trans *t)
 {
-    x86_end_pc(t, IR_JUMP, ir_pc(t->ir, t->next));
+    x86_end_pc(t, IR_CONTEXT_JUMP, ir_pc(t->ir, t->next));
 }
 
 void x86_end_exit(X86Trans *t)

@@ -601,22 +601,22 @@ void x86_op_swapgs(X86Trans *t)
 
 void x86_op_syscall(X86Trans *t)
 {
-    x86_end_pc(t, IR_JUMP, x86_call1(t, X86_H_SYSCALL, ir_imm(t->ir, t->insn.len)));
+    x86_end_pc(t, IR_CONTEXT_JUMP, x86_call1(t, X86_H_SYSCALL, ir_imm(t->ir, t->insn.len)));
 }
 
 void x86_op_sysret(X86Trans *t)
 {
-    x86_end_pc(t, IR_JUMP, x86_call1(t, X86_H_SYSRET, ir_imm(t->ir, t->insn.opsize)));
+    x86_end_pc(t, IR_CONTEXT_JUMP, x86_call1(t, X86_H_SYSRET, ir_imm(t->ir, t->insn.opsize)));
 }
 
 void x86_op_sysenter(X86Trans *t)
 {
-    x86_end_pc(t, IR_JUMP, x86_call0(t, X86_H_SYSENTER));
+    x86_end_pc(t, IR_CONTEXT_JUMP, x86_call0(t, X86_H_SYSENTER));
 }
 
 void x86_op_sysexit(X86Trans *t)
 {
-    x86_end_pc(t, IR_JUMP, x86_call1(t, X86_H_SYSEXIT, ir_imm(t->ir, t->insn.opsize)));
+    x86_end_pc(t, IR_CONTEXT_JUMP, x86_call1(t, X86_H_SYSEXIT, ir_imm(t->ir, t->insn.opsize)));
 }
 
 void x86_op_rsm(X86Trans *t)
@@ -625,5 +625,5 @@ void x86_op_rsm(X86Trans *t)
         x86_end_raise(t, X86_EXC_UD);
         return;
     }
-    x86_end_pc(t, IR_JUMP, x86_call0(t, X86_H_RSM));
+    x86_end_pc(t, IR_CONTEXT_JUMP, x86_call0(t, X86_H_RSM));
 }

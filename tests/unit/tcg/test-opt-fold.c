@@ -166,6 +166,8 @@ static void test_goto_ind(void)
                "%3:i64 = const -0x2\n%4:i64 = and %2 %3\ngoto_ind.call %4\n",
                ir_opt_fold, "goto +0x2010\n");
     check_pass("%0:i64 = pc +0x2000\ngoto_ind.ret %0\n", ir_opt_fold, "goto +0x2000\n");
+    check_pass("%0:i64 = pc +0x20\ngoto_ind.context %0\n", ir_opt_fold,
+               "%0:i64 = pc +0x20\ngoto_ind.context %0\n");
 }
 
 int main(int argc, char **argv)
