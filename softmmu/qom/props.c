@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "qom/object.h"
+#include "rhea/opts.h"
 
 #include "qom-int.h"
 #include "qom/device.h"
@@ -43,69 +44,16 @@ static void prop_store_number(Object *obj, const PropDesc *p, uint64_t v)
     }
 }
 
-/* The whole of @text as a number, decimal or 0x; false when it is not one or over 64 bits. */
-static bool parse_u64(const char *text, uint64_t *v)
-{
-    int base = g_ascii_strncasecmp(text, "0x", 2) ? 10 : 16;
-    char *end;
-
-    if (!g_ascii_isdigit(*text)) {
-        return false;
-    }
-    errno = 0;
-    *v = g_ascii_strtoull(text, &end, base);
-    return !errno && end != text && !*end;
-}
-
 static bool parse_i64(const char *text, int64_t *v)
 {
     bool negative = *text == '-';
     uint64_t magnitude;
 
-    if (!parse_u64(text + negative, &magnitude) || magnitude > (uint64_t)INT64_MAX) {
+    if (!parse_u64("", text + negative, INT64_MAX, &magnitude, NULL)) {
         return false;
     }
     *v = negative ? -(int64_t)magnitude : (int64_t)magnitude;
     return true;
-}
-
-/* "1.5G", "512M", "4096"; false also when the product does not fit 64 bits. */
-static bool parse_size(const char *text, uint64_t *v)
-{
-    static const char suffixes[] = "BKMGTPE";
-    double fraction = 0;
-    unsigned shift = 0;
-    uint64_t whole;
-    char *end;
-
-    if (parse_u64(text, v)) {
-        return true;
-    }
-    if (!g_ascii_isdigit(*text)) {
-        return false;
-    }
-    errno = 0;
-    whole = g_ascii_strtoull(text, &end, 10);
-    if (*end == '.') {
-        double scale = 0.1;
-
-        for (end++; g_ascii_isdigit(*end); end++, scale /= 10) {
-            fraction += (*end - '0') * scale;
-        }
-    }
-    if (*end) {
-        const char *at = strchr(suffixes, g_ascii_toupper(*end++));
-
-        if (!at) {
-            return false;
-        }
-        shift = 10 * (at - suffixes);
-    }
-    if (errno || *end || (fraction && !shift) || whole > UINT64_MAX >> shift) {
-        return false;
-    }
-    *v = whole << shift;
-    return !__builtin_add_overflow(*v, (uint64_t)(fraction * (double)(1ULL << shift)), v);
 }
 
 static bool prop_set_number(Object *obj, const PropDesc *p, const char *value)
@@ -120,10 +68,10 @@ static bool prop_set_number(Object *obj, const PropDesc *p, const char *value)
         }
         u = (uint64_t)i;
     } else if (p->kind == PROP_KIND_SIZE) {
-        if (!parse_size(value, &u)) {
+        if (!parse_size("", value, 1, &u, NULL)) {
             return false;
         }
-    } else if (!parse_u64(value, &u) || u > max) {
+    } else if (!parse_u64("", value, max, &u, NULL)) {
         return false;
     }
     prop_store_number(obj, p, u);

@@ -11,6 +11,6 @@ obj-y += softmmu/qom/props.o
 obj-y += softmmu/qom/type.o
 
 # What a unit test of anything that has objects links.
-qom-objs := softmmu/util/error.o softmmu/qom/bus.o softmmu/qom/device.o softmmu/qom/global.o \
-            softmmu/qom/help.o softmmu/qom/object.o softmmu/qom/path.o softmmu/qom/props.o \
-            softmmu/qom/type.o
+qom-objs := softmmu/util/error.o softmmu/util/json.o softmmu/util/opts.o softmmu/qom/bus.o \
+            softmmu/qom/device.o softmmu/qom/global.o softmmu/qom/help.o softmmu/qom/object.o \
+            softmmu/qom/path.o softmmu/qom/props.o softmmu/qom/type.o

@@ -384,7 +384,7 @@ bool parse_size(const char *what, const char *text, uint64_t unit, uint64_t *out
         unit = 1ULL << (10 * (s - suffixes));
         end++;
     }
-    if (*end) {
+    if (*end || (fraction != 0 && unit == 1)) {
         return error_fail(errp,
                           "%s: '%s' is not a size (accepted: a number with k, M, G, T, P "
                           "or E behind it)",

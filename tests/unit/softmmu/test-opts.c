@@ -133,6 +133,8 @@ static void test_values(void)
     g_assert_false(parse_size("-m", "-1", MiB, &v, NULL));
     g_assert_false(parse_size("-m", "1Q", MiB, &v, NULL));
     g_assert_false(parse_size("-m", "", MiB, &v, NULL));
+    g_assert_true(parse_size("-m", "1.5", MiB, &v, NULL));
+    g_assert_false(parse_size("size", "1.5", 1, &v, NULL)); /* half a byte */
     g_assert_true(parse_u64("x", "0xff", 255, &v, NULL));
     g_assert_false(parse_u64("x", "256", 255, &v, NULL));
     g_assert_false(parse_u64("x", " 1", 255, &v, NULL));
