@@ -194,7 +194,10 @@ void engine_info(Accel *a, GString *out)
 #define ROW(text, value) g_string_append_printf(out, "%-19s %" PRIu64 "\n", text, value)
     ROW("translations", s.translations);
     ROW("guest instructions", s.guest_insns);
-    g_string_append_printf(out, "translation time    %.3f s\n", s.translate_ns / 1e9);
+    ROW("IR instructions", s.ir_made);
+    ROW("... after passes", s.ir_kept);
+    g_string_append_printf(out, "translation time    %.3f s (decoding %.3f, passes %.3f)\n",
+                           s.translate_ns / 1e9, s.decode_ns / 1e9, s.passes_ns / 1e9);
     ROW("exits linked", s.links);
     ROW("block lookups", s.lookups);
     ROW("loop turns", s.loops);

@@ -121,7 +121,9 @@ typedef struct EngineStats {
     uint64_t loops;   /* returns to the loop */
     uint64_t links;   /* exits linked */
     uint64_t translations;
-    uint64_t guest_insns; /* translated */
+    uint64_t guest_insns;          /* translated */
+    uint64_t ir_made, ir_kept;     /* IR instructions before and after the passes */
+    uint64_t decode_ns, passes_ns; /* of translate_ns */
     uint64_t translate_ns;
     uint64_t exceptions, interrupts;
     uint64_t code_writes; /* slow-path writes to pages with translations */
@@ -312,6 +314,11 @@ void engine_accel_cpu_free(Accel *a, CpuState *cpu);
 void engine_info(Accel *a, GString *out);
 bool engine_idle(Accel *a);
 void engine_flush_code(Accel *a);
+/* What every flavour's AccelOps have in common. */
+#define ENGINE_ACCEL_OPS                                                                           \
+    .fini = engine_accel_fini, .cpu_new = engine_accel_cpu_new, .cpu_free = engine_accel_cpu_free, \
+    .cpu_run = engine_run, .idle = engine_idle, .info = engine_info,                               \
+    .flush_code = engine_flush_code
 
 /* --- block-hash.c --- */
 

@@ -8,6 +8,8 @@
  */
 #include "rhea/osdep.h"
 
+#include <time.h>
+
 #include "accel/core/engine.h"
 #include "rhea/log.h"
 
@@ -62,14 +64,39 @@ static void translate_log_ir(EngineCpu *ec, LogMask mask, const char *title)
 
 /* --- Decoding --- */
 
+static uint64_t translate_now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
 static void translate_ir(EngineCpu *ec, Translate *tx, unsigned max_insns)
 {
+    uint64_t start = translate_now_ns();
+
     ir_clear(ec->ir);
     tx->max_insns = max_insns;
     tx->size = 0;
     tx->ninsns = 0;
     tx->needs_next = false;
     ec->base.cpu->ops->translate(tx);
+    ec->stats.decode_ns += translate_now_ns() - start;
+}
+
+static void translate_passes(EngineCpu *ec, bool keep)
+{
+    Engine *e = ec->engine;
+    uint64_t start = translate_now_ns();
+
+    ec->stats.ir_made += ec->ir->n;
+    ir_optimise(ec->ir);
+    ec->stats.ir_kept += ec->ir->n;
+    if (keep && e->eops->finish_ir) {
+        e->eops->finish_ir(e, ec->ir);
+    }
+    ec->stats.passes_ns += translate_now_ns() - start;
 }
 
 /* @keep: for a block of the flavour, not for a single run of the interpreter. */
@@ -89,10 +116,7 @@ static void translate_decode(EngineCpu *ec, Translate *tx, bool keep)
                 ir_free(ec->source);
                 ec->source = ir_dup(ec->ir);
             }
-            ir_optimise(ec->ir);
-            if (keep && e->eops->finish_ir) {
-                e->eops->finish_ir(e, ec->ir);
-            }
+            translate_passes(ec, keep);
         }
         if (!ec->ir->overflow) {
             break;
@@ -200,7 +224,7 @@ static Block *translate_make(EngineCpu *ec, const ExecPage *page, const ExecPage
 {
     Engine *e = ec->engine;
     Translate tx = translate_begin(ec, page->host, next || e->one_insn ? 1 : MAX_INSNS);
-    gint64 start = g_get_monotonic_time();
+    uint64_t start = translate_now_ns();
     PageWatch w = {0};
     Block *b = NULL;
 
@@ -223,7 +247,7 @@ static Block *translate_make(EngineCpu *ec, const ExecPage *page, const ExecPage
     } else if (tx.size) {
         cache_wait(ec);
     }
-    ec->stats.translate_ns += (g_get_monotonic_time() - start) * 1000;
+    ec->stats.translate_ns += translate_now_ns() - start;
     return b;
 }
 

@@ -48,13 +48,7 @@ static const AccelOps interp_ops = {
     .help = "interprets translated blocks; slow, on every host",
     .thread_name = "TCI",
     .init = interp_init,
-    .fini = engine_accel_fini,
-    .cpu_new = engine_accel_cpu_new,
-    .cpu_free = engine_accel_cpu_free,
-    .cpu_run = engine_run,
-    .idle = engine_idle,
-    .info = engine_info,
-    .flush_code = engine_flush_code,
+    ENGINE_ACCEL_OPS,
 };
 
 QOM_TYPE(interp_type, .name = "tci-accel", .parent = TYPE_ENGINE_ACCEL, .desc = "IR interpreter",

@@ -108,13 +108,7 @@ static const AccelOps jit_ops = {
     .help = "translates to host code (JIT)",
     .thread_name = "TCG",
     .init = jit_init,
-    .fini = engine_accel_fini,
-    .cpu_new = engine_accel_cpu_new,
-    .cpu_free = engine_accel_cpu_free,
-    .cpu_run = engine_run,
-    .idle = engine_idle,
-    .info = engine_info,
-    .flush_code = engine_flush_code,
+    ENGINE_ACCEL_OPS,
 };
 
 static const PropDesc jit_props[] = {
