@@ -213,7 +213,8 @@ static bool loop_poll(EngineCpu *ec)
         }
         __atomic_store_n(&cpu->halted, false, __ATOMIC_RELAXED);
     }
-    if (__atomic_load_n(&cpu->interrupt_pending, __ATOMIC_SEQ_CST)) {
+    /* A debugger's step is to the next instruction, not into a handler. */
+    if (__atomic_load_n(&cpu->interrupt_pending, __ATOMIC_SEQ_CST) && !cpu->singlestep) {
         loop_interrupt(ec);
     }
     /* An interrupt can be one that stops the CPU, or have gone again while it halts. */

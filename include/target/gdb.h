@@ -21,6 +21,7 @@ typedef struct GdbFeature {
     const char *name; /* "org.gnu.gdb.riscv.cpu"; NULL ends the list */
     const GdbReg *regs;
     unsigned nregs;
+    const char *types; /* XML of the types that its registers use, or NULL */
 } GdbFeature;
 
 /* The model's callbacks, in CpuOps order of features. Values are little-endian, bits / 8 bytes. */

@@ -284,7 +284,7 @@ static char *make_xml(const GdbArch *arch)
 
     g_string_append_printf(x, "<architecture>%s</architecture>", arch->arch);
     for (const GdbFeature *f = arch->features; f->name; f++) {
-        g_string_append_printf(x, "<feature name=\"%s\">", f->name);
+        g_string_append_printf(x, "<feature name=\"%s\">%s", f->name, f->types ? f->types : "");
         for (unsigned i = 0; i < f->nregs; i++) {
             const GdbReg *r = &f->regs[i];
 

@@ -31,7 +31,7 @@ enum {
 #define SEG(n, name_)      REG(GDB_SEG + n, name_, 32, "int32", "general")
 #define ST(n, name_)       REG(GDB_ST + n, name_, 80, "i387_ext", "float")
 #define FCTL(n, name_)     REG(GDB_FCTRL + n, name_, 32, "int", "float")
-#define XMM(n, name_)      REG(GDB_XMM + n, name_, 128, "uint128", "vector")
+#define XMM(n, name_)      REG(GDB_XMM + n, name_, 128, "vec128", "vector")
 #define YMMH(n, name_)     REG(GDB_YMMH + n, name_, 128, "uint128", "vector")
 #define SYS(n, name_)      REG(GDB_SYSTEM + n, name_, 64, "int64", "system")
 
@@ -53,7 +53,7 @@ static const GdbReg core_regs[] = {
     G(14, "r14", "int64"),
     G(15, "r15", "int64"),
     G(GDB_RIP, "rip", "code_ptr"),
-    REG(GDB_EFLAGS, "eflags", 32, "int32", "general"),
+    REG(GDB_EFLAGS, "eflags", 32, "i386_eflags", "general"),
     SEG(0, "cs"),
     SEG(1, "ss"),
     SEG(2, "ds"),
@@ -99,8 +99,8 @@ static const GdbReg sse_regs[] = {
 };
 
 static const GdbReg base_regs[] = {
-    REG(GDB_FS_BASE, "fs_base", 64, "long", "general"),
-    REG(GDB_GS_BASE, "gs_base", 64, "long", "general"),
+    REG(GDB_FS_BASE, "fs_base", 64, "int64", "general"),
+    REG(GDB_GS_BASE, "gs_base", 64, "int64", "general"),
 };
 
 static const GdbReg avx_regs[] = {
@@ -114,13 +114,30 @@ static const GdbReg system_regs[] = {
     SYS(0, "k_gs_base"), SYS(1, "cr0"), SYS(2, "cr2"), SYS(3, "cr3"), SYS(4, "cr4"), SYS(5, "efer"),
 };
 
+#define FLAG(n, name)           "<field name=\"" name "\" start=\"" #n "\" end=\"" #n "\"/>"
+#define FIELD(name, type)       "<field name=\"" name "\" type=\"" type "\"/>"
+#define VECTOR(id, type, count) "<vector id=\"" id "\" type=\"" type "\" count=\"" count "\"/>"
+
+static const char eflags_type[] = "<flags id=\"i386_eflags\" size=\"4\">" FLAG(0, "CF")
+    FLAG(2, "PF") FLAG(4, "AF") FLAG(6, "ZF") FLAG(7, "SF") FLAG(8, "TF") FLAG(9, "IF")
+        FLAG(10, "DF") FLAG(11, "OF") FLAG(14, "NT") FLAG(16, "RF") FLAG(17, "VM") FLAG(18, "AC")
+            FLAG(19, "VIF") FLAG(20, "VIP") FLAG(21, "ID") "</flags>";
+
+static const char vector_types[] =
+    VECTOR("v4f", "ieee_single", "4") VECTOR("v2d", "ieee_double", "2")
+        VECTOR("v16i8", "int8", "16") VECTOR("v8i16", "int16", "8") VECTOR("v4i32", "int32", "4")
+            VECTOR("v2i64", "int64", "2") "<union id=\"vec128\">" FIELD("v4_float", "v4f")
+                FIELD("v2_double", "v2d") FIELD("v16_int8", "v16i8") FIELD("v8_int16", "v8i16")
+                    FIELD("v4_int32", "v4i32") FIELD("v2_int64", "v2i64")
+                        FIELD("uint128", "uint128") "</union>";
+
 static const GdbFeature features[] = {
-    {"org.gnu.gdb.i386.core", core_regs, ARRAY_SIZE(core_regs)},
-    {"org.gnu.gdb.i386.sse", sse_regs, ARRAY_SIZE(sse_regs)},
+    {"org.gnu.gdb.i386.core", core_regs, ARRAY_SIZE(core_regs), eflags_type},
+    {"org.gnu.gdb.i386.sse", sse_regs, ARRAY_SIZE(sse_regs), vector_types},
     {"org.gnu.gdb.i386.segments", base_regs, ARRAY_SIZE(base_regs)},
     {"org.gnu.gdb.i386.avx", avx_regs, ARRAY_SIZE(avx_regs)},
     {"org.rhea.x86.system", system_regs, ARRAY_SIZE(system_regs)},
-    {NULL, NULL, 0},
+    {NULL},
 };
 
 /* gdb's order: rax rbx rcx rdx rsi rdi rbp rsp, and cs ss ds es fs gs. */
