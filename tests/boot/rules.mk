@@ -2,7 +2,7 @@
 # Whole machines.  "make check-boot" runs these alone; what scripts/guest-assets has not built is skipped.
 # The own guest is quick and shows at once when the machine does not run any more.
 
-boot-checks-fast := tests/boot/own-guest.py
+boot-checks-fast := tests/boot/own-guest.py tests/boot/x86-guest.py
 boot-checks := tests/boot/errors.py tests/boot/fuzz.py tests/boot/firmware.py tests/boot/debian.py \
     tests/boot/virtio.py
 
