@@ -16,6 +16,7 @@ struct BlockBackend {
     BlockNode *node;
     BlockInterface iface;
     int index;
+    bool cdrom;
     void *owner; /* the device that uses it */
     char *owner_name;
     unsigned in_flight; /* machine lock */
@@ -296,6 +297,11 @@ bool blk_inserted(BlockBackend *blk)
     return blk->node;
 }
 
+bool blk_is_cdrom(BlockBackend *blk)
+{
+    return blk->cdrom;
+}
+
 const char *blk_name(BlockBackend *blk)
 {
     return blk->name;
@@ -421,7 +427,11 @@ BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error
         error_fail(errp, "-drive: id '%s' is in use", id);
         return NULL;
     }
-    node = block_node_from_opts(o, d.snapshot && !d.cdrom, errp);
+    node = block_node_from_opts(o,
+                                d.cdrom      ? BLOCK_USE_READ_ONLY
+                                : d.snapshot ? BLOCK_USE_TEMPORARY
+                                             : BLOCK_USE_PLAIN,
+                                errp);
     if (!node) {
         return NULL;
     }
@@ -429,10 +439,10 @@ BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error
         block_node_unref(node);
         return NULL;
     }
-    node->read_only |= d.cdrom;
     blk = backend_new(id, node);
     blk->iface = d.iface;
     blk->index = d.index;
+    blk->cdrom = d.cdrom;
     return blk;
 }
 
@@ -480,7 +490,7 @@ bool blk_new_blockdev(const char *optarg, Error **errp)
     if (!opts_peek(o, "driver")) {
         return error_fail(errp, "-blockdev: driver= is missing (accepted: raw, file, host_device)");
     }
-    node = block_node_from_opts(o, false, errp);
+    node = block_node_from_opts(o, BLOCK_USE_PLAIN, errp);
     ok = node && opts_done(o, keys, errp);
     block_node_unref(node); /* the graph keeps it by its name */
     return ok;

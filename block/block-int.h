@@ -49,7 +49,12 @@ BlockNode *overlay_new(const char *what, BlockNode *base, Error **errp);
  * Builds a node from the driver options of -blockdev, or those of -drive ("file", "format").
  * @snapshot: the image is only read, and writes are temporary.
  */
-BlockNode *block_node_from_opts(Opts *o, bool snapshot, Error **errp);
+typedef enum BlockUse {
+    BLOCK_USE_PLAIN,
+    BLOCK_USE_TEMPORARY, /* what is written is forgotten */
+    BLOCK_USE_READ_ONLY, /* whatever the options say */
+} BlockUse;
+BlockNode *block_node_from_opts(Opts *o, BlockUse use, Error **errp);
 BlockNode *block_node_find(const char *name);
 void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque);
 /* Forgets a named node; the caller has checked that nobody uses it. */

@@ -166,7 +166,7 @@ static BlockNode *with_overlay(const char *what, BlockNode *base, Error **errp)
     return n;
 }
 
-BlockNode *block_node_from_opts(Opts *o, bool snapshot, Error **errp)
+BlockNode *block_node_from_opts(Opts *o, BlockUse use, Error **errp)
 {
     const char *what = opts_what(o);
     const char *file = opts_take(o, "file");
@@ -190,8 +190,9 @@ BlockNode *block_node_from_opts(Opts *o, bool snapshot, Error **errp)
         error_fail(errp, "%s: no file= is given", what);
         return NULL;
     }
-    n = file_open(what, filename, read_only || snapshot, errp);
-    n = n && snapshot && !read_only ? with_overlay(what, n, errp) : n;
+    read_only |= use == BLOCK_USE_READ_ONLY;
+    n = file_open(what, filename, read_only || use == BLOCK_USE_TEMPORARY, errp);
+    n = n && use == BLOCK_USE_TEMPORARY && !read_only ? with_overlay(what, n, errp) : n;
     if (!n) {
         return NULL;
     }

@@ -7,7 +7,7 @@
 
 static bool run_drive(Setup *s, const char *arg, Error **errp)
 {
-    return blk_new_drive(arg, BLK_IF_VIRTIO, errp) != NULL;
+    return blk_new_drive(arg, machine_ops(s->m)->default_drive, errp) != NULL;
 }
 
 static bool run_snapshot(Setup *s, const char *arg, Error **errp)
@@ -22,38 +22,38 @@ static bool run_blockdev(Setup *s, const char *arg, Error **errp)
 }
 
 /* The file name becomes an option value: its commas are doubled. */
-static bool add_disk(const char *file, const char *media, int index, Error **errp)
+static bool add_disk(Setup *s, const char *file, const char *media, int index, Error **errp)
 {
     g_auto(GStrv) parts = g_strsplit(file, ",", -1);
     g_autofree char *quoted = g_strjoinv(",,", parts);
     g_autofree char *text = g_strdup_printf("file=%s,media=%s,index=%d", quoted, media, index);
 
-    return blk_new_drive(text, BLK_IF_VIRTIO, errp) != NULL;
+    return blk_new_drive(text, machine_ops(s->m)->default_drive, errp) != NULL;
 }
 
 static bool run_hda(Setup *s, const char *arg, Error **errp)
 {
-    return add_disk(arg, "disk", 0, errp);
+    return add_disk(s, arg, "disk", 0, errp);
 }
 
 static bool run_hdb(Setup *s, const char *arg, Error **errp)
 {
-    return add_disk(arg, "disk", 1, errp);
+    return add_disk(s, arg, "disk", 1, errp);
 }
 
 static bool run_hdc(Setup *s, const char *arg, Error **errp)
 {
-    return add_disk(arg, "disk", 2, errp);
+    return add_disk(s, arg, "disk", 2, errp);
 }
 
 static bool run_hdd(Setup *s, const char *arg, Error **errp)
 {
-    return add_disk(arg, "disk", 3, errp);
+    return add_disk(s, arg, "disk", 3, errp);
 }
 
 static bool run_cdrom(Setup *s, const char *arg, Error **errp)
 {
-    return add_disk(arg, "cdrom", 2, errp);
+    return add_disk(s, arg, "cdrom", 2, errp);
 }
 
 static const Option block_options[] = {

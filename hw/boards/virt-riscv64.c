@@ -364,6 +364,7 @@ static const MachineOps virt_ops = {
     .max_cpus = VIRT_MAX_HARTS,
     .is_default = true,
     .default_bus = TYPE_PCI_BUS,
+    .default_drive = BLK_IF_VIRTIO,
     .cpu_help = riscv_cpu_print_help,
 };
 QOM_TYPE(virt_type, .name = "virt-machine", .parent = TYPE_MACHINE, .size = sizeof(VirtMachine),

@@ -24,6 +24,7 @@ void blk_detach(BlockBackend *blk, void *owner);
 uint64_t blk_size(BlockBackend *blk); /* bytes */
 bool blk_read_only(BlockBackend *blk);
 bool blk_inserted(BlockBackend *blk);
+bool blk_is_cdrom(BlockBackend *blk); /* media=cdrom */
 const char *blk_name(BlockBackend *blk);
 
 /*

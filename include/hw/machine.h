@@ -75,6 +75,7 @@ typedef struct MachineOps {
     unsigned max_cpus;
     bool is_default;
     const char *default_bus;     /* the type of bus where neutral names go */
+    unsigned default_drive;      /* BlockInterface of a -drive without if=, of -hda and -cdrom */
     void (*cpu_help)(FILE *out); /* -cpu help */
     /* HMP system_powerdown; NULL when the board has no button. */
     void (*powerdown)(Machine *m);
