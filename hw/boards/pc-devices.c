@@ -12,6 +12,7 @@
 #include "hw/irqchip/ioapic.h"
 #include "hw/misc/port92.h"
 #include "hw/mmio-device.h"
+#include "hw/storage/ide.h"
 #include "hw/rtc/mc146818.h"
 #include "hw/timer/hpet.h"
 #include "hw/timer/i8254.h"
@@ -194,12 +195,38 @@ static bool create_vga(PcMachine *s, Error **errp)
     return !wanted || pci_new_device(s->pci, TYPE_VGA, -1, errp);
 }
 
+/* The drives of -hda, -cdrom and -drive if=ide, two a channel or one. */
+static bool create_ide_drives(PcMachine *s, Error **errp)
+{
+    BlockBackend *blk;
+    IdeBus *bus;
+
+    for (unsigned i = 0; (bus = ide_bus_find(s->ide, i / s->ide_units)); i++) {
+        g_autofree char *unit = g_strdup_printf("%u", i % s->ide_units);
+        Device *dev;
+
+        blk = blk_by_interface(BLK_IF_IDE, i);
+        if (!blk) {
+            continue;
+        }
+        dev = (Device *)qom_new(blk_is_cdrom(blk) ? "ide-cd" : "ide-hd");
+        qom_add_child(s->machine.unattached, "ide[*]", &dev->obj);
+        qom_put(&dev->obj); /* the tree holds it */
+        if (!qom_prop_set(&dev->obj, "drive", blk_name(blk), errp) ||
+            !qom_prop_set(&dev->obj, "unit", unit, errp) ||
+            !device_realize(dev, &s->machine, &bus->bus, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool pc_create_default_cards(PcMachine *s, Error **errp)
 {
     BlockBackend *blk;
     NicConfig *nic;
 
-    if (!create_vga(s, errp)) {
+    if (!create_vga(s, errp) || !create_ide_drives(s, errp)) {
         return false;
     }
 

@@ -2,14 +2,16 @@
 /* PC with a 440FX and PIIX3: "pc", "pc-i440fx-X.Y". */
 #include "rhea/osdep.h"
 
+#include "block/block.h"
 #include "hw/acpi/piix4-pm.h"
 #include "hw/isa/piix3.h"
 #include "hw/mmio-device.h"
 #include "hw/pci/pc-host.h"
+#include "hw/storage/ide.h"
 #include "pc.h"
 #include "target/x86_64.h"
 
-enum { PIIX3_DEVFN = 1 << 3, PM_DEVFN = 1 << 3 | 3, SCI_IRQ = 9 };
+enum { PIIX3_DEVFN = 1 << 3, IDE_DEVFN = 1 << 3 | 1, IDE_IRQ = 14, PM_DEVFN = 1 << 3 | 3, SCI_IRQ = 9 };
 
 static bool create_chipset(PcMachine *s, Error **errp)
 {
@@ -27,9 +29,13 @@ static bool create_chipset(PcMachine *s, Error **errp)
     }
     s->isa = piix3_isa_bus(piix3);
     s->pm = pci_new_device(s->pci, TYPE_PIIX4_PM, PM_DEVFN, errp);
-    if (!s->pm) {
+    s->ide = s->pm ? pci_new_device(s->pci, "piix3-ide", IDE_DEVFN, errp) : NULL;
+    if (!s->ide) {
         return false;
     }
+    s->ide_units = IDE_UNITS;
+    irq_connect_fn(irq_find_out(s->ide, "irq", 0), isa_bus_set_irq, s->isa, IDE_IRQ);
+    irq_connect_fn(irq_find_out(s->ide, "irq", 1), isa_bus_set_irq, s->isa, IDE_IRQ + 1);
     irq_connect_fn(irq_find_out(s->pm, "sci", 0), isa_bus_set_irq, s->isa, SCI_IRQ);
     irq_connect(irq_find_out(s->pm, "smi", 0), m->cpus->pdata[0], NULL, X86_IRQ_SMI);
     return true;
@@ -46,6 +52,7 @@ static bool create_chipset(PcMachine *s, Error **errp)
                     .default_ram_size = 128 * MiB,                                                 \
                     .max_cpus = PC_MAX_CPUS,                                                       \
                     .default_bus = TYPE_PCI_BUS,                                                   \
+                    .default_drive = BLK_IF_IDE,                                                   \
                     .cpu_help = x86_cpu_print_help,                                                \
                     __VA_ARGS__},                                                                  \
         .low_if = 0xe0000000, .low = 0xc0000000, .create_chipset = create_chipset,                 \

@@ -347,6 +347,13 @@ IdeBus *ide_bus_new(Device *owner, unsigned n, bool sata, const IdePortOps *ops,
     return bus;
 }
 
+IdeBus *ide_bus_find(Device *owner, unsigned n)
+{
+    return owner->buses && n < owner->buses->len
+               ? qom_cast(g_ptr_array_index(owner->buses, n), TYPE_IDE_BUS)
+               : NULL;
+}
+
 QOM_TYPE(ide_bus_type, .name = TYPE_IDE_BUS, .parent = TYPE_BUS, .size = sizeof(IdeBus),
          .desc = "ATA channel");
 

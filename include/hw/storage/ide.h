@@ -107,6 +107,9 @@ struct IdeDrive {
 /* Channel number @n of @owner: "ide.N", or "ID.N" when the owner has an id. */
 IdeBus *ide_bus_new(Device *owner, unsigned n, bool sata, const IdePortOps *ops, void *opaque);
 
+/* Channel @n of the controller @owner, or NULL. */
+IdeBus *ide_bus_find(Device *owner, unsigned n);
+
 /* --- For parallel controllers: the registers of the channel, 0 to 7 --- */
 
 uint32_t ide_read_register(IdeBus *bus, unsigned reg);
