@@ -11,7 +11,13 @@
 #include "pc.h"
 #include "target/x86_64.h"
 
-enum { PIIX3_DEVFN = 1 << 3, IDE_DEVFN = 1 << 3 | 1, IDE_IRQ = 14, PM_DEVFN = 1 << 3 | 3, SCI_IRQ = 9 };
+enum {
+    PIIX3_DEVFN = 1 << 3,
+    IDE_DEVFN = 1 << 3 | 1,
+    IDE_IRQ = 14,
+    PM_DEVFN = 1 << 3 | 3,
+    SCI_IRQ = 9
+};
 
 static bool create_chipset(PcMachine *s, Error **errp)
 {

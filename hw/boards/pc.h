@@ -16,7 +16,7 @@ typedef struct PcMachine {
     int smm;
     char *flash_drive[PC_FLASH_BANKS];
     /* parts */
-    Device *ide; /* where -hda and -cdrom go */
+    Device *ide;        /* where -hda and -cdrom go */
     unsigned ide_units; /* drives a channel */
     Device *host, *pm, *apic_bus, *ioapic, *pic, *hpet, *fw_cfg, *rtc;
     GPtrArray *apics; /* Device *, by CPU */

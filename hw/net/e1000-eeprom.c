@@ -8,7 +8,15 @@
 
 #include "e1000-int.h"
 
-enum { EECD_SK = 1, EECD_CS = 2, EECD_DI = 4, EECD_DO = 8, EECD_REQ = 64, EECD_GNT = 128, EECD_PRES = 256 };
+enum {
+    EECD_SK = 1,
+    EECD_CS = 2,
+    EECD_DI = 4,
+    EECD_DO = 8,
+    EECD_REQ = 64,
+    EECD_GNT = 128,
+    EECD_PRES = 256
+};
 enum { EERD_START = 1, EERD_DONE = 16 };
 enum { EEPROM_SUM = 0xbaba, EEPROM_SUM_WORD = 63 };
 
@@ -16,7 +24,18 @@ enum { EEPROM_SUM = 0xbaba, EEPROM_SUM_WORD = 63 };
 enum { COMMAND_BITS = 9, OPCODE_READ = 2 };
 
 /* Registers of the PHY that mean something (M88E1000). */
-enum { PHY_CONTROL, PHY_STATUS, PHY_ID1, PHY_ID2, PHY_ADVERTISE, PHY_PARTNER, PHY_1000_CONTROL = 9, PHY_1000_STATUS, PHY_SPECIFIC = 16, PHY_SPECIFIC_STATUS = 17 };
+enum {
+    PHY_CONTROL,
+    PHY_STATUS,
+    PHY_ID1,
+    PHY_ID2,
+    PHY_ADVERTISE,
+    PHY_PARTNER,
+    PHY_1000_CONTROL = 9,
+    PHY_1000_STATUS,
+    PHY_SPECIFIC = 16,
+    PHY_SPECIFIC_STATUS = 17
+};
 enum { PHY_AUTONEG_RESTART = 1 << 9, PHY_RESET = 1 << 15 };
 enum { PHY_STATUS_LINK = 1 << 2, PHY_SPECIFIC_LINK = 1 << 10 };
 #define MDIC_READ  (2u << 26)
@@ -100,18 +119,21 @@ void e1000_write_eerd(E1000 *s, uint32_t value)
 
 void e1000_phy_reset(E1000 *s)
 {
-    static const uint16_t values[32] = {
-        [PHY_CONTROL] = 0x1140,         /* autonegotiation, full duplex, 1000 */
-        [PHY_STATUS] = 0x7969,          /* what it can do, negotiation complete */
-        [PHY_ID1] = 0x0141,             /* Marvell 88E1011 */
-        [PHY_ID2] = 0x0c20,
-        [PHY_ADVERTISE] = 0x0de1,
-        [PHY_PARTNER] = 0x45e1,
-        [PHY_1000_CONTROL] = 0x0300,
-        [PHY_1000_STATUS] = 0x3c00,     /* partner and receivers are fine, 1000 full */
-        [PHY_SPECIFIC] = 0x0360,
-        [PHY_SPECIFIC_STATUS] = 0xa800, /* 1000, full duplex, resolved */
-    };
+    static const uint16_t
+        values
+            [32] =
+                {
+                    [PHY_CONTROL] = 0x1140, /* autonegotiation, full duplex, 1000 */
+                    [PHY_STATUS] = 0x7969,  /* what it can do, negotiation complete */
+                    [PHY_ID1] = 0x0141,     /* Marvell 88E1011 */
+                    [PHY_ID2] = 0x0c20,
+                    [PHY_ADVERTISE] = 0x0de1,
+                    [PHY_PARTNER] = 0x45e1,
+                    [PHY_1000_CONTROL] = 0x0300,
+                    [PHY_1000_STATUS] = 0x3c00, /* partner and receivers are fine, 1000 full */
+                    [PHY_SPECIFIC] = 0x0360,
+                    [PHY_SPECIFIC_STATUS] = 0xa800, /* 1000, full duplex, resolved */
+                };
 
     memcpy(s->phy, values, sizeof(values));
 }

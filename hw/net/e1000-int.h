@@ -50,8 +50,8 @@ enum {
 
 /* Statistics (13.7): those that are counted. */
 enum {
-    S_MPC = 0x4010,   /* missed: no descriptor */
-    S_GPRC = 0x4074,  /* good packets received */
+    S_MPC = 0x4010,  /* missed: no descriptor */
+    S_GPRC = 0x4074, /* good packets received */
     S_BPRC = 0x4078,
     S_MPRC = 0x407c,
     S_GPTC = 0x4080,  /* ... and sent */

@@ -9,10 +9,24 @@
 #include "rhea/endian.h"
 
 /* Command byte of descriptors */
-enum { CMD_EOP = 1, CMD_IC = 4, CMD_TSE = 4, CMD_RS = 8, CMD_RPS = 16, CMD_DEXT = 32, CMD_VLE = 64 };
+enum {
+    CMD_EOP = 1,
+    CMD_IC = 4,
+    CMD_TSE = 4,
+    CMD_RS = 8,
+    CMD_RPS = 16,
+    CMD_DEXT = 32,
+    CMD_VLE = 64
+};
 enum { TUCMD_TCP = 1, TUCMD_IP = 2 };
 enum { TYPE_CONTEXT = 0, TYPE_DATA = 1, OPTION_IP = 1, OPTION_TCP = 2, STATUS_DD = 1 };
-enum { ETHER_TYPE_AT = 12, VLAN_TAG = 4, VLAN_TYPE = 0x8100, TCP_FLAGS_AT = 13, TCP_FIN_PSH = 0x09 };
+enum {
+    ETHER_TYPE_AT = 12,
+    VLAN_TAG = 4,
+    VLAN_TYPE = 0x8100,
+    TCP_FLAGS_AT = 13,
+    TCP_FIN_PSH = 0x09
+};
 
 /* --- Checksums --- */
 

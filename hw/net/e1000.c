@@ -447,10 +447,9 @@ static const PropDesc e1000_props[] = {
     PROP_STR("netdev", E1000, netdev, NULL, "id of the network backend"),
     PROP_STR("mac", E1000, mac, NULL, "MAC address"), PROP_END};
 
-static const DeviceOps e1000_ops =
-    DEVICE_OPS(e1000_snapshot, .realize = e1000_realize, .unrealize = e1000_unrealize,
-               .reset = e1000_reset, .after_load = e1000_after_load, .category = "Network devices",
-               .user_creatable = true);
+static const DeviceOps e1000_ops = DEVICE_OPS(
+    e1000_snapshot, .realize = e1000_realize, .unrealize = e1000_unrealize, .reset = e1000_reset,
+    .after_load = e1000_after_load, .category = "Network devices", .user_creatable = true);
 QOM_TYPE(e1000_type, .name = "e1000", .parent = TYPE_PCI_DEVICE, .size = sizeof(E1000),
          .desc = "Intel 82540EM Gigabit Ethernet", .props = e1000_props, .ops = &e1000_pci_ops,
          .dev = &e1000_ops);
