@@ -27,8 +27,7 @@ obj-x86_64 += target/x86_64/helper/task.o
 obj-x86_64 += target/x86_64/helper/vec.o
 obj-x86_64 += target/x86_64/helper/fpstate.o
 obj-x86_64 += target/x86_64/helper/x87.o
-ifeq ($(HOST),x86_64)
-obj-x86_64 += target/x86_64/helper/x87-host.o
-endif
+# The host's x87, or none.
+obj-x86_64 += target/x86_64/helper/x87-$(if $(filter x86_64,$(HOST)),host,soft).o
 
 include $(SRC)/target/x86_64/translate/rules.mk

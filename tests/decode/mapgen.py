@@ -53,6 +53,24 @@ def rows_of(text):
 
 
 @suite.test
+def one_line_stands_for_mmx_sse_and_avx():
+    with rhea.scratch() as folder:
+        path = os.path.join(folder, "t.map")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("action vec rw,r -\nmap 0f\n"
+                    "fc msx.66 Vx,Wx vec avx2 ir=VADD.8 cpuid=SSE2 \"paddb\"\n")
+        rows = mapgen.load([path]).rows
+    got = {(row.text, row.vex, row.pfx, tuple(o.place + o.access for o in row.operands),
+            row.features[0], row.ir) for row in rows}
+    op = ("IR_VADD", "IR_L8", "0")
+    assert got == {
+        ("paddb", False, 1, ("Prw", "Qr"), "MMX", op),
+        ("paddb", False, 2, ("Vrw", "Wr"), "SSE2", op),
+        ("vpaddb", True, 2, ("Vw", "Hr", "Wr"), "AVX", op),
+    }, got
+
+
+@suite.test
 def the_more_specific_row_comes_first():
     rows = rows_of("action a r -\naction b r -\naction c r -\naction d r -\nmap 0f\n"
                    "b8 - Ev a\nb8 f3 Ev b cpuid=POPCNT\nb8 f3|f2 Ev c\nb8/1r f3 Ev d\n")

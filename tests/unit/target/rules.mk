@@ -32,7 +32,8 @@ $(x86-test)/test-seg-objs := $(x86-test-objs)
 $(x86-test)/test-sysreg-objs := $(x86-test-objs)
 
 ifeq ($(HOST),x86_64)
-unit-tests += $(x86-test)/test-fpu
+unit-tests += $(x86-test)/test-fpu $(x86-test)/test-x87
+$(x86-test)/test-x87-objs := target/x86_64/helper/x87-host.o
 $(x86-test)/test-fpu-objs := $(x86-test-objs) target/x86_64/fpu.o \
     $(addprefix target/x86_64/helper/,fpstate.o vec.o x87.o x87-host.o)
 endif
