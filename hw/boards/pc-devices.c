@@ -131,6 +131,8 @@ static bool create_serial_ports(PcMachine *s, Error **errp)
         qom_put(&dev->obj); /* the tree holds it */
         if (!qom_prop_set(&dev->obj, "index", index, errp) ||
             !qom_prop_set(&dev->obj, "chardev", chardev, errp) ||
+            !qom_prop_set(&dev->obj, "firmware-console", !i && pc_serial_console(s) ? "on" : "off",
+                          errp) ||
             !device_realize(dev, &s->machine, &s->isa->bus, errp)) {
             return false;
         }

@@ -267,7 +267,6 @@ bool pc_tell_firmware(PcMachine *s, Error **errp)
     Machine *m = &s->machine;
     /* No suspend to RAM or disk: the first bit of each says so. */
     static const uint8_t sleep_states[] = {128, 0, 0, 1, 2, 128};
-    bool console = !m->graphics && machine_serial(m, 0) && !m->kernel;
 
     set_cmos(s);
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_MAX_CPUS, m->smp.max_cpus);
@@ -275,5 +274,6 @@ bool pc_tell_firmware(PcMachine *s, Error **errp)
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_IRQ0_OVERRIDE, 1);
     return add_e820(s, errp) && add_boot_order(s, errp) && add_boot_options(s, errp) &&
            add_file(s, "etc/system-states", sleep_states, sizeof(sleep_states), errp) &&
-           (!console || add_number(s, "etc/sercon-port", SERIAL_CONSOLE_PORT, 8, errp));
+           (!pc_serial_console(s) ||
+            add_number(s, "etc/sercon-port", SERIAL_CONSOLE_PORT, 8, errp));
 }

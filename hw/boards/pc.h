@@ -49,6 +49,12 @@ bool pc_init(Machine *m, Error **errp) MUST_CHECK;
 bool pc_ready(Machine *m, Error **errp) MUST_CHECK;
 void pc_powerdown(Machine *m);
 
+/* Firmware's console is to be on the first serial port (-nographic); a kernel brings its own. */
+static inline bool pc_serial_console(PcMachine *s)
+{
+    return !s->machine.graphics && machine_serial(&s->machine, 0) && !s->machine.kernel;
+}
+
 /* CPUs and local APICs (pc-cpus.c). */
 bool pc_create_cpus(PcMachine *s, Error **errp) MUST_CHECK;
 /* Once the 8259s and the host bridge are there. */

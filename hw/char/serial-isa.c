@@ -84,6 +84,8 @@ static const PropDesc serial_isa_props[] = {
     PROP_U32("index", SerialIsa, index, UINT32_MAX, "which COM port, from 0 [the first free one]"),
     PROP_U32("iobase", SerialIsa, iobase, 0, "first port [by index]"),
     PROP_U32("irq", SerialIsa, irq, UINT32_MAX, "interrupt line [by index]"),
+    PROP_BOOL("firmware-console", SerialIsa, uart.firmware_console, false,
+              "drop what firmware writes to reset the terminal"),
     PROP_U32("baudbase", SerialIsa, uart.baudbase, 115200, "input clock / 16, in Hz"),
     PROP_END};
 

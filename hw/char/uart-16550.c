@@ -203,13 +203,41 @@ static void uart_transmit(void *opaque)
     uart_update_irq(s);
 }
 
+/*
+ * Firmware with its console on the line begins with resetting the terminal, which is the user's.  What
+ * may become such a sequence is held back; true: @c is held, or has completed one and is dropped.
+ */
+static bool uart_hold_reset(Uart *s, uint8_t c)
+{
+    static const char *const resets[] = {"\033c", "\033[?7l", "\033[2J"};
+
+    if (!s->firmware_console || s->driver_seen) {
+        return false;
+    }
+    s->held[s->nheld++] = c;
+    for (size_t i = 0; i < ARRAY_SIZE(resets); i++) {
+        if (s->nheld <= strlen(resets[i]) && !memcmp(resets[i], s->held, s->nheld)) {
+            s->nheld = resets[i][s->nheld] ? s->nheld : 0;
+            return true;
+        }
+    }
+    s->nheld--;
+    for (uint32_t i = 0; i < s->nheld; i++) { /* it was something else */
+        fifo_push(&s->tx, s->held[i]);
+    }
+    s->nheld = 0;
+    return false;
+}
+
 static void uart_write_thr(Uart *s, uint8_t c)
 {
     s->thre_pending = false;
-    if (s->mcr & MCR_LOOP) {
+    if (!(s->mcr & MCR_LOOP) && s->tx.count < fifo_depth(s) && uart_hold_reset(s, c)) {
+        s->thre_pending = true;
+    } else if (s->mcr & MCR_LOOP) {
         uart_receive(s, &c, 1);
         s->thre_pending = true;
-    } else if (s->tx.count < fifo_depth(s)) {
+    } else if (s->tx.count < UART_FIFO - 1) {
         fifo_push(&s->tx, c);
         uart_transmit(s);
     }
@@ -279,6 +307,7 @@ static void uart_write_ier(Uart *s, uint8_t v)
     bool thre_on = v & ~s->ier & IER_THRE;
 
     s->ier = v & IER_MASK;
+    s->driver_seen |= s->ier != 0;
     if (thre_on && !s->tx.count) {
         s->thre_pending = true; /* enabling it with an empty THR interrupts at once */
     }
@@ -361,7 +390,8 @@ void uart_reset(Uart *s)
     s->ier = s->fcr = s->lcr = s->mcr = s->lsr = s->scr = 0;
     s->msr = MSR_CTS | MSR_DSR | MSR_DCD;
     s->divisor = 12; /* 9600 baud on a PC's clock; undefined in the data sheet */
-    s->thre_pending = s->timeout_pending = false;
+    s->thre_pending = s->timeout_pending = s->driver_seen = false;
+    s->nheld = 0;
     clock_timer_disarm(&s->rx_timeout);
     uart_update_irq(s);
     chr_accept_input(&s->chr);
@@ -413,6 +443,9 @@ void uart_snapshot(Uart *s, Snapshot *sn)
     snap_fifo(sn, &s->tx);
     snap_fields(sn, &s->ier, &s->fcr, &s->lcr, &s->mcr, &s->lsr, &s->msr, &s->scr);
     snap_fields(sn, &s->divisor, &s->thre_pending, &s->timeout_pending);
+    snap_bool(sn, &s->driver_seen);
+    snap_bytes(sn, s->held, sizeof(s->held));
+    snap_u32_max(sn, &s->nheld, UART_HELD - 2);
     snap_timer(sn, &s->rx_timeout);
 }
 

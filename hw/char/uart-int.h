@@ -9,7 +9,7 @@
 #include "memory/memory.h"
 #include "qom/device.h"
 
-enum { UART_FIFO = 16 };
+enum { UART_FIFO = 16, UART_HELD = 8 };
 
 typedef struct Fifo {
     uint8_t data[UART_FIFO];
@@ -26,10 +26,14 @@ typedef struct Uart {
     char *chardev;
     uint8_t regshift;
     uint32_t baudbase;
+    bool firmware_console; /* terminal resets are dropped until an interrupt is enabled */
     /* guest-visible: all of it is in uart_snapshot */
     Fifo rx, tx;
     uint8_t ier, fcr, lcr, mcr, lsr, msr, scr;
     uint16_t divisor;
+    uint8_t held[UART_HELD]; /* the beginning of what may be a terminal reset */
+    uint32_t nheld;
+    bool driver_seen;     /* an operating system has taken over from firmware */
     bool thre_pending;    /* THRE interrupt not yet acknowledged by reading IIR */
     bool timeout_pending; /* characters have waited for four character times */
 } Uart;
