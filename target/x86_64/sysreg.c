@@ -212,6 +212,17 @@ static bool write_pred_cmd(X86Env *env, uint32_t msr, uint64_t v)
     return !(v & ~1ULL);
 }
 
+/*
+ * There is no speculation here that another level could watch: kernels need not pay for mitigations.
+ * RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
+ * PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO.
+ */
+static uint64_t read_arch_capabilities(X86Env *env, uint32_t msr)
+{
+    return 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 | 1 << 14 |
+           1 << 15 | 1 << 20 | 1 << 24 | 1 << 26 | 1 << 27;
+}
+
 /* In bits 63..32, as Intel has it; AMD's patch level is in the low half. */
 static uint64_t read_microcode(X86Env *env, uint32_t msr)
 {
@@ -255,6 +266,7 @@ static const X86Msr msrs[] = {
     FUNC(0x079, 1, "BIOS_UPDT_TRIG", ALWAYS, NULL, write_ignored),
     FUNC(0x08b, 1, "BIOS_SIGN_ID", ALWAYS, read_microcode, write_ignored),
     FUNC(0x0fe, 1, "MTRRCAP", X86_F_MTRR, read_mtrr_cap, NULL),
+    FUNC(0x10a, 1, "ARCH_CAPABILITIES", X86_F_ARCH_CAPABILITIES, read_arch_capabilities, NULL),
     FIELD(0x174, 1, "SYSENTER_CS", X86_F_SEP, sysenter_cs, 0xffffffff),
     FUNC(0x175, 2, "SYSENTER_ESP/EIP", X86_F_SEP, read_address, write_address),
     FUNC(0x179, 1, "MCG_CAP", X86_F_MCA, read_mcg_cap, NULL),

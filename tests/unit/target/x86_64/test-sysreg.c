@@ -87,6 +87,7 @@ static void test_msrs(void)
     g_assert_false(set_msr(0x277, 0x0207040600070406)); /* type 2 does not exist */
     g_assert_true(set_msr(0x277, 0x0606060606060606));
     g_assert_cmphex(msr(0xfe) & 0xff, ==, 8);
+    g_assert_cmphex(msr(0x10a) & 0x33, ==, 0x33); /* what max announces is there */
     g_assert_true(set_msr(0x200, 0xc0000006));
     g_assert_true(set_msr(0x201, 0xffc0000800));
     g_assert_false(set_msr(0x201, 1ULL << 41));
