@@ -124,7 +124,6 @@ static void take_vex(X86Insn *insn, const Prefixes *p, uint8_t byte, Reader *r)
     insn->vvvv = ~b2 >> 3 & 15;
     if (!insn->mode64) {
         insn->rex &= X86_REX_W;
-        insn->vvvv &= 7;
     }
     insn->vex_l = b2 & 4;
     insn->pfx = pfx[b2 & 3];
@@ -387,6 +386,9 @@ static X86Decoded decode(X86Insn *insn, const X86Model *model, CpuKey key, Reade
     }
     if (!insn->row) {
         return X86_DECODE_INVALID;
+    }
+    if (!insn->mode64) {
+        insn->vvvv &= 7; /* the top bit is ignored where the field names a register */
     }
     set_opsize(insn, key, &p);
     set_adsize(insn, key, &p);

@@ -178,6 +178,24 @@ uint64_t x86_helper_pushf(void *opaque, uint64_t size, uint64_t b, uint64_t c, u
     return flags;
 }
 
+/* What was pending while IF was clear is seen at the end of the block. */
+static void look_at_interrupts(X86Env *env)
+{
+    if (env->eflags & X86_IF &&
+        __atomic_load_n(&env->tcg.cpu->interrupt_pending, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&env->tcg.exit_request, 1, __ATOMIC_RELAXED);
+    }
+}
+
+uint64_t x86_helper_sti_next(void *opaque, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    X86Env *env = opaque;
+
+    env->eflags |= X86_IF;
+    look_at_interrupts(env);
+    return 0;
+}
+
 uint64_t x86_helper_popf(void *opaque, uint64_t v, uint64_t size, uint64_t c, uint64_t d)
 {
     X86Env *env = opaque;
@@ -196,8 +214,13 @@ uint64_t x86_helper_popf(void *opaque, uint64_t v, uint64_t size, uint64_t c, ui
         mask |= env->cpl <= extract64(flags, 12, 2) ? X86_IF : 0;
         mask |= env->cpl == 0 ? X86_IOPL : 0;
     }
-    x86_set_eflags(env, (flags & ~mask & ~X86_RF) | (image & mask));
-    cpu_context_changed(env->tcg.cpu);
+    image = (flags & ~mask & ~X86_RF) | (image & mask);
+    x86_set_eflags(env, image);
+    if ((flags ^ image) & ~(X86_ARITH_FLAGS | X86_IF | X86_DF)) {
+        cpu_context_changed(env->tcg.cpu);
+    } else {
+        look_at_interrupts(env);
+    }
     return 0;
 }
 

@@ -279,13 +279,45 @@ void x86_op_mulx(X86Trans *t)
     }
 }
 
-/* --- Division: the helper raises, and writes the registers --- */
+/* --- Division --- */
+
+/*
+ * Where rDX:rAX is but rAX extended, and the divisor neither 0 nor (signed) -1, it is one of the IR's.
+ * False: it must be the helper, which raises, and writes the registers.
+ */
+static bool divide_inline(X86Trans *t, bool is_signed)
+{
+    unsigned size = size_of(t);
+    IrVal low = x86_get(t, X86_RAX, size), high = x86_get(t, X86_RDX, size), by = t->v[0];
+    IrVal zero = x86_imm(t, 0, size), sign, bad, q;
+
+    if (size < 4 || t->pc == t->start) {
+        return false;
+    }
+    if (is_signed) {
+        IrVal one = x86_imm(t, 1, size);
+
+        sign = ir_bin(t->ir, IR_SAR, low, x86_imm(t, 8 * size - 1, size));
+        bad = ir_setcond(t->ir, IR_I32, IR_LEU, ir_add(t->ir, by, one), one);
+    } else {
+        sign = zero;
+        bad = ir_setcond(t->ir, IR_I32, IR_EQ, by, zero);
+    }
+    bad = ir_or(t->ir, bad, ir_setcond(t->ir, IR_I32, IR_NE, high, sign));
+    x86_leave_if(t, (X86Cond){IR_NE, bad, ir_imm32(t->ir, 0)});
+    q = ir_bin(t->ir, is_signed ? IR_DIVS : IR_DIVU, low, by);
+    x86_put(t, X86_RAX, size, q);
+    x86_put(t, X86_RDX, size, ir_bin(t->ir, IR_SUB, low, ir_bin(t->ir, IR_MUL, q, by)));
+    return true;
+}
 
 static void divide(X86Trans *t, X86Helper helper)
 {
     unsigned size = size_of(t);
 
-    x86_call2(t, helper, x86_zext64(t, t->v[0], size), ir_imm(t->ir, size));
+    if (!divide_inline(t, helper == X86_H_IDIV)) {
+        x86_call2(t, helper, x86_zext64(t, t->v[0], size), ir_imm(t->ir, size));
+    }
 }
 
 void x86_op_div(X86Trans *t)

@@ -74,6 +74,15 @@ void x86_end_exit(X86Trans *t)
     t->ended = true;
 }
 
+bool x86_leave_if(X86Trans *t, X86Cond c)
+{
+    if (t->pc == t->start) {
+        return false;
+    }
+    ir_exit_if(t->ir, c.cond, c.a, c.b, t->pc);
+    return true;
+}
+
 void x86_end_dead(X86Trans *t)
 {
     ir_exit(t->ir, t->pc);
@@ -241,7 +250,9 @@ void x86_translate(Translate *tx)
         .cpl = x86_key_cpl(tx->key),
         .mode64 = tx->key & X86_KEY_CS64,
         .align = tx->key & X86_KEY_AC ? IR_MEM_ALIGN : 0,
+        .start = tx->page_off,
         .pc = tx->page_off,
+        .op_value = IR_NONE,
     };
     unsigned max = x86_alone(&t) ? 1 : tx->max_insns;
     X86Decoded decoded;
@@ -254,8 +265,13 @@ void x86_translate(Translate *tx)
         if (tx->ninsns && straddles(&t)) {
             break;
         }
-        translate_one(&t, decoded);
         tx->ninsns++;
+        t.more = tx->ninsns < max && t.next + X86_LONGEST_INSN <= (int64_t)TCG_PAGE_SIZE &&
+                 tx->ir->n + 2 * INSN_ROOM <= IR_MAX_INSNS;
+        translate_one(&t, decoded);
+        if (t.left && --t.left == 0 && !t.ended) {
+            x86_end_context(&t);
+        }
         t.pc = t.next;
     }
     if (!t.ended && tx->ninsns) {

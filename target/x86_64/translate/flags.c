@@ -72,6 +72,16 @@ static IrVal op_with_carry(X86Trans *t, IrVal op, IrVal carry)
     return ir_or(t->ir, op, ir_bin(t->ir, IR_SHL, carry, ir_imm32(t->ir, X86_CC_CARRY_SHIFT)));
 }
 
+/* A number of CC_OP; one value while it is the same, so that storing it again is seen to be idle. */
+static IrVal op_number(X86Trans *t, unsigned op)
+{
+    if (t->op_value == IR_NONE || t->op_known != op) {
+        t->op_value = ir_imm32(t->ir, (int32_t)op);
+        t->op_known = op;
+    }
+    return t->op_value;
+}
+
 /* The same with all parts as values. */
 static X86Flags as_dynamic(X86Trans *t, const X86Flags *f)
 {
@@ -80,7 +90,7 @@ static X86Flags as_dynamic(X86Trans *t, const X86Flags *f)
     need_dynamic(t, &d);
     if (f->kind != X86_CC_DYNAMIC) {
         d.kind = X86_CC_DYNAMIC;
-        d.op = ir_imm32(t->ir, (int32_t)x86_cc_op(f->kind, x86_log2(f->size)));
+        d.op = op_number(t, x86_cc_op(f->kind, x86_log2(f->size)));
         d.dst = widen(t, f->dst);
         d.src = widen(t, f->src);
         d.src2 = widen(t, f->src2);
@@ -121,8 +131,12 @@ void x86_flags_commit(X86Trans *t)
     t->new_flags = false;
     d = as_dynamic(t, &t->flags);
     ir_put(t->ir, X86_G_CC_OP, d.op);
-    ir_put(t->ir, X86_G_CC_DST, d.dst);
-    ir_put(t->ir, X86_G_CC_SRC, d.src);
+    if (t->flags.dst != IR_NONE) {
+        ir_put(t->ir, X86_G_CC_DST, d.dst);
+    }
+    if (t->flags.src != IR_NONE) {
+        ir_put(t->ir, X86_G_CC_SRC, d.src);
+    }
     if (t->flags.src2 != IR_NONE) {
         ir_put(t->ir, X86_G_CC_SRC2, d.src2);
     }

@@ -46,7 +46,7 @@ void x86_op_popa(X86Trans *t)
     unsigned size = t->insn.opsize;
     IrVal v[8];
 
-    for (int n = 0; n < 8; n++) {
+    for (int n = 7; n >= 0; n--) { /* upwards: which address a fault has */
         v[n] = x86_stack_load(t, (int64_t)size * (7 - n), size);
     }
     for (int n = 0; n < 8; n++) {
@@ -60,9 +60,17 @@ void x86_op_popa(X86Trans *t)
 void x86_op_pushf(X86Trans *t)
 {
     unsigned size = t->insn.opsize;
-    IrVal v = x86_call1(t, X86_H_PUSHF, ir_imm(t->ir, size));
+    IrVal v;
 
-    x86_push_value(t, x86_narrow(t, v, size), size);
+    if (t->key & X86_KEY_VM86) {
+        v = x86_narrow(t, x86_call1(t, X86_H_PUSHF, ir_imm(t->ir, size)), size);
+    } else { /* RF and VM are read as 0 */
+        v = ir_ldenv(t->ir, IR_I32, IR_MEM_32, offsetof(X86Env, eflags));
+        v = ir_or(t->ir, v, x86_flags_all(t));
+        v = ir_and(t->ir, v, ir_imm32(t->ir, ~(X86_RF | X86_VM)));
+        v = size == 8 ? x86_zext64(t, v, 4) : v;
+    }
+    x86_push_value(t, v, size);
 }
 
 void x86_op_popf(X86Trans *t)
@@ -73,7 +81,7 @@ void x86_op_popf(X86Trans *t)
     x86_call2(t, X86_H_POPF, x86_zext64(t, v, size), ir_imm(t->ir, size));
     x86_add_sp(t, size);
     x86_flags_forget(t);
-    x86_end_exit(t);
+    x86_end_context(t);
 }
 
 /* Stores @v at @disp from the stack pointer as it was. */

@@ -58,10 +58,16 @@ void x86_op_cli(X86Trans *t)
     }
 }
 
+/* The next instruction is to run before interrupts are looked at: in this block, where that can be. */
 void x86_op_sti(X86Trans *t)
 {
-    x86_call0(t, X86_H_STI);
-    x86_end_exit(t);
+    if (t->key & X86_KEY_IOPL && !(t->key & X86_KEY_VM86) && t->more) {
+        x86_call0(t, X86_H_STI_NEXT);
+        t->left = 2;
+    } else {
+        x86_call0(t, X86_H_STI);
+        x86_end_exit(t);
+    }
 }
 
 void x86_op_clac(X86Trans *t)

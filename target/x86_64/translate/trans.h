@@ -31,15 +31,20 @@ struct X86Trans {
     unsigned mmu; /* of data accesses */
     unsigned cpl;
     bool mode64;
-    IrMem align;  /* IR_MEM_ALIGN when data accesses are checked */
-    int64_t pc;   /* of this instruction, relative to pc_page */
-    int64_t next; /* of the instruction behind it */
+    IrMem align;   /* IR_MEM_ALIGN when data accesses are checked */
+    int64_t start; /* of the block, relative to pc_page */
+    int64_t pc;    /* of this instruction */
+    int64_t next;  /* of the instruction behind it */
     X86Insn insn;
     bool ended; /* the IR has its last op */
     IrVal v[X86_MAX_OPNDS];
     IrVal addr;  /* linear address of the memory operand, once computed; or IR_NONE */
     bool stored; /* the first operand is in memory already: a locked operation */
     X86Flags flags;
+    IrVal op_value; /* CC_OP as it was stored last in the block: the number op_known */
+    unsigned op_known;
+    bool more;      /* another instruction may follow this one in the block */
+    unsigned left;  /* the block ends after so many more; 0: no such limit */
     bool new_flags; /* t->flags is to be stored after this instruction */
 };
 
@@ -157,6 +162,11 @@ void x86_jump_if(X86Trans *t, X86Cond c, int64_t target);
 void x86_end_eip(X86Trans *t, IrJumpKind kind, IrVal eip);
 /* The offset in CS of page_rel @target (I64), cut to @size. */
 IrVal x86_eip(X86Trans *t, int64_t target, unsigned size);
+/*
+ * For what is rare: leaves the block if @c holds, to run this instruction again as the first of a block.
+ * False, with nothing emitted, when it is the first: then it must do the rare thing, too.
+ */
+bool x86_leave_if(X86Trans *t, X86Cond c);
 /* Raises an exception: code 0 where it has one. */
 void x86_end_raise(X86Trans *t, unsigned vector);
 /* After a helper that does not return. */

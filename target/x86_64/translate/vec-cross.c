@@ -236,7 +236,7 @@ void x86_op_vgather(X86Trans *t)
 void x86_op_pcmpstr(X86Trans *t)
 {
     bool index = t->insn.opcode & 1, implicit = t->insn.opcode & 2;
-    unsigned imm = x86_vec_imm(t), wide = t->insn.rex & X86_REX_W ? 1 : 0;
+    unsigned imm = x86_vec_imm(t), wide = t->mode64 && t->insn.rex & X86_REX_W;
     IrVal none = ir_imm(t->ir, 0), flags_index;
     IrVal a = implicit ? none : ir_get(t->ir, X86_G_REG + X86_RAX);
     IrVal b = implicit ? none : ir_get(t->ir, X86_G_REG + X86_RDX);

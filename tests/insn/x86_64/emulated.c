@@ -35,7 +35,7 @@ static struct {
     uint64_t fault_address;
 } emu;
 
-static const CpuKey user_key = X86_MMU_USER | 3 << X86_KEY_CPL_SHIFT | X86_KEY_CS64 | X86_KEY_LMA |
+static const CpuKey user_key = X86_MMU_USER | 3 << X86_KEY_CPL_SHIFT | X86_KEY_SS32 | X86_KEY_LMA |
                                X86_KEY_PE | X86_KEY_SSE | X86_KEY_AVX | X86_KEY_OSXSAVE |
                                X86_KEY_NE;
 
@@ -297,7 +297,7 @@ static void translate(uint64_t pc)
 {
     static const uint8_t after[TCG_PAGE_SIZE];
     Translate tx = {.ir = emu.ir,
-                    .key = present_key(),
+                    .key = present_key() | judge_mode,
                     .model = &judge_model,
                     .page_off = pc & ~TCG_PAGE_MASK,
                     .max_insns = 100,

@@ -38,6 +38,8 @@ typedef struct JudgeState {
 
 /* What the judged processor has. */
 extern X86Model judge_model;
+/* The mode of the code: X86_KEY_CS64, or X86_KEY_CS32 (compatibility mode). */
+extern CpuKey judge_mode;
 
 /* native.c: maps code and data; learns the host's features.  False: not on this host. */
 bool native_init(void);

@@ -14,6 +14,7 @@
 #include "judge.h"
 
 X86Model judge_model;
+CpuKey judge_mode;
 
 static struct {
     const JudgeState *before;
@@ -71,6 +72,8 @@ static void finish_fp(JudgeState *s, const ucontext_t *uc)
         memcpy(s->ymmh, fx + XS_AVX, sizeof(s->ymmh));
     }
 }
+/* Linux' segments for user programs. */
+enum { USER_CS32 = 0x23, USER_DS = 0x2b, USER_CS64 = 0x33 };
 
 static void enter(ucontext_t *uc)
 {
@@ -83,6 +86,8 @@ static void enter(ucontext_t *uc)
     g[REG_EFL] = (g[REG_EFL] & keep) | native.before->eflags;
     g[REG_RIP] = (greg_t)native.before->rip;
     enter_fp(uc);
+    g[REG_CSGSFS] &= ~0xffffLL;
+    g[REG_CSGSFS] |= judge_mode & X86_KEY_CS64 ? USER_CS64 : USER_CS32;
 }
 
 static void finish(const siginfo_t *info, const ucontext_t *uc)
@@ -183,6 +188,8 @@ bool native_init(void)
     for (unsigned i = 0; i < ARRAY_SIZE(signals); i++) {
         sigaction(signals[i], &action, NULL);
     }
+    /* 64-bit programs run with null selectors here, which compatibility mode cannot use. */
+    __asm__ volatile("movl %0, %%ds\n\tmovl %0, %%es" : : "r"(USER_DS));
     learn_features();
     return true;
 }

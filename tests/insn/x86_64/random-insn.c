@@ -9,26 +9,30 @@
 
 /* Actions whose effect is not the processor's alone, or that single instructions cannot show. */
 static void (*const left_out[])(X86Trans *t) = {
-    x86_op_pushf,     x86_op_popf,     x86_op_load_seg, x86_op_mov_from_seg, x86_op_push_seg,
-    x86_op_pop_seg,   x86_op_load_far, x86_op_jmp,      x86_op_jmp_ind,      x86_op_jcc,
-    x86_op_call,      x86_op_call_ind, x86_op_ret,      x86_op_ret_n,        x86_op_loop,
-    x86_op_loope,     x86_op_loopne,   x86_op_jcxz,     x86_op_jmpf_ind,     x86_op_callf_ind,
-    x86_op_retf,      x86_op_retf_n,   x86_op_int,      x86_op_int3,         x86_op_int1,
-    x86_op_iret,      x86_op_cli,      x86_op_sti,      x86_op_pause,        x86_op_in,
-    x86_op_out,       x86_op_ins,      x86_op_outs,     x86_op_sldt,         x86_op_str,
-    x86_op_verr,      x86_op_verw,     x86_op_lar,      x86_op_lsl,          x86_op_sgdt,
-    x86_op_sidt,      x86_op_smsw,     x86_op_monitor,  x86_op_mwait,        x86_op_xgetbv,
-    x86_op_rdpkru,    x86_op_wrpkru,   x86_op_syscall,  x86_op_sysenter,     x86_op_rdtsc,
-    x86_op_rdtscp,    x86_op_rdpmc,    x86_op_rdpid,    x86_op_cpuid,        x86_op_rsm,
-    x86_op_rdfsbase,  x86_op_rdgsbase, x86_op_wrfsbase, x86_op_wrgsbase,     x86_op_clflush,
-    x86_op_rdrand,    x86_op_rdseed,   x86_op_std,      x86_op_swapgs,       x86_op_x87_stenv,
-    x86_op_x87_ldenv, x86_op_fxsave,   x86_op_fxrstor,  x86_op_xsave,        x86_op_xrstor,
-    x86_op_ldmxcsr,
+    x86_op_into,     x86_op_jmpf,         x86_op_callf,     x86_op_pushf,     x86_op_popf,
+    x86_op_load_seg, x86_op_mov_from_seg, x86_op_push_seg,  x86_op_pop_seg,   x86_op_load_far,
+    x86_op_jmp,      x86_op_jmp_ind,      x86_op_jcc,       x86_op_call,      x86_op_call_ind,
+    x86_op_ret,      x86_op_ret_n,        x86_op_loop,      x86_op_loope,     x86_op_loopne,
+    x86_op_jcxz,     x86_op_jmpf_ind,     x86_op_callf_ind, x86_op_retf,      x86_op_retf_n,
+    x86_op_int,      x86_op_int3,         x86_op_int1,      x86_op_iret,      x86_op_cli,
+    x86_op_sti,      x86_op_pause,        x86_op_in,        x86_op_out,       x86_op_ins,
+    x86_op_outs,     x86_op_sldt,         x86_op_str,       x86_op_verr,      x86_op_verw,
+    x86_op_lar,      x86_op_lsl,          x86_op_sgdt,      x86_op_sidt,      x86_op_smsw,
+    x86_op_monitor,  x86_op_mwait,        x86_op_xgetbv,    x86_op_rdpkru,    x86_op_wrpkru,
+    x86_op_syscall,  x86_op_sysenter,     x86_op_rdtsc,     x86_op_rdtscp,    x86_op_rdpmc,
+    x86_op_rdpid,    x86_op_cpuid,        x86_op_rsm,       x86_op_rdfsbase,  x86_op_rdgsbase,
+    x86_op_wrfsbase, x86_op_wrgsbase,     x86_op_clflush,   x86_op_rdrand,    x86_op_rdseed,
+    x86_op_std,      x86_op_swapgs,       x86_op_x87_stenv, x86_op_x87_ldenv, x86_op_fxsave,
+    x86_op_fxrstor,  x86_op_xsave,        x86_op_xrstor,    x86_op_ldmxcsr,
 };
 
 bool random_row_is_judged(const X86Row *row)
 {
-    if (row->attrs & (X86_A_CPL0 | X86_A_I64)) {
+    /* Vectors are judged in 64-bit mode: what differs in others is decoding. */
+    const uint32_t vectors = X86_A_X87 | X86_A_MMX | X86_A_SSE | X86_A_AVX;
+
+    if (row->attrs & (judge_mode & X86_KEY_CS64 ? X86_A_I64 : X86_A_O64 | vectors) ||
+        row->attrs & X86_A_CPL0) {
         return false;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(left_out); i++) {
@@ -94,7 +98,7 @@ static unsigned put_prefixes(GRand *rand, const X86Row *row, uint8_t *p)
     if (which > X86_PFX_66) {
         p[n++] = which == X86_PFX_F3 ? 0xf3 : 0xf2;
     }
-    if (chance(rand, 60)) {
+    if (judge_mode & X86_KEY_CS64 && chance(rand, 60)) {
         p[n++] = 0x40 | g_rand_int_range(rand, 0, 16);
     }
     return n;
@@ -107,6 +111,7 @@ static unsigned put_vex(GRand *rand, const X86Row *row, unsigned map, uint8_t *p
 
     p[0] = 0xc4;
     p[1] = (uint8_t)(g_rand_int_range(rand, 0, 8) << 5 | map);
+    p[1] |= judge_mode & X86_KEY_CS64 ? 0 : 0xc0; /* else it is LES */
     p[2] = (uint8_t)(g_rand_int_range(rand, 0, 32) << 3 | codes[row->pfx]);
     return 3;
 }
@@ -191,7 +196,7 @@ static bool aim(const X86Insn *insn, uint64_t at, JudgeState *s)
 {
     uint64_t rest = (uint64_t)insn->disp;
 
-    if (insn->rip_relative || insn->base < 0 || insn->override >= 0) {
+    if (insn->rip_relative || insn->base < 0 || insn->adsize == 2 || insn->override >= 0) {
         return false;
     }
     if (insn->row->emit == x86_op_vgather) {
@@ -295,8 +300,8 @@ static void random_fp_state(GRand *rand, JudgeState *s)
 static void random_state(GRand *rand, JudgeState *s)
 {
     memset(s, 0, sizeof(*s));
-    for (unsigned i = 0; i < 16; i++) {
-        s->regs[i] = telling_number(rand);
+    for (unsigned i = 0; i < (judge_mode & X86_KEY_CS64 ? 16 : 8); i++) {
+        s->regs[i] = telling_number(rand) & (judge_mode & X86_KEY_CS64 ? ~0ULL : UINT32_MAX);
     }
     for (unsigned i = 0; i < JUDGE_DATA_BYTES; i += 8) {
         uint64_t v = telling_number(rand);
@@ -325,7 +330,7 @@ static bool uses_string_registers(const X86Insn *insn)
 static bool aim_implicit(GRand *rand, const X86Insn *insn, JudgeState *s)
 {
     if (uses_string_registers(insn)) {
-        if (insn->override >= 0) {
+        if (insn->override >= 0 || insn->adsize == 2) {
             return false;
         }
         s->regs[X86_RSI] = JUDGE_DATA + g_rand_int_range(rand, 1024, 7 * 1024);
@@ -338,7 +343,7 @@ static bool aim_implicit(GRand *rand, const X86Insn *insn, JudgeState *s)
     if (insn->row->emit == x86_op_maskmov) { /* which byte a fault is at, processors decide */
         s->regs[X86_RDI] &= ~(uint64_t)15;
     }
-    if (insn->row->emit == x86_op_leave) {
+    if (insn->row->emit == x86_op_leave || insn->row->emit == x86_op_enter) {
         s->regs[X86_RBP] = JUDGE_DATA + g_rand_int_range(rand, 0, 8 * 1024);
     }
     for (unsigned n = 0; n < insn->row->nops; n++) {
@@ -356,7 +361,8 @@ static void tame_bit_index(const X86Insn *insn, JudgeState *s)
                 insn->row->emit == x86_op_btr || insn->row->emit == x86_op_btc;
 
     if (bits && insn->row->op[1].place == X86_P_G && x86_modrm_is_mem(insn)) {
-        s->regs[insn->reg] = (uint64_t)(int64_t)(int8_t)s->regs[insn->reg];
+        s->regs[insn->reg] =
+            (uint64_t)(int64_t)(int8_t)s->regs[insn->reg] & MASK_ULL(insn->mode64 ? 64 : 32);
     }
 }
 
@@ -379,8 +385,6 @@ static bool prepare(GRand *rand, const X86Insn *insn, JudgeState *s)
 
 /* --- Sequences --- */
 
-static const CpuKey mode = X86_KEY_CS64 | X86_KEY_PE | X86_KEY_LMA;
-
 static const X86Row *random_row(GRand *rand)
 {
     const X86Row *row;
@@ -398,7 +402,8 @@ static bool fits_behind(const X86Insn *insn)
 
     return !memory && !g_str_has_prefix(insn->row->text, "fprem") && !uses_string_registers(insn) &&
            insn->row->emit != x86_op_leave && insn->row->emit != x86_op_enter &&
-           insn->row->emit != x86_op_push && insn->row->emit != x86_op_pop;
+           insn->row->emit != x86_op_push && insn->row->emit != x86_op_pop &&
+           insn->row->emit != x86_op_popa && insn->row->emit != x86_op_pusha;
 }
 
 static uint8_t undefined_by(const X86Insn *insn)
@@ -430,7 +435,8 @@ static bool append(GRand *rand, const X86Row *row, RandomCode *code, JudgeState 
     X86Insn insn;
 
     encode(rand, row, bytes);
-    if (x86_decode(&insn, &judge_model, mode, bytes, X86_LONGEST_INSN) != X86_DECODED ||
+    if (x86_decode(&insn, &judge_model, judge_mode | X86_KEY_PE | X86_KEY_LMA, bytes,
+                   X86_LONGEST_INSN) != X86_DECODED ||
         insn.row != row || row->read & code->undefined ||
         (code->n ? !fits_behind(&insn) : !prepare(rand, &insn, s))) {
         return false;

@@ -8,7 +8,7 @@
 
 #include "judge.h"
 
-enum { USUAL_SEED = 1, USUAL_COUNT = 40 };
+enum { USUAL_SEED = 1, USUAL_COUNT = 20 };
 
 static const char *const reg_names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                           "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
@@ -123,7 +123,7 @@ static char *text_of(const RandomCode *code)
         for (unsigned k = code->start[i]; k < end; k++) {
             g_string_append_printf(out, "%02x ", code->bytes[k]);
         }
-        x86_disas(&judge_model, X86_KEY_CS64, JUDGE_CODE + code->start[i],
+        x86_disas(&judge_model, judge_mode | X86_KEY_PE, JUDGE_CODE + code->start[i],
                   code->bytes + code->start[i], 15, text, sizeof(text));
         g_string_append_printf(out, " %s\n", text);
     }
@@ -210,11 +210,19 @@ static unsigned judge_rows(GRand *rand, unsigned n, unsigned *ran)
     return failures;
 }
 
-static void test_rows(gconstpointer n)
-{
-    g_autoptr(GRand) rand = g_rand_new_with_seed(setting("JUDGE_SEED", USUAL_SEED));
-    unsigned ran = 0, failures = judge_rows(rand, GPOINTER_TO_UINT(n), &ran);
+typedef struct RowsTest {
+    CpuKey mode;
+    unsigned insns;
+} RowsTest;
 
+static void test_rows(gconstpointer opaque)
+{
+    const RowsTest *test = opaque;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(setting("JUDGE_SEED", USUAL_SEED));
+    unsigned ran = 0, failures;
+
+    judge_mode = test->mode;
+    failures = judge_rows(rand, test->insns, &ran);
     g_test_message("%u sequences", ran);
     g_assert_cmpuint(ran, >, 0);
     g_assert_cmpuint(failures, ==, 0);
@@ -222,13 +230,19 @@ static void test_rows(gconstpointer n)
 
 int main(int argc, char **argv)
 {
+    static const RowsTest single64 = {X86_KEY_CS64, 1}, single32 = {X86_KEY_CS32, 1};
+    static const RowsTest several64 = {X86_KEY_CS64, RANDOM_MAX_INSNS};
+    static const RowsTest several32 = {X86_KEY_CS32, RANDOM_MAX_INSNS};
+
     g_test_init(&argc, &argv, NULL);
     if (!native_init()) {
         g_test_message("the addresses are taken");
         return 77;
     }
     emulated_init();
-    g_test_add_data_func("/x86_64/judge/single", GUINT_TO_POINTER(1), test_rows);
-    g_test_add_data_func("/x86_64/judge/sequences", GUINT_TO_POINTER(RANDOM_MAX_INSNS), test_rows);
+    g_test_add_data_func("/x86_64/judge/single", &single64, test_rows);
+    g_test_add_data_func("/x86_64/judge/sequences", &several64, test_rows);
+    g_test_add_data_func("/x86_64/judge/compat/single", &single32, test_rows);
+    g_test_add_data_func("/x86_64/judge/compat/sequences", &several32, test_rows);
     return g_test_run();
 }
