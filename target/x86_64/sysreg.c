@@ -14,7 +14,8 @@
 typedef struct X86Msr {
     uint32_t first, count;
     const char *name;
-    int needs; /* X86Feature, or ALWAYS */
+    int needs;                          /* X86Feature, or ALWAYS ... */
+    bool (*present)(const X86Model *m); /* ... and this, where one feature does not say it */
     /* NULL: the field; and for a write its bits of mask, others raise #GP. */
     uint64_t (*read)(X86Env *env, uint32_t msr);
     bool (*write)(X86Env *env, uint32_t msr, uint64_t v);
@@ -207,6 +208,18 @@ static bool write_feature_control(X86Env *env, uint32_t msr, uint64_t v)
     return true;
 }
 
+/* Intel has one feature for the two registers, AMD one for each of their bits. */
+static bool has_spec_ctrl(const X86Model *m)
+{
+    return x86_has(m, X86_F_SPEC_CTRL) || x86_has(m, X86_F_IBRS) || x86_has(m, X86_F_AMD_STIBP) ||
+           x86_has(m, X86_F_AMD_SSBD);
+}
+
+static bool has_pred_cmd(const X86Model *m)
+{
+    return x86_has(m, X86_F_SPEC_CTRL) || x86_has(m, X86_F_IBPB);
+}
+
 static bool write_pred_cmd(X86Env *env, uint32_t msr, uint64_t v)
 {
     return !(v & ~1ULL);
@@ -261,8 +274,19 @@ static const X86Msr msrs[] = {
     FUNC(0x02a, 1, "EBL_CR_POWERON", ALWAYS, read_zero, write_ignored),
     FIELD_W(0x03a, 1, "FEATURE_CONTROL", ALWAYS, feature_control, write_feature_control),
     FIELD_W(0x03b, 1, "TSC_ADJUST", X86_F_TSC_ADJUST, tsc_adjust, write_tsc_adjust),
-    FIELD(0x048, 1, "SPEC_CTRL", X86_F_SPEC_CTRL, spec_ctrl, 7),
-    FUNC(0x049, 1, "PRED_CMD", X86_F_SPEC_CTRL, NULL, write_pred_cmd),
+    {.first = 0x048,
+     .count = 1,
+     .name = "SPEC_CTRL",
+     .needs = ALWAYS,
+     .present = has_spec_ctrl,
+     .field = offsetof(X86Env, spec_ctrl),
+     .mask = 7},
+    {.first = 0x049,
+     .count = 1,
+     .name = "PRED_CMD",
+     .needs = ALWAYS,
+     .present = has_pred_cmd,
+     .write = write_pred_cmd},
     FUNC(0x079, 1, "BIOS_UPDT_TRIG", ALWAYS, NULL, write_ignored),
     FUNC(0x08b, 1, "BIOS_SIGN_ID", ALWAYS, read_microcode, write_ignored),
     FUNC(0x0fe, 1, "MTRRCAP", X86_F_MTRR, read_mtrr_cap, NULL),
@@ -304,12 +328,18 @@ static const X86Msr msrs[] = {
     STUB(0xc0010112, 2, "SMM_ADDR, SMM_MASK"),
     STUB(0xc0010114, 1, "VM_CR"),
     STUB(0xc0010117, 1, "VM_HSAVE_PA"),
+    STUB(0xc0011020, 1, "LS_CFG"),
     STUB(0xc0011022, 1, "DC_CFG"),
     STUB(0xc0011029, 1, "DE_CFG"),
     STUB(0xc001102a, 1, "BU_CFG2"),
 };
 
 /* --- Access --- */
+
+static bool msr_is_there(const X86Model *m, const X86Msr *r)
+{
+    return (r->needs == ALWAYS || x86_has(m, r->needs)) && (!r->present || r->present(m));
+}
 
 static const X86Msr *msr_find(const X86Env *env, uint32_t msr)
 {
@@ -324,7 +354,7 @@ static const X86Msr *msr_find(const X86Env *env, uint32_t msr)
         } else if (msr - r->first >= r->count) {
             lo = mid + 1;
         } else {
-            return r->needs == ALWAYS || x86_has(x86_model(env), r->needs) ? r : NULL;
+            return msr_is_there(x86_model(env), r) ? r : NULL;
         }
     }
     return NULL;

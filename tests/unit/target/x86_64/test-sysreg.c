@@ -109,6 +109,21 @@ static void test_msrs(void)
     g_assert_false(set_msr(0xfe, 0)); /* read only */
 }
 
+/* AMD's features for the speculation registers count as well as Intel's one. */
+static void test_spec_ctrl(void)
+{
+    uint64_t v;
+
+    env = fake_reset("EPYC-Rome", NULL);
+    g_assert_true(set_msr(0x48, 2));
+    g_assert_cmphex(msr(0x48), ==, 2);
+    g_assert_true(set_msr(0x49, 1));
+    g_assert_false(x86_read_msr(env, 0x49, &v)); /* for writing only */
+    env = fake_reset("Nehalem", NULL);
+    g_assert_false(set_msr(0x48, 0));
+    g_assert_false(set_msr(0x49, 1));
+}
+
 static void test_tsc(void)
 {
     env = fake_long(0);
@@ -287,6 +302,7 @@ int main(int argc, char **argv)
     g_test_add_func("/x86_64/sysreg/tpr", test_tpr);
     g_test_add_func("/x86_64/sysreg/xcr0", test_xcr0);
     g_test_add_func("/x86_64/sysreg/msrs", test_msrs);
+    g_test_add_func("/x86_64/sysreg/spec-ctrl", test_spec_ctrl);
     g_test_add_func("/x86_64/sysreg/tsc", test_tsc);
     g_test_add_func("/x86_64/cpuid/leaves", test_cpuid);
     g_test_add_func("/x86_64/cpuid/topology", test_topology);
