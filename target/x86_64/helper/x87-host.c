@@ -10,21 +10,38 @@
 /* The guest's rounding and precision with everything masked. */
 static uint16_t host_cw(uint16_t cw)
 {
-    return (cw & 0x0f00) | X87_EXCEPTIONS;
+    return (cw & 0x0f00) | 0x40 | X87_EXCEPTIONS;
 }
 
 #define X87_CLOBBERS "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "memory"
 
-/* Between these the host's x87 is ours: the control word, and no flag left behind. */
-#define X87_BEGIN "fldcw %[cw]\n\t"
-#define X87_END   "fnclex\n\tfldcw %[usual]\n\t"
+/* Between these two the host's x87 is ours.  Loads of the control word cost more than arithmetic, so it
+ * is loaded only if the guest's is not the usual one; no flag is left behind. */
+static void x87_enter(uint16_t control)
+{
+    if (control != X87_CW_DEFAULT) {
+        __asm__ volatile("fldcw %0" : : "m"(control));
+    }
+}
+
+static void x87_leave(uint16_t control, unsigned sw)
+{
+    static const uint16_t usual = X87_CW_DEFAULT;
+
+    if (sw & X87_EXCEPTIONS) {
+        __asm__ volatile("fnclex");
+    }
+    if (control != usual) {
+        __asm__ volatile("fldcw %0" : : "m"(usual));
+    }
+}
 
 /* @insns on st = a, st(1) = b leave the result in st; @rest (which may change C1) all else. */
 #define BINARY_FROM(first, insns, rest)                                                            \
-    __asm__ volatile(first X87_BEGIN "fldt %[b]\n\tfldt %[a]\n\t" insns                            \
-                                     "\n\tfnstsw %[sw]\n\tfstpt %[r]\n\t" rest X87_END             \
+    __asm__ volatile(first "fldt %[b]\n\tfldt %[a]\n\t" insns                                      \
+                           "\n\tfnstsw %[sw]\n\tfstpt %[r]\n\t" rest                               \
                      : [sw] "=m"(sw), [r] "=m"(*r)                                                 \
-                     : [a] "m"(*a), [b] "m"(*b), [cw] "m"(control), [usual] "m"(usual)             \
+                     : [a] "m"(*a), [b] "m"(*b)                                                    \
                      : X87_CLOBBERS)
 
 #define BINARY(insns, rest) BINARY_FROM("", insns, rest)
@@ -32,12 +49,11 @@ static uint16_t host_cw(uint16_t cw)
 #define REMAINDER(insn) BINARY_FROM("fninit\n\t", insn, DROP)
 #define DROP            "fstp %%st\n\t"
 
-static const uint16_t usual = X87_CW_DEFAULT;
-
 unsigned x87_binary(X87Binary op, uint16_t cw, const X86Fp80 *a, const X86Fp80 *b, X86Fp80 *r)
 {
     uint16_t control = host_cw(cw), sw;
 
+    x87_enter(control);
     switch (op) {
     case X87_ADD: BINARY("faddp %%st, %%st(1)", ""); break;
     case X87_MUL: BINARY("fmulp %%st, %%st(1)", ""); break;
@@ -50,29 +66,31 @@ unsigned x87_binary(X87Binary op, uint16_t cw, const X86Fp80 *a, const X86Fp80 *
     case X87_YL2XP1: BINARY("fyl2xp1", ""); break;
     case X87_PATAN: BINARY("fpatan", ""); break;
     }
+    x87_leave(control, sw);
     return sw & (X87_EXCEPTIONS | X87_CC);
 }
 
 /* @insns on st = a leave the result in st. */
 #define UNARY(insns)                                                                               \
-    __asm__ volatile(X87_BEGIN "fldt %[a]\n\t" insns "\n\tfnstsw %[sw]\n\tfstpt %[r]\n\t" X87_END  \
+    __asm__ volatile("fldt %[a]\n\t" insns "\n\tfnstsw %[sw]\n\tfstpt %[r]"                        \
                      : [sw] "=m"(sw), [r] "=m"(*r)                                                 \
-                     : [a] "m"(*a), [cw] "m"(control), [usual] "m"(usual)                          \
+                     : [a] "m"(*a)                                                                 \
                      : X87_CLOBBERS)
 
 /* The same with a second result above the first, unless C2 says that there is none. */
 #define UNARY2(insns)                                                                              \
-    __asm__ volatile(X87_BEGIN "fldt %[a]\n\t" insns "\n\tfnstsw %[sw]\n\t"                        \
-                               "testw $0x400, %[sw]\n\tjnz 1f\n\tfstpt %[r2]\n"                    \
-                               "1:\tfstpt %[r]\n\t" X87_END                                        \
+    __asm__ volatile("fldt %[a]\n\t" insns "\n\tfnstsw %[sw]\n\t"                                  \
+                     "testw $0x400, %[sw]\n\tjnz 1f\n\tfstpt %[r2]\n"                              \
+                     "1:\tfstpt %[r]"                                                              \
                      : [sw] "=m"(sw), [r] "=m"(*r), [r2] "=m"(*r2)                                 \
-                     : [a] "m"(*a), [cw] "m"(control), [usual] "m"(usual)                          \
+                     : [a] "m"(*a)                                                                 \
                      : X87_CLOBBERS, "cc")
 
 unsigned x87_unary(X87Unary op, uint16_t cw, const X86Fp80 *a, X86Fp80 *r, X86Fp80 *r2)
 {
     uint16_t control = host_cw(cw), sw;
 
+    x87_enter(control);
     switch (op) {
     case X87_SQRT: UNARY("fsqrt"); break;
     case X87_RNDINT: UNARY("frndint"); break;
@@ -82,19 +100,20 @@ unsigned x87_unary(X87Unary op, uint16_t cw, const X86Fp80 *a, X86Fp80 *r, X86Fp
     case X87_TAN: UNARY2("fptan"); break;
     case X87_SINCOS: UNARY2("fsincos"); break;
     case X87_XTRACT: /* leaves C2 as it was */
-        __asm__ volatile(X87_BEGIN "fldt %[a]\n\tfxtract\n\tfnstsw %[sw]\n\tfstpt %[r2]\n\t"
-                                   "fstpt %[r]\n\t" X87_END
+        __asm__ volatile("fldt %[a]\n\tfxtract\n\tfnstsw %[sw]\n\tfstpt %[r2]\n\t"
+                         "fstpt %[r]"
                          : [sw] "=m"(sw), [r] "=m"(*r), [r2] "=m"(*r2)
-                         : [a] "m"(*a), [cw] "m"(control), [usual] "m"(usual)
+                         : [a] "m"(*a)
                          : X87_CLOBBERS);
         break;
     }
+    x87_leave(control, sw);
     return sw & (X87_EXCEPTIONS | X87_CC);
 }
 
 #define COMPARE(insns)                                                                             \
     __asm__ volatile("fldt %[b]\n\tfldt %[a]\n\t" insns "\n\tfnstsw %[sw]\n\t"                     \
-                     "fstp %%st\n\tfstp %%st\n\tfnclex"                                            \
+                     "fstp %%st\n\tfstp %%st"                                                      \
                      : [sw] "=m"(sw)                                                               \
                      : [a] "m"(*a), [b] "m"(*b)                                                    \
                      : X87_CLOBBERS)
@@ -108,11 +127,12 @@ unsigned x87_compare(X87Compare op, const X86Fp80 *a, const X86Fp80 *b)
     case X87_UCOM: COMPARE("fucom %%st(1)"); break;
     case X87_XAM: COMPARE("fxam"); break;
     }
+    x87_leave(X87_CW_DEFAULT, sw);
     return sw & (X87_EXCEPTIONS | X87_CC);
 }
 
 #define LOAD(insn)                                                                                 \
-    __asm__ volatile(insn " %[v]\n\tfnstsw %[sw]\n\tfstpt %[r]\n\tfnclex"                          \
+    __asm__ volatile(insn " %[v]\n\tfnstsw %[sw]\n\tfstpt %[r]"                                    \
                      : [sw] "=m"(sw), [r] "=m"(*r)                                                 \
                      : [v] "m"(*(const uint64_t(*)[2])v)                                           \
                      : X87_CLOBBERS)
@@ -130,19 +150,21 @@ unsigned x87_from(X87Kind kind, const uint64_t v[2], X86Fp80 *r)
     case X87_I64: LOAD("fildll"); break;
     case X87_BCD: LOAD("fbld"); break;
     }
+    x87_leave(X87_CW_DEFAULT, sw);
     return sw & (X87_EXCEPTIONS | X87_CC);
 }
 
 #define STORE(insn)                                                                                \
-    __asm__ volatile(X87_BEGIN "fldt %[a]\n\t" insn " %[v]\n\tfnstsw %[sw]\n\t" X87_END            \
+    __asm__ volatile("fldt %[a]\n\t" insn " %[v]\n\tfnstsw %[sw]"                                  \
                      : [sw] "=m"(sw), [v] "=m"(*(uint64_t(*)[2])v)                                 \
-                     : [a] "m"(*a), [cw] "m"(control), [usual] "m"(usual)                          \
+                     : [a] "m"(*a)                                                                 \
                      : X87_CLOBBERS)
 
 unsigned x87_to(X87Kind kind, uint16_t cw, const X86Fp80 *a, uint64_t v[2])
 {
     uint16_t control = host_cw(cw), sw;
 
+    x87_enter(control);
     switch (kind) {
     case X87_F32: STORE("fstps"); break;
     case X87_F64: STORE("fstpl"); break;
@@ -152,19 +174,17 @@ unsigned x87_to(X87Kind kind, uint16_t cw, const X86Fp80 *a, uint64_t v[2])
     case X87_I64: STORE("fistpll"); break;
     case X87_BCD: STORE("fbstp"); break;
     }
+    x87_leave(control, sw);
     return sw & (X87_EXCEPTIONS | X87_CC);
 }
 
-#define CONSTANT(insn)                                                                             \
-    __asm__ volatile(X87_BEGIN insn "\n\tfstpt %[r]\n\t" X87_END                                   \
-                     : [r] "=m"(*r)                                                                \
-                     : [cw] "m"(control), [usual] "m"(usual)                                       \
-                     : X87_CLOBBERS)
+#define CONSTANT(insn) __asm__ volatile(insn "\n\tfstpt %[r]" : [r] "=m"(*r) : : X87_CLOBBERS)
 
 void x87_constant(X87Const n, uint16_t cw, X86Fp80 *r)
 {
     uint16_t control = host_cw(cw);
 
+    x87_enter(control);
     switch (n) {
     case X87_ONE: CONSTANT("fld1"); break;
     case X87_L2T: CONSTANT("fldl2t"); break;
@@ -174,4 +194,5 @@ void x87_constant(X87Const n, uint16_t cw, X86Fp80 *r)
     case X87_LN2: CONSTANT("fldln2"); break;
     case X87_ZERO_CONST: CONSTANT("fldz"); break;
     }
+    x87_leave(control, 0);
 }
