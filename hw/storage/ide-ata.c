@@ -83,8 +83,11 @@ static bool take_range(IdeDrive *d, bool ext)
         } else {
             uint32_t cylinder = tf->lba_mid[0] | tf->lba_high[0] << 8;
 
-            d->lba = ((uint64_t)cylinder * HEADS + (tf->device & 15)) * SECTORS + tf->lba_low[0];
-            d->lba -= 1; /* sectors count from 1; 0 is caught below */
+            if (tf->lba_low[0] < 1 || tf->lba_low[0] > SECTORS) {
+                return false;
+            }
+            d->lba = ((uint64_t)cylinder * HEADS + (tf->device & 15)) * SECTORS;
+            d->lba += tf->lba_low[0] - 1u; /* sectors count from 1 */
         }
     }
     return d->lba <= total && d->remaining <= total - d->lba;
