@@ -22,13 +22,29 @@ static bool run_blockdev(Setup *s, const char *arg, Error **errp)
 }
 
 /* The file name becomes an option value: its commas are doubled. */
-static bool add_disk(Setup *s, const char *file, const char *media, int index, Error **errp)
+static bool add_drive(const char *file, const char *media, int index, BlockInterface iface,
+                      Error **errp)
 {
     g_auto(GStrv) parts = g_strsplit(file, ",", -1);
     g_autofree char *quoted = g_strjoinv(",,", parts);
     g_autofree char *text = g_strdup_printf("file=%s,media=%s,index=%d", quoted, media, index);
 
-    return blk_new_drive(text, machine_ops(s->m)->default_drive, errp) != NULL;
+    return blk_new_drive(text, iface, errp) != NULL;
+}
+
+static bool add_disk(Setup *s, const char *file, const char *media, int index, Error **errp)
+{
+    return add_drive(file, media, index, machine_ops(s->m)->default_drive, errp);
+}
+
+static bool run_fda(Setup *s, const char *arg, Error **errp)
+{
+    return add_drive(arg, "disk", 0, BLK_IF_FLOPPY, errp);
+}
+
+static bool run_fdb(Setup *s, const char *arg, Error **errp)
+{
+    return add_drive(arg, "disk", 1, BLK_IF_FLOPPY, errp);
 }
 
 static bool run_hda(Setup *s, const char *arg, Error **errp)
@@ -64,6 +80,8 @@ static const Option block_options[] = {
      PHASE_BACKEND, "a disk image; if=none leaves it to a -device with drive=ID", run_drive},
     {"blockdev", "driver=DRIVER,node-name=NAME[,...]", PHASE_BACKEND,
      "a node of the block layer, for a -device with drive=NAME", run_blockdev},
+    {"fda", "FILE", PHASE_BACKEND, "the floppy disk in drive A", run_fda},
+    {"fdb", "FILE", PHASE_BACKEND, "the floppy disk in drive B", run_fdb},
     {"hda", "FILE", PHASE_BACKEND, "the first hard disk", run_hda},
     {"hdb", "FILE", PHASE_BACKEND, "the second hard disk", run_hdb},
     {"hdc", "FILE", PHASE_BACKEND, "the third hard disk", run_hdc},

@@ -12,8 +12,9 @@
 #include "hw/irqchip/ioapic.h"
 #include "hw/misc/port92.h"
 #include "hw/mmio-device.h"
-#include "hw/storage/ide.h"
 #include "hw/rtc/mc146818.h"
+#include "hw/storage/fdc.h"
+#include "hw/storage/ide.h"
 #include "hw/timer/hpet.h"
 #include "hw/timer/i8254.h"
 #include "net/net.h"
@@ -146,8 +147,12 @@ bool pc_create_isa_devices(PcMachine *s, Error **errp)
 
     isa_bus_connect(s->isa, pc_set_line, s);
     s->pic = new_isa(s, TYPE_I8259, errp);
-    if (!s->pic || !create_ioapic(s, errp) || !create_timers(s, errp) ||
-        !new_isa(s, TYPE_I8237, errp)) {
+    if (!s->pic || !create_ioapic(s, errp) || !create_timers(s, errp)) {
+        return false;
+    }
+    s->isa->dma = new_isa(s, TYPE_I8237, errp);
+    s->fdc = s->isa->dma ? new_isa(s, TYPE_ISA_FDC, errp) : NULL;
+    if (!s->fdc) {
         return false;
     }
     port92 = new_isa(s, TYPE_PORT92, errp);
@@ -197,6 +202,34 @@ static bool create_vga(PcMachine *s, Error **errp)
     return !wanted || pci_new_device(s->pci, TYPE_VGA, -1, errp);
 }
 
+/* The drives of -fda, -fdb and -drive if=floppy; without one, drive A is empty. */
+static bool create_floppy_drives(PcMachine *s, Error **errp)
+{
+    static const char *const units[] = {"0", "1"};
+    BlockBackend *blk[ARRAY_SIZE(units)];
+
+    for (unsigned i = 0; i < ARRAY_SIZE(units); i++) {
+        blk[i] = blk_by_interface(BLK_IF_FLOPPY, (int)i);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(units); i++) {
+        bool empty = !i && !blk[1] && !s->machine.nodefaults;
+        Device *dev;
+
+        if (!blk[i] && !empty) {
+            continue;
+        }
+        dev = (Device *)qom_new("floppy");
+        qom_add_child(s->machine.unattached, "floppy[*]", &dev->obj);
+        qom_put(&dev->obj); /* the tree holds it */
+        if ((blk[i] && !qom_prop_set(&dev->obj, "drive", blk_name(blk[i]), errp)) ||
+            !qom_prop_set(&dev->obj, "unit", units[i], errp) ||
+            !device_realize(dev, &s->machine, fdc_bus(s->fdc), errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The drives of -hda, -cdrom and -drive if=ide, two a channel or one. */
 static bool create_ide_drives(PcMachine *s, Error **errp)
 {
@@ -228,7 +261,7 @@ bool pc_create_default_cards(PcMachine *s, Error **errp)
     BlockBackend *blk;
     NicConfig *nic;
 
-    if (!create_vga(s, errp) || !create_ide_drives(s, errp)) {
+    if (!create_vga(s, errp) || !create_floppy_drives(s, errp) || !create_ide_drives(s, errp)) {
         return false;
     }
 

@@ -10,6 +10,7 @@
 #include "hw/firmware/fw-cfg.h"
 #include "hw/mmio-device.h"
 #include "hw/rtc/mc146818.h"
+#include "hw/storage/fdc.h"
 #include "hw/storage/pflash-cfi01.h"
 #include "pc.h"
 #include "rhea/bits.h"
@@ -195,10 +196,22 @@ static void boot_order_on_reset(void *opaque)
     g_clear_pointer(&boot->once, g_free);
 }
 
+/* Kinds of floppy drives; the equipment byte tells their number, the FPU and the pointing device. */
+static void cmos_set_equipment(PcMachine *s)
+{
+    uint8_t a = fdc_cmos_type(s->fdc, 0), b = fdc_cmos_type(s->fdc, 1), equipment = 0x06;
+
+    if (a || b) {
+        equipment |= 0x01 | (a && b ? 0x40 : 0);
+    }
+    mc146818_set(s->rtc, 0x10, a << 4 | b);
+    mc146818_set(s->rtc, 0x14, equipment);
+}
+
 static void set_cmos(PcMachine *s)
 {
     cmos_set_memory(s);
-    mc146818_set(s->rtc, 0x14, 0x06); /* equipment: FPU, pointing device */
+    cmos_set_equipment(s);
     mc146818_set(s->rtc, 0x5f, s->machine.smp.cpus - 1);
     machine_on_reset(&s->machine, boot_order_on_reset, s);
 }

@@ -16,6 +16,9 @@ typedef struct PcMachine {
     int smm;
     char *flash_drive[PC_FLASH_BANKS];
     /* parts */
+    Device *fdc;
+    Device *ide;        /* where -hda and -cdrom go */
+    unsigned ide_units; /* drives a channel */
     Device *ide;        /* where -hda and -cdrom go */
     unsigned ide_units; /* drives a channel */
     Device *host, *pm, *apic_bus, *ioapic, *pic, *hpet, *fw_cfg, *rtc;

@@ -2,6 +2,8 @@
 
 obj-y += hw/storage/ahci.o
 obj-y += hw/storage/dma-list.o
+obj-y += hw/storage/fdc.o
+obj-y += hw/storage/floppy.o
 obj-y += hw/storage/ide-ata.o
 obj-y += hw/storage/ide-atapi.o
 obj-y += hw/storage/ide-piix.o

@@ -18,6 +18,7 @@ enum { ISA_NUM_IRQS = 16, ISA_MAX_REGIONS = 6 };
 typedef struct IsaBus {
     Bus bus;
     MemRegion *io;
+    Device *dma; /* the DMA controllers; NULL: none.  Set by the board */
     /* what drives the lines of the interrupt controllers; set by the board */
     IrqHandler set_irq;
     void *opaque;
