@@ -19,8 +19,6 @@ typedef struct PcMachine {
     Device *fdc;
     Device *ide;        /* where -hda and -cdrom go */
     unsigned ide_units; /* drives a channel */
-    Device *ide;        /* where -hda and -cdrom go */
-    unsigned ide_units; /* drives a channel */
     Device *host, *pm, *apic_bus, *ioapic, *pic, *hpet, *fw_cfg, *rtc;
     GPtrArray *apics; /* Device *, by CPU */
     PciBus *pci;
