@@ -10,3 +10,4 @@ obj-x86_64 += hw/boards/pc-devices.o
 obj-x86_64 += hw/boards/pc-firmware.o
 obj-x86_64 += hw/boards/pc-i440fx.o
 obj-x86_64 += hw/boards/pc-kernel.o
+obj-x86_64 += hw/boards/pc-q35.o

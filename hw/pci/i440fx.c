@@ -82,9 +82,9 @@ QOM_TYPE(i440fx_type, .name = "i440FX", .parent = TYPE_PCI_DEVICE, .size = sizeo
 /* --- The bridge --- */
 
 /* Slot 1 begins with the first line (the PIIX sits there). */
-static unsigned i440fx_line_of(unsigned slot)
+static unsigned i440fx_line_of(unsigned slot, unsigned pin)
 {
-    return slot - 1;
+    return (slot - 1 + pin) % PCI_NUM_PINS;
 }
 
 static bool i440fx_host_realize(Device *dev, Error **errp)

@@ -148,7 +148,7 @@ static unsigned pci_line(const PciDevice *pci)
     unsigned slot = pci->devfn >> 3;
     unsigned pin = MAX(pci->config[PCI_INTERRUPT_PIN], 1) - 1;
 
-    return ((pci->bus->line_of ? pci->bus->line_of(slot) : slot) + pin) % PCI_NUM_PINS;
+    return pci->bus->line_of ? pci->bus->line_of(slot, pin) : (slot + pin) % PCI_NUM_PINS;
 }
 
 static void update_intx(PciDevice *pci, bool was)
@@ -358,7 +358,7 @@ static void pci_bus_recount(PciBus *bus)
             bus->line_users[pci_line(bus->functions[i])]++;
         }
     }
-    for (int line = 0; line < PCI_NUM_PINS; line++) {
+    for (unsigned line = 0; line < (bus->num_lines ? bus->num_lines : PCI_NUM_PINS); line++) {
         bus->set_line(bus->opaque, line, bus->line_users[line]);
     }
 }

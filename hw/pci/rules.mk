@@ -5,3 +5,4 @@ obj-y += hw/pci/msix.o
 obj-y += hw/pci/pci.o
 obj-y += hw/pci/i440fx.o
 obj-y += hw/pci/pc-host.o
+obj-y += hw/pci/q35.o

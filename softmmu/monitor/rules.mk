@@ -7,6 +7,7 @@ obj-y += softmmu/monitor/readline.o
 obj-y += softmmu/monitor/balloon.o
 obj-y += softmmu/monitor/hmp-cmds.o
 obj-y += softmmu/monitor/hmp-info.o
+obj-y += softmmu/monitor/input.o
 obj-y += softmmu/monitor/memsave.o
 obj-y += softmmu/monitor/qmp-block.o
 obj-y += softmmu/monitor/qmp-char.o

@@ -51,8 +51,32 @@ def boot_sector():
 
 
 @suite.test
+def boot_menu_by_key():
+    """A key from the monitor opens the firmware's boot menu, which lists the disk."""
+    with rhea.scratch() as folder:
+        path = os.path.join(folder, "disk")
+        with open(path, "wb") as f:
+            f.truncate(1 << 20)
+        with pc("-machine", "graphics=off", "-boot", "menu=on,splash-time=20000", "-drive",
+                f"file={path},format=raw,if=virtio", qmp=True) as m, m.qmp() as q:
+            m.expect("Press ESC for boot menu", 60)
+            q.command("send-key", keys=[{"type": "qcode", "data": "esc"}])
+            m.expect("Select boot device", 60)
+            m.expect("Virtio disk", 60)
+
+
+@suite.test
+def kernel_to_shell_on_q35():
+    kernel_to_shell_on("q35")
+
+
+@suite.test
 def kernel_to_shell():
-    with pc("-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
+    kernel_to_shell_on("pc")
+
+
+def kernel_to_shell_on(machine):
+    with pc("-M", machine, "-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
             "console=ttyS0 panic=-1", "-no-reboot", memory="512M") as m:
         m.expect("Linux version", 60)
         assert "SeaBIOS" not in m.log, "no firmware noise before the kernel"

@@ -120,6 +120,33 @@ def pci_bridges_and_reset_port():
 
 
 @suite.test
+def q35_chipset():
+    """ECAM, the LPC bridge's routes and power management, AHCI in its place."""
+    with PcQtest("-M", "q35") as q:
+        assert q.config(0, 0) == 0x29c08086 and q.config(0xf8, 0) == 0x29188086
+        assert q.config(0xfa, 0) == 0x29228086
+        q.set_config(0, 0x60, 0xb0000001)
+        assert q.read(0xb0000000) == 0x29c08086 and q.read(0xb00f8000) == 0x29188086
+        assert q.read(0xb0100000) == 0xffffffff, "there is no bus 1"
+        q.set_config(0xf8, 0x40, 0x601)
+        q.set_config(0xf8, 0x44, 0x80, 1)
+        before = q.inp(0x608, 4)
+        q.step(10**6)
+        assert 3575 <= q.inp(0x608, 4) - before <= 3585
+        q.out(0xb2, 0xf1)
+        assert q.inp(0x604, 2) == 1
+        q.out(0x628, 0x55)
+        assert q.inp(0x628) == 0x55
+        rom = q.read(0xffff0)
+        q.set_config(0, 0x90, 0x30, 1)
+        q.write(0xffff0, 0x11223344)
+        assert q.read(0xffff0) == 0x11223344 != rom
+        q.command("rhea_snapshot")
+        q.command("system_reset")
+        assert q.read(0xffff0) == rom and q.read(0xb0000000) != 0x29c08086
+
+
+@suite.test
 def power_management():
     with PcQtest() as q:
         pm = 0xb000

@@ -15,7 +15,13 @@
 #define TYPE_PCIE_BUS   "PCIE"
 #define TYPE_PCI_DEVICE "pci-device"
 
-enum { PCI_CONFIG_SIZE = 4096, PCI_DEVFN_MAX = 256, PCI_NUM_BARS = 6, PCI_NUM_PINS = 4 };
+enum {
+    PCI_CONFIG_SIZE = 4096,
+    PCI_DEVFN_MAX = 256,
+    PCI_NUM_BARS = 6,
+    PCI_NUM_PINS = 4,
+    PCI_MAX_LINES = 8
+};
 
 /* Configuration header offsets (6.1). */
 enum {
@@ -106,11 +112,12 @@ typedef struct PciBus {
     MemRegion *memory, *io;
     void (*set_line)(void *opaque, int line, bool level);
     void *opaque;
-    /* Which line pin A of slot @slot drives; NULL: slot modulo 4. */
-    unsigned (*line_of)(unsigned slot);
-    bool express; /* functions have extended configuration space */
+    /* Which line pin @pin (0: A) of slot @slot drives; NULL: their sum modulo 4. */
+    unsigned (*line_of)(unsigned slot, unsigned pin);
+    unsigned num_lines; /* 0: 4 */
+    bool express;       /* functions have extended configuration space */
     PciDevice *functions[PCI_DEVFN_MAX];
-    unsigned line_users[PCI_NUM_PINS];
+    unsigned line_users[PCI_MAX_LINES];
 } PciBus;
 
 /* The bus of number @number at or below @root as bridges have been programmed, or NULL. */

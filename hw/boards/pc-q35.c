@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* PC with a Q35 and ICH9: "q35", "pc-q35-X.Y". */
+#include "rhea/osdep.h"
+
+#include "block/block.h"
+#include "hw/isa/ich9.h"
+#include "hw/mmio-device.h"
+#include "hw/pci/pc-host.h"
+#include "pc.h"
+#include "target/x86_64.h"
+
+enum { SCI_IRQ = 9, AHCI_DEVFN = 0x1f << 3 | 2, FIRST_GSI = 16 };
+
+static bool create_chipset(PcMachine *s, Error **errp)
+{
+    Machine *m = &s->machine;
+
+    s->host = machine_new_device(m, TYPE_Q35_HOST, errp);
+    if (!s->host) {
+        return false;
+    }
+    s->pci = pc_host_bus(s->host);
+    s->pm = pci_new_device(s->pci, TYPE_ICH9_LPC, ICH9_DEVFN, errp);
+    if (!s->pm) {
+        return false;
+    }
+    s->isa = ich9_isa_bus(s->pm);
+    irq_connect_fn(irq_find_out(s->pm, "sci", 0), isa_bus_set_irq, s->isa, SCI_IRQ);
+    irq_connect(irq_find_out(s->pm, "smi", 0), m->cpus->pdata[0], NULL, X86_IRQ_SMI);
+    for (int n = 0; n < ICH9_LINES; n++) {
+        irq_connect_fn(irq_find_out(s->pm, "gsi", n), pc_set_line, s, FIRST_GSI + n);
+    }
+    s->ide = pci_new_device(s->pci, "ich9-ahci", AHCI_DEVFN, errp);
+    s->ide_units = 1;
+    return s->ide != NULL;
+}
+
+#define Q35_OPS(...)                                                                               \
+    {                                                                                              \
+        .machine = {.init = pc_init,                                                               \
+                    .ready = pc_ready,                                                             \
+                    .powerdown = pc_powerdown,                                                     \
+                    .arch = "x86_64",                                                              \
+                    .default_cpu = "qemu64",                                                       \
+                    .default_ram_id = "pc.ram",                                                    \
+                    .default_ram_size = 128 * MiB,                                                 \
+                    .default_drive = BLK_IF_IDE,                                                   \
+                    .max_cpus = PC_MAX_CPUS,                                                       \
+                    .default_bus = TYPE_PCI_BUS,                                                   \
+                    .cpu_help = x86_cpu_print_help,                                                \
+                    __VA_ARGS__},                                                                  \
+        .low_if = 0xb0000000, .low = 0x80000000, .create_chipset = create_chipset,                 \
+        .power_button = ich9_power_button                                                          \
+    }
+
+/* Guests see the same in all versions so far; the names are what management tools ask for. */
+#define Q35_VERSION(ident, VERSION, OPS)                                                           \
+    QOM_TYPE(ident, .name = "pc-q35-" VERSION "-machine", .parent = TYPE_PC_MACHINE,               \
+             .size = sizeof(PcMachine), .desc = "Standard PC (Q35 + ICH9, 2009)", .ops = &(OPS))
+
+static const char *const newest_aliases[] = {"q35", NULL};
+static const PcMachineOps newest_ops = Q35_OPS(.aliases = newest_aliases);
+static const PcMachineOps older_ops = Q35_OPS(.aliases = NULL);
+
+Q35_VERSION(q35_11_1, "11.1", newest_ops);
+Q35_VERSION(q35_11_0, "11.0", older_ops);
+Q35_VERSION(q35_10_2, "10.2", older_ops);
+Q35_VERSION(q35_10_1, "10.1", older_ops);
+Q35_VERSION(q35_10_0, "10.0", older_ops);
+Q35_VERSION(q35_9_2, "9.2", older_ops);
+Q35_VERSION(q35_9_1, "9.1", older_ops);
+Q35_VERSION(q35_9_0, "9.0", older_ops);
+Q35_VERSION(q35_8_2, "8.2", older_ops);
+Q35_VERSION(q35_8_1, "8.1", older_ops);
+Q35_VERSION(q35_8_0, "8.0", older_ops);
+Q35_VERSION(q35_7_2, "7.2", older_ops);
+Q35_VERSION(q35_7_1, "7.1", older_ops);
+Q35_VERSION(q35_7_0, "7.0", older_ops);
+Q35_VERSION(q35_6_2, "6.2", older_ops);
+Q35_VERSION(q35_6_1, "6.1", older_ops);
+Q35_VERSION(q35_6_0, "6.0", older_ops);

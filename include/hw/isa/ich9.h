@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ICH9 LPC bridge, function 1f.0 of a Q35: owns the bus "isa.0" and the power management; outputs "sci",
+ * "smi", and "gsi"[0..7], PCI lines A to H for an I/O APIC.
+ */
+#ifndef HW_ISA_ICH9_H
+#define HW_ISA_ICH9_H
+
+#include "hw/isa/isa.h"
+
+#define TYPE_ICH9_LPC "ICH9-LPC"
+
+enum { ICH9_DEVFN = 0x1f << 3, ICH9_PM_BASE = 0x600, ICH9_GPE_OFFSET = 0x20, ICH9_LINES = 8 };
+
+IsaBus *ich9_isa_bus(Device *lpc);
+void ich9_power_button(Device *lpc);
+
+#endif
