@@ -263,7 +263,9 @@ static bool resolve_phys_bits(X86Cpu *cpu, Error **errp)
 {
     X86Model *m = &cpu->model;
 
-    m->phys_bits = x86_has(m, X86_F_LM) ? 40 : x86_has(m, X86_F_PSE36) ? 36 : 32;
+    bool wide = x86_has(m, X86_F_PAE) || x86_has(m, X86_F_PSE36);
+
+    m->phys_bits = x86_has(m, X86_F_LM) ? 40 : wide ? 36 : 32;
     if (cpu->phys_bits) {
         if (cpu->phys_bits < 32 || cpu->phys_bits > 52) {
             return error_fail(errp, "-cpu: phys-bits=%u must be 32 to 52", cpu->phys_bits);
