@@ -273,10 +273,10 @@ static void pflash_build_query(Pflash *s)
     st16_le(q + 0x15, 0x0031); /* its extended table */
     q[0x1b] = 0x45;            /* Vcc 4.5 to 5.5 V */
     q[0x1c] = 0x55;
-    q[0x1f] = q[0x20] = 7;           /* typical program times: 2^7 us */
-    q[0x21] = 10;                    /* typical erase time: 2^10 ms */
-    q[0x23] = q[0x24] = q[0x25] = 4; /* maxima: 2^4 times that */
-    q[0x27] = __builtin_ctzll(chip_size);
+    q[0x1f] = q[0x20] = 7;                           /* typical program times: 2^7 us */
+    q[0x21] = 10;                                    /* typical erase time: 2^10 ms */
+    q[0x23] = q[0x24] = q[0x25] = 4;                 /* maxima: 2^4 times that */
+    q[0x27] = 64 - __builtin_clzll(chip_size - 1);   /* rounded up: firmware images of odd sizes */
     st16_le(q + 0x28, s->device_width == 1 ? 0 : 2); /* x8, x8/x16 */
     st16_le(q + 0x2a, __builtin_ctzll(BUFFER_MAX / chips));
     q[0x2c] = 1; /* one region of equal blocks */
@@ -293,10 +293,10 @@ static bool pflash_check_props(Pflash *s, Error **errp)
                                                   "1, 2, 4 or 8, the second not above the first");
     }
     if (!is_power_of_2(s->sector_len) || s->sector_len < 4096 || s->sector_len > 16 * MiB ||
-        !is_power_of_2(s->num_blocks) || s->num_blocks > 65536) {
+        !s->num_blocks || s->num_blocks > 65536) {
         return error_fail(errp,
                           TYPE_PFLASH_CFI01 ": properties 'sector-length' (4 KiB to 16 MiB) "
-                                            "and 'num-blocks' (1 to 65536) must be powers of two");
+                                            "must be a power of two, 'num-blocks' 1 to 65536");
     }
     return true;
 }

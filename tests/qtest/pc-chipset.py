@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The PC's chipset and small devices by their ports, and nonsense at every port."""
 
-import random
 import os
+import random
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -196,6 +197,23 @@ def configuration_items():
         q.out(0x518, int.from_bytes((0x1000).to_bytes(4, "big"), "little"), 4)
         assert q.command("read", 0x2000, "5") == "0x" + b"hello".hex()
         assert q.read(0x1000) == 0
+
+
+@suite.test
+def firmware_in_flash():
+    """Two banks of any number of blocks: the first ends at 4 GiB and shows below 1 MiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        args = []
+        for unit, size in ((0, 0x1e0000), (1, 0x20000)):
+            path = os.path.join(folder, str(unit))
+            with open(path, "wb") as f:
+                f.write(bytes([0x10 + unit]) * (size - 4) + b"end" + bytes([unit]))
+            args += ["-drive", f"if=pflash,format=raw,unit={unit},file={path}"]
+        with PcQtest(*args) as q:
+            assert q.read(0xfffffffc) == q.read(0xffffc) == 0x00646e65
+            assert q.read(0xffe1fffc) == 0x01646e65 and q.read(0xffe00000) == 0x11111111
+            q.write(0xffe00000, 0x98, 1)
+            assert q.read(0xffe00010, 1) == 0x51, "the query of the flash"
 
 
 @suite.test
