@@ -152,14 +152,17 @@ static void pflash_first_cycle(Pflash *s, uint8_t cmd)
     case CMD_ERASE:
     case CMD_LOCK:
         s->command = cmd;
+        s->status |= STATUS_READY;
         pflash_set_mode(s, MODE_STATUS);
         break;
     case CMD_BUFFER:
         s->command = cmd;
+        s->status |= STATUS_READY;
         s->buffer_left = UINT32_MAX;
         pflash_set_mode(s, MODE_STATUS);
         break;
-    case CMD_CLEAR: s->status = STATUS_READY; break;
+    /* Nothing is left in it until the next operation is ready: EDK2 tells flash from ROM by that. */
+    case CMD_CLEAR: s->status = 0; break;
     case CMD_STATUS: pflash_set_mode(s, MODE_STATUS); break;
     case CMD_ID: pflash_set_mode(s, MODE_ID); break;
     case CMD_QUERY: pflash_set_mode(s, MODE_QUERY); break;
