@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# test-timeout: 900
+"""Debian's kernel on the PC: CPUs, disks on every controller, discs, network, power, snapshots; and the
+ways to it: GRUB from an El Torito disc, UEFI."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import rhea  # noqa: E402
+import tap  # noqa: E402
+
+suite = tap.Suite()
+os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x86_64"))
+
+
+def pc(*args, **kwargs):
+    rhea.need_file("/usr/share/seabios/bios-256k.bin", "seabios")
+    return rhea.Machine("-M", "pc", *args, memory="512M", **kwargs)
+
+
+def linux(*args, append="", **kwargs):
+    return pc("-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
+              f"console=ttyS0 {append}", *args, **kwargs)
+
+
+def leave(m):
+    m.send("exit\n")
+    assert m.wait(60) == 0, "exit status after power off"
+
+
+def clean(image):
+    done = subprocess.run([rhea.need_tool("e2fsck"), "-fn", image], text=True, capture_output=True,
+                          check=False)
+    assert done.returncode == 0, f"e2fsck: {done.stdout}{done.stderr}"
+
+
+def to_shell(cpus, accel="tcg"):
+    with linux("-smp", cpus, "-accel", accel) as m:
+        m.expect("rhea-guest: ready", 300)
+        assert m.run("nproc") == str(cpus)
+        log = m.run("dmesg")
+        for bad in ("Oops", "BUG:", "WARNING:", "Kernel panic", "rcu_sched self-detected"):
+            assert bad not in log, f"{bad} in the kernel log:\n{log}"
+        leave(m)
+
+
+suite.add("shell-1", to_shell, 1)
+suite.add("shell-4", to_shell, 4)
+
+
+# Where a disk is, and what Linux calls it when it is the only one there.
+CONTROLLERS = {
+    "ide": (["-device", "ide-hd,bus=ide.0,drive=d"], "sda"),
+    "ahci": (["-device", "ich9-ahci,id=a", "-device", "ide-hd,bus=a.0,drive=d"], "sda"),
+    "virtio-scsi": (["-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=d"], "sda"),
+    "virtio-blk": (["-device", "virtio-blk-pci,drive=d"], "vda"),
+}
+
+
+def disk(name):
+    device, node = CONTROLLERS[name]
+    with rhea.scratch() as folder:
+        image = rhea.copy_image("root-small.ext4", folder)
+        with linux("-drive", f"file={image},format=raw,if=none,id=d", *device,
+                   append=f"rhea.root=/dev/{node}") as m:
+            m.expect("rhea-guest: ready", 300)
+            assert "Debian" in m.run("chroot /mnt /bin/cat /etc/os-release")
+            m.run("dd if=/dev/urandom of=/mnt/root/data bs=64k count=64 2>/dev/null && sync", 120)
+            digest = m.run("md5sum < /mnt/root/data").split()[0]
+            leave(m)
+        clean(image)
+        data = os.path.join(folder, "data")
+        subprocess.run([rhea.need_tool("debugfs"), "-R", f"dump /root/data {data}", image], check=True,
+                       stderr=subprocess.DEVNULL)
+        with open(data, "rb") as f:
+            assert hashlib.md5(f.read()).hexdigest() == digest, "the disk holds other bytes"
+
+
+for controller in CONTROLLERS:
+    suite.add(f"disk-{controller}", disk, controller)
+
+
+@suite.test
+def discs():
+    """The same disc in an IDE and a SCSI drive."""
+    with rhea.scratch() as folder:
+        data, image = os.path.join(folder, "data"), os.path.join(folder, "cd.iso")
+        with open(data, "wb") as f:
+            f.write(os.urandom(2 << 20))
+        subprocess.run([rhea.need_tool("xorriso"), "-as", "mkisofs", "-quiet", "-o", image, data],
+                       check=True, stderr=subprocess.DEVNULL)
+        with open(data, "rb") as f:
+            digest = hashlib.md5(f.read()).hexdigest()
+        with linux("-cdrom", image, "-device", "virtio-scsi-pci", "-drive",
+                   f"file={image},format=raw,if=none,id=c,readonly=on", "-device",
+                   "scsi-cd,drive=c") as m:
+            m.expect("rhea-guest: ready", 300)
+            for node in ("sr0", "sr1"):
+                m.run(f"mount -t iso9660 -o ro /dev/{node} /mnt")
+                assert digest in m.run("md5sum /mnt/*", 60)
+                m.run("umount /mnt")
+            leave(m)
+
+
+@suite.test
+def network():
+    with linux("-netdev", "user,id=n,restrict=on", "-device", "virtio-net-pci,netdev=n",
+               append="rhea.net") as m:
+        m.expect("rhea-guest: ready", 300)
+        assert "10.0.2.15" in m.run("ifconfig eth0")
+        m.run("ping -c 2 10.0.2.2")
+        leave(m)
+
+
+@suite.test
+def reboots():
+    with linux(append="panic=-1") as m:
+        m.expect("rhea-guest: ready", 300)
+        m.send("reboot -f\n")
+        m.expect("Linux version", 120)
+        m.expect("rhea-guest: ready", 300)
+        leave(m)
+
+
+@suite.test
+def panic_ends_without_reboot():
+    with linux("-no-reboot", append="panic=-1") as m:
+        m.expect("rhea-guest: ready", 300)
+        m.send("echo c > /proc/sysrq-trigger\n")
+        m.expect("Kernel panic", 60)
+        assert m.wait(60) == 0
+
+
+def goes_on(cpus):
+    """Saved at work, loaded into a new process: it goes on, and its sums stay right."""
+    with rhea.scratch() as folder:
+        image = rhea.copy_image("root-small.ext4", folder)
+        state = os.path.join(folder, "state")
+        args = ["-smp", cpus, "-hda", image]
+        with linux(*args, append="rhea.root=/dev/sda", qmp=True) as m, m.qmp() as q:
+            m.expect("rhea-guest: ready", 300)
+            m.run("(while sleep 0.1; do md5sum < /bin/busybox; done) > /tmp/log &")
+            m.run("dd if=/dev/urandom of=/mnt/root/half bs=64k count=16 2>/dev/null; sync")
+            before = m.run("md5sum < /mnt/root/half")
+            q.command("stop")
+            assert q.command("human-monitor-command", command_line=f"savevm-file {state}") == ""
+        with linux(*args, "-loadvm", state, append="rhea.root=/dev/sda") as m:
+            assert m.run("md5sum < /mnt/root/half", 120) == before
+            count = int(m.run("wc -l < /tmp/log"))
+            m.run("sleep 2")
+            assert int(m.run("wc -l < /tmp/log")) > count, "the loop in the background stands still"
+            assert m.run("sort -u /tmp/log | wc -l") == "1", "a sum that changed"
+            leave(m)
+        clean(image)
+
+
+suite.add("goes-on-1", goes_on, 1)
+suite.add("goes-on-4", goes_on, 4)
+
+
+@suite.test
+def grub_from_a_disc():
+    """GRUB by El Torito, its prompt, and Linux from the same disc."""
+    rhea.need_tool("grub-mkrescue")
+    rhea.need_tool("xorriso")
+    with rhea.scratch() as folder:
+        tree, iso = os.path.join(folder, "tree"), os.path.join(folder, "grub.iso")
+        os.makedirs(f"{tree}/boot/grub")
+        for name in ("Image", "initrd.cpio"):
+            subprocess.run(["cp", rhea.guest_file(name), f"{tree}/boot/{name}"], check=True)
+        with open(f"{tree}/boot/grub/grub.cfg", "w", encoding="ascii") as f:
+            f.write("serial\nterminal_input serial\nterminal_output serial\n")
+        subprocess.run(["grub-mkrescue", "-o", iso, tree], check=True, capture_output=True)
+        with pc("-cdrom", iso) as m:
+            m.expect("grub> ", 120)
+            for line in ("linux /boot/Image console=ttyS0", "initrd /boot/initrd.cpio", "boot"):
+                m.send(line + "\r")
+            m.expect("rhea-guest: ready", 300)
+            leave(m)
+
+
+@suite.test
+def uefi_shell():
+    """Debian's OVMF from flash, with variables in a file of their own."""
+    code = rhea.need_file("/usr/share/OVMF/OVMF_CODE.fd", "ovmf")
+    with rhea.scratch() as folder:
+        variables = os.path.join(folder, "vars")
+        subprocess.run(["cp", "/usr/share/OVMF/OVMF_VARS.fd", variables], check=True)
+        with open(variables, "rb") as f:
+            before = f.read()
+        with pc("-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive",
+                f"if=pflash,format=raw,file={variables}") as m:
+            m.expect("Shell> ", 240)
+            m.terminate()
+        with open(variables, "rb") as f:
+            assert f.read() != before, "no variable was kept"
+
+
+if __name__ == "__main__":
+    sys.exit(suite.run())
