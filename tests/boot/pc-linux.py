@@ -144,7 +144,7 @@ def goes_on(cpus):
         args = ["-smp", cpus, "-hda", image]
         with linux(*args, append="rhea.root=/dev/sda", qmp=True) as m, m.qmp() as q:
             m.expect("rhea-guest: ready", 300)
-            m.run("(while sleep 0.1; do md5sum < /bin/busybox; done) > /tmp/log &")
+            m.run("(while sleep 0.1; do md5sum < /bin/busybox; done) > /tmp/log & true")
             m.run("dd if=/dev/urandom of=/mnt/root/half bs=64k count=16 2>/dev/null; sync")
             before = m.run("md5sum < /mnt/root/half")
             q.command("stop")
