@@ -121,15 +121,19 @@ static void post_register_fis(AhciPort *p)
     port_interrupt(p, IS_DHRS | (p->tfd & ATA_ERR ? IS_TFES : 0));
 }
 
+/* The first block from the host, and a packet, are asked for without interrupt (Serial ATA 3.0, 11). */
 static void post_pio_setup(AhciPort *p, const IdeDrive *d, bool to_host)
 {
-    uint8_t fis[20] = {0};
+    uint8_t fis[20] = {0}, flags = to_host ? FIS_TO_HOST : 0;
 
-    fill_fis(d, FIS_PIO_SETUP, FIS_INTERRUPT | (to_host ? FIS_TO_HOST : 0), fis);
+    if (to_host || p->moved) {
+        flags |= FIS_INTERRUPT;
+        p->is |= IS_PSS;
+    }
+    fill_fis(d, FIS_PIO_SETUP, flags, fis);
     fis[15] = ATA_DRDY | ATA_DSC;
     st16_le(fis + 16, d->end);
     post_fis(p, RX_PIO_SETUP, fis, sizeof(fis));
-    p->is |= IS_PSS;
 }
 
 /* Set device bits: @slots of queued commands are through. */

@@ -212,6 +212,7 @@ def interrupts():
 def packets():
     with rhea.scratch() as folder, Rig(folder) as (_, _, cd):
         assert cd.packet([0x00])[0] >> 12 == 6, "unit attention after power on"
+        assert cd.get(PIS) & 3 == 1, "a packet is asked for without interrupt"
         cd.recover()
         for dma in (True, False):
             data = cd.packet([0x12, 0, 0, 0, 36], 36, dma)[1]
