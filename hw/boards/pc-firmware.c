@@ -182,7 +182,7 @@ static void cmos_set_boot_order(PcMachine *s, const char *order)
         }
     }
     mc146818_set(s->rtc, 0x3d, code[0] | code[1] << 4);
-    mc146818_set(s->rtc, 0x38, code[2] << 4 | 1 /* floppies need no signature */);
+    mc146818_set(s->rtc, 0x38, code[2] << 4);
 }
 
 /* After the first start -boot once= is over. */
@@ -267,14 +267,6 @@ static bool add_boot_options(PcMachine *s, Error **errp)
             add_number(s, "etc/boot-fail-wait", (uint64_t)boot->reboot_timeout_ms, 4, errp));
 }
 
-/* Lines of device paths, the first first. */
-static bool add_boot_order(PcMachine *s, Error **errp)
-{
-    static const char kernel_first[] = "/rom@genroms/" PC_BOOT_ROM;
-
-    return !s->machine.kernel || add_file(s, "bootorder", kernel_first, sizeof(kernel_first), errp);
-}
-
 bool pc_tell_firmware(PcMachine *s, Error **errp)
 {
     Machine *m = &s->machine;
@@ -285,7 +277,7 @@ bool pc_tell_firmware(PcMachine *s, Error **errp)
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_MAX_CPUS, m->smp.max_cpus);
     fw_cfg_add_u64(s->fw_cfg, FW_CFG_NUMA, 0);
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_IRQ0_OVERRIDE, 1);
-    return add_e820(s, errp) && add_boot_order(s, errp) && add_boot_options(s, errp) &&
+    return add_e820(s, errp) && pc_tell_boot_order(s, errp) && add_boot_options(s, errp) &&
            add_file(s, "etc/system-states", sleep_states, sizeof(sleep_states), errp) &&
            (!pc_serial_console(s) ||
             add_number(s, "etc/sercon-port", SERIAL_CONSOLE_PORT, 8, errp));

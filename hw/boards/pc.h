@@ -71,6 +71,9 @@ bool pc_create_default_cards(PcMachine *s, Error **errp) MUST_CHECK;
 bool pc_load_firmware(PcMachine *s, Error **errp) MUST_CHECK;
 bool pc_tell_firmware(PcMachine *s, Error **errp) MUST_CHECK;
 
+/* Which devices firmware tries first (pc-boot-order.c). */
+bool pc_tell_boot_order(PcMachine *s, Error **errp) MUST_CHECK;
+
 /* -kernel, -initrd, -append (pc-kernel.c): what firmware boots first then. */
 bool pc_load_kernel(PcMachine *s, Error **errp) MUST_CHECK;
 #define PC_BOOT_ROM "rhea-linux-boot.bin"

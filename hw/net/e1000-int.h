@@ -111,6 +111,7 @@ typedef struct E1000 {
     NetCard card;
     /* properties */
     char *netdev, *mac;
+    int32_t bootindex;
     /* guest-visible */
     uint32_t regs[E1000_REGS / 4];
     uint32_t io_addr;

@@ -445,7 +445,8 @@ static const PciDeviceOps e1000_pci_ops = {.vendor = 0x8086,
 
 static const PropDesc e1000_props[] = {
     PROP_STR("netdev", E1000, netdev, NULL, "id of the network backend"),
-    PROP_STR("mac", E1000, mac, NULL, "MAC address"), PROP_END};
+    PROP_STR("mac", E1000, mac, NULL, "MAC address"),
+    PROP_I32("bootindex", E1000, bootindex, -1, "place in the boot order"), PROP_END};
 
 static const DeviceOps e1000_ops = DEVICE_OPS(
     e1000_snapshot, .realize = e1000_realize, .unrealize = e1000_unrealize, .reset = e1000_reset,

@@ -20,10 +20,10 @@ enum { LAST_CYLINDER = 84 };
 #define ED   {RATE_1M, RATE_1M}, false
 
 static const FloppyFormat formats[] = {
-    {40, 1, 8, DD},  {40, 1, 9, DD},  {40, 2, 8, DD},   {40, 2, 9, DD},   {80, 2, 9, DD35},
+    {40, 1, 8, DD},    {40, 1, 9, DD},    {40, 2, 8, DD},   {40, 2, 9, DD},  {80, 2, 9, DD35},
     {80, 2, 10, DD35}, {82, 2, 10, DD35}, {80, 2, 15, HD5}, {80, 2, 18, HD}, {80, 2, 20, HD},
-    {80, 2, 21, HD}, {82, 2, 21, HD}, {83, 2, 21, HD},  {80, 2, 22, HD},  {80, 2, 23, HD},
-    {80, 2, 24, HD}, {80, 2, 36, ED}, {80, 2, 39, ED},  {80, 2, 40, ED},  {80, 2, 44, ED},
+    {80, 2, 21, HD},   {82, 2, 21, HD},   {83, 2, 21, HD},  {80, 2, 22, HD}, {80, 2, 23, HD},
+    {80, 2, 24, HD},   {80, 2, 36, ED},   {80, 2, 39, ED},  {80, 2, 40, ED}, {80, 2, 44, ED},
     {80, 2, 48, ED}};
 static const FloppyFormat fallback = {80, 2, 18, HD};
 
@@ -79,8 +79,8 @@ static bool take_unit(FloppyDrive *d, FloppyBus *bus, Error **errp)
     if (d->unit >= FLOPPY_DRIVES) {
         return error_fail(errp, "floppy: property 'unit' must be 0 or 1");
     }
-    return !bus->drive[d->unit] || error_fail(errp, "floppy: unit %u of bus '%s' is taken", d->unit,
-                                              bus->bus.name);
+    return !bus->drive[d->unit] ||
+           error_fail(errp, "floppy: unit %u of bus '%s' is taken", d->unit, bus->bus.name);
 }
 
 static bool take_medium(FloppyDrive *d, Error **errp)
@@ -156,6 +156,7 @@ static const char *const kind_names[] = {"144", "288", "120", "auto", NULL};
 static const PropDesc floppy_props[] = {
     PROP_STR("drive", FloppyDrive, drive, NULL, "id of the drive or node that holds the data"),
     PROP_U32("unit", FloppyDrive, unit, UINT32_MAX, "0: drive A, 1: drive B [the first free one]"),
+    PROP_I32("bootindex", FloppyDrive, bootindex, -1, "place in the boot order"),
     PROP_ENUM("drive-type", FloppyDrive, kind, FLOPPY_AUTO, kind_names,
               "what the drive takes: 1.44 MB, 2.88 MB, 1.2 MB (5.25\"); auto: by its medium"),
     PROP_END};
@@ -164,8 +165,7 @@ static const DeviceOps floppy_ops =
     DEVICE_OPS(floppy_snapshot, .realize = floppy_realize, .unrealize = floppy_unrealize,
                .reset = floppy_reset, .bus = TYPE_FLOPPY_BUS, .category = "Storage devices",
                .user_creatable = true);
-QOM_TYPE(floppy_type, .name = TYPE_FLOPPY_DRIVE, .parent = TYPE_DEVICE,
-         .size = sizeof(FloppyDrive), .desc = "Floppy drive", .props = floppy_props,
-         .dev = &floppy_ops);
+QOM_TYPE(floppy_type, .name = TYPE_FLOPPY_DRIVE, .parent = TYPE_DEVICE, .size = sizeof(FloppyDrive),
+         .desc = "Floppy drive", .props = floppy_props, .dev = &floppy_ops);
 QOM_TYPE(floppy_bus_type, .name = TYPE_FLOPPY_BUS, .parent = TYPE_BUS, .size = sizeof(FloppyBus),
          .desc = "cable of floppy drives");

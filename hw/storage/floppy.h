@@ -4,9 +4,9 @@
 #define HW_STORAGE_FLOPPY_H
 
 #include "block/block.h"
+#include "hw/storage/fdc.h"
 #include "qom/device.h"
 
-#define TYPE_FLOPPY_BUS   "floppy-bus"
 #define TYPE_FLOPPY_DRIVE "floppy"
 
 enum { FLOPPY_DRIVES = 2, FLOPPY_SECTOR = 512 };
@@ -30,6 +30,7 @@ struct FloppyDrive {
     /* properties: fixed once realized */
     char *drive;
     uint32_t unit;
+    int32_t bootindex;
     int kind; /* FloppyKind */
     /* guest-visible */
     uint8_t track;

@@ -59,6 +59,7 @@ typedef struct VirtioBlk {
     /* properties: fixed once realized */
     char *drive;
     char *serial;
+    int32_t bootindex;
     uint32_t num_queues, queue_size;
     uint32_t logical_block_size;
     bool discard, write_zeroes, config_wce, scsi;
@@ -327,6 +328,7 @@ static const VirtioDeviceOps blk_virtio_ops = {
 static const PropDesc blk_props[] = {
     PROP_STR("drive", VirtioBlk, drive, NULL, "id of the drive or node that holds the data"),
     PROP_STR("serial", VirtioBlk, serial, NULL, "serial number, at most 20 characters"),
+    PROP_I32("bootindex", VirtioBlk, bootindex, -1, "place in the boot order"),
     PROP_U32("num-queues", VirtioBlk, num_queues, 1, "number of request queues"),
     PROP_U32("queue-size", VirtioBlk, queue_size, 256, "descriptors in each queue"),
     PROP_U32("logical_block_size", VirtioBlk, logical_block_size, 512, "bytes"),

@@ -458,6 +458,7 @@ static const VirtioDeviceOps net_virtio_ops = {
 static const PropDesc net_props[] = {
     PROP_STR("netdev", VirtioNet, netdev, NULL, "id of the network backend"),
     PROP_STR("mac", VirtioNet, mac_text, NULL, "Ethernet address (default: 52:54:00:12:34:56 ...)"),
+    PROP_I32("bootindex", VirtioNet, bootindex, -1, "place in the boot order"),
     PROP_U32("rx_queue_size", VirtioNet, rx_queue_size, 256, "descriptors of the receive queue"),
     PROP_U32("tx_queue_size", VirtioNet, tx_queue_size, 256, "descriptors of the send queue"),
     PROP_BOOL("csum", VirtioNet, csum, true, "fill in checksums for the guest"),

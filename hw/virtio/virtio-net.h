@@ -47,6 +47,7 @@ typedef struct VirtioNet {
     char *netdev, *mac_text;
     uint32_t rx_queue_size, tx_queue_size;
     uint16_t host_mtu;
+    int32_t bootindex;
     bool csum, guest_csum, host_tso4, host_tso6, host_ecn, mrg_rxbuf, status, ctrl_vq, ctrl_rx;
     bool ctrl_rx_extra, ctrl_vlan, ctrl_mac_addr, ctrl_guest_offloads, guest_announce, mq;
     /* guest-visible: all of it is in net_snapshot */

@@ -5,7 +5,8 @@
 
 #include "qom/device.h"
 
-#define TYPE_ISA_FDC "isa-fdc"
+#define TYPE_ISA_FDC    "isa-fdc"
+#define TYPE_FLOPPY_BUS "floppy-bus"
 
 /* The bus of the controller's drives. */
 Bus *fdc_bus(Device *fdc);
