@@ -4,7 +4,7 @@
 # Inputs are made from the root's own files, so they are the same everywhere; results go to tmpfs.
 # What a row reads is read once before, so that rows measure the CPU and not the disk.
 
-: "${BENCH_ROWS:=python,perl,gcc,gzip,xz,openssl-sha256,openssl-aes,openssl-rsa,sqlite,shell}"
+: "${BENCH_ROWS:=python,perl,gcc,gzip,xz,openssl-sha256,openssl-aes,openssl-gcm,openssl-rsa,sqlite,shell}"
 root() {
     chroot /mnt /usr/bin/env -i PATH=/usr/bin:/usr/sbin HOME=/run LC_ALL=C TMPDIR=/run \
         PYTHONPYCACHEPREFIX=/run/pyc "$@"
@@ -31,6 +31,7 @@ warm_gzip() { root gzip --version; }
 warm_xz() { root xz --version; }
 warm_openssl_sha256() { root openssl version; }
 warm_openssl_aes() { root openssl version; }
+warm_openssl_gcm() { root openssl version; }
 warm_openssl_rsa() { root openssl version; }
 warm_sqlite() { root sqlite3 :memory: 'select 1'; }
 warm_shell() { root dash -c 'true; x=$(echo a | cat)'; }
@@ -102,7 +103,10 @@ row gzip gzip -6 -k -f /run/data
 row xz sh -c 'head -c 2000000 /run/data | xz -3 -T1 > /run/data.xz'
 row openssl-sha256 sh -c 'cat /run/data /run/data /run/data /run/data | openssl dgst -sha256 >/dev/null'
 row openssl-aes sh -c 'cat /run/data /run/data | openssl enc -aes-128-ctr -K 00112233445566778899aabbccddeeff -iv 00000000000000000000000000000000 > /dev/null'
+# Seconds for a gigabyte, from OpenSSL's own loop of fixed length.
+row openssl-gcm sh -c "openssl speed -seconds 2 -bytes 8192 -evp aes-128-gcm 2>/dev/null | perl -ne 'printf \"value=%.6f\", 1e6 / \$1 if /^AES-128-GCM +([0-9.]+)k/'"
 # Seconds for one signature, from OpenSSL's own loop of fixed length.
 row openssl-rsa sh -c "openssl speed -seconds 2 rsa2048 2>/dev/null | sed -n 's/^rsa *2048 bits *\([0-9.]*\)s .*/value=\1/p'"
 row sqlite sh -c 'sqlite3 :memory: < /run/work.sql > /dev/null'
 row shell dash -c 'i=0; while [ $i -lt 40 ]; do /usr/bin/true; x=$(echo a | cat); i=$((i + 1)); done'
+echo @done

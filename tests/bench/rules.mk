@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
-# "make bench": in turns with Debian's emulator.  ROW= selects rows or classes, ROUNDS= how often.
+# "make bench": in turns with Debian's emulator.  ROW= selects rows or classes, ROUNDS= how often,
+# BENCH_ARCH= the guest's architecture.
+
+BENCH_ARCH ?= riscv64
 
 bench: all
-	$(SRC)/tests/bench/run.py $(if $(ROW),--row "$(ROW)") $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(SRC)/tests/bench/run.py --rhea ./rhea-system-$(BENCH_ARCH) $(if $(ROW),--row "$(ROW)") $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: bench

@@ -7,8 +7,9 @@ between markers on the serial console.  The figure of a row is the median of its
 is other/Rhea, so above 1 means that Rhea is faster; classes are summed up by geometric mean.
 Beside it stands the ratio of the CPU time that both processes took, which a busy host disturbs less.
 
-Guests: the project's own programs (guest/, built with the riscv64 cross compiler, run as init) and
-real programs of Debian (real.sh, in root-full.ext4 from "scripts/guest-assets --full").
+Guests: the project's own programs (guest/, built with the guest's GNU compiler, run as init) and
+real programs of Debian (real.sh, in root-full.ext4 from "scripts/guest-assets --full").  The
+architecture is the end of the emulator's name.
 """
 
 import argparse
@@ -36,12 +37,19 @@ CLASSES = {
     "integer": "fib sha256 crc32 qsort chase bytecode memory hash".split(),
     "float": "nbody matmul mandelbrot".split(),
     "system": "getppid pipe fork exec fault".split(),
-    "real": "python perl gcc gzip xz openssl-sha256 openssl-aes openssl-rsa sqlite shell".split(),
+    "crypto": "openssl-sha256 openssl-aes openssl-gcm".split(),
+    "real": "python perl gcc gzip xz openssl-rsa sqlite shell".split(),
     "start": "boot-shell first-byte".split(),
     "memory": "rss-idle rss-linux".split(),
 }
 UNITS = {"first-byte": "ms", "rss-idle": "MiB", "rss-linux": "MiB"}
+# What every machine of an architecture is started with; the device that holds a disk named d0.
+MACHINES = {
+    "riscv64": (["-M", "virt"], "virtio-blk-device,drive=d0"),
+    "x86_64": (["-M", "pc", "-cpu", "max", "-no-reboot"], "virtio-blk-pci,drive=d0"),
+}
 START, END = re.compile(r"@start (\S+)\r*\n"), re.compile(r"@end (\S+)(?: ([0-9.]+))?[^\n]*\n")
+DONE = "@done"  # the guest's last line: not every machine can be powered off by its kernel yet
 
 
 def cpu_seconds(pid):
@@ -66,6 +74,7 @@ class Bench:
     def __init__(self, name, emulator, extra):
         self.name = name
         self.emulator = emulator
+        self.arch = os.path.basename(emulator).rsplit("-", 1)[-1]
         self.extra = extra
         self.figures = {}
         self.cpu = {}
@@ -73,7 +82,7 @@ class Bench:
 
     def machine(self, *args, memory="512M"):
         os.environ["RHEA_EMULATOR"] = self.emulator
-        return rhea.Machine(*self.extra, *args, memory=memory)
+        return rhea.Machine(*MACHINES[self.arch][0], *self.extra, *args, memory=memory)
 
     def add(self, row, value):
         self.figures.setdefault(row, []).append(value)
@@ -102,12 +111,14 @@ class Bench:
                 elif found.group(1) in started:
                     then, cpu_then = started.pop(found.group(1))
                     self.finish(found, now - then, cpu - cpu_then)
-            if not alive or machine.process.poll() is not None and not alive:
+            if not alive or DONE in machine.log:
                 break
             if now > deadline:
                 machine.fail(f"bench guest did not end within {timeout} s")
         if started:
             machine.fail(f"row {', '.join(started)} did not end")
+        if DONE not in machine.log:
+            machine.fail("bench guest ended before its last row")
 
     def finish(self, found, seconds, cpu):
         row, text = found.group(1), found.group(0)
@@ -122,13 +133,15 @@ class Bench:
 
 # --- the guests -----------------------------------------------------------------------------
 
-def build_small(folder):
-    """The initramfs with our own programs; None when there is no cross compiler."""
-    if not shutil.which(os.environ.get("CROSS", "riscv64-linux-gnu-") + "gcc"):
-        raise tap.Skip("no riscv64 cross compiler (packages gcc-riscv64-linux-gnu, "
+def build_small(arch, folder):
+    """The initramfs with our own programs."""
+    cross = os.environ.get("CROSS", f"{arch}-linux-gnu-")
+    if not shutil.which(cross + "gcc"):
+        raise tap.Skip(f"no compiler {cross}gcc (for riscv64: packages gcc-riscv64-linux-gnu, "
                        "libc6-dev-riscv64-cross)")
     program, archive = os.path.join(folder, "bench-guest"), os.path.join(folder, "bench.cpio")
-    subprocess.run([os.path.join(HERE, "guest", "build"), "-o", program], check=True)
+    subprocess.run([os.path.join(HERE, "guest", "build"), "-o", program], check=True,
+                   env=dict(os.environ, CROSS=cross))
     with open(archive, "wb") as f:
         ar = cpio.Archive(f)
         ar.chardev("dev/console", 5, 1)
@@ -137,7 +150,7 @@ def build_small(folder):
     return archive
 
 
-def build_real(folder):
+def build_real(_arch, folder):
     """The Debian initramfs with real.sh added: archives may follow one another."""
     archive = os.path.join(folder, "real.cpio")
     with open(archive, "wb") as out:
@@ -160,7 +173,7 @@ def run_real(bench, archive, rows):
     disk = rhea.guest_file("root-full.ext4")
     with bench.machine("-kernel", rhea.guest_file("Image"), "-initrd", archive,
                        "-drive", f"file={disk},format=raw,if=none,id=d0,readonly=on",
-                       "-device", "virtio-blk-device,drive=d0", "-append",
+                       "-device", MACHINES[bench.arch][1], "-append",
                        "console=ttyS0 quiet rhea.root=/dev/vda rhea.test=bench "
                        f"BENCH_ROWS={','.join(rows)}", memory="1G") as m:
         bench.marked_rows(m, 60 + 90 * len(rows))
@@ -173,16 +186,31 @@ def run_boot(bench):
         bench.add("boot-shell", time.monotonic() - m.started)
 
 
-def own_guest(bench, word):
-    return bench.machine("-bios", "none", "-kernel", rhea.OWN_GUEST, "-append", word, memory="128M")
+# Says its text on COM1 and halts.
+BOOT_SECTOR = (b"\xfc\x31\xc0\x8e\xd8"              # cld; xor %ax, %ax; mov %ax, %ds
+               b"\xbe\x17\x7c\xba\xf8\x03"          # mov $0x7c17, %si; mov $0x3f8, %dx
+               b"\xac\x84\xc0\x74\x03\xee\xeb\xf8"  # 1: lodsb; test %al, %al; jz 2f; out; jmp 1b
+               b"\xfa\xf4\xeb\xfc"                  # 2: cli; hlt; jmp 2b
+               b"ready, idle\r\n\0").ljust(510, b"\0") + b"\x55\xaa"
 
 
-def run_first_byte(bench):
+def own_guest(bench, word, folder):
+    """A small guest without an operating system: the project's own, on a PC a boot sector."""
+    if bench.arch == "riscv64":
+        return bench.machine("-bios", "none", "-kernel", rhea.OWN_GUEST, "-append", word,
+                             memory="128M")
+    path = os.path.join(folder, "sector")
+    with open(path, "wb") as f:
+        f.write(BOOT_SECTOR.ljust(1 << 20, b"\0"))
+    return bench.machine("-drive", f"file={path},format=raw,if=none,id=d0,readonly=on", "-device",
+                         MACHINES[bench.arch][1], "-net", "none", memory="128M")
+
+
+def run_first_byte(bench, folder):
     for _ in range(10):
-        with own_guest(bench, "hello") as m:
+        with own_guest(bench, "hello", folder) as m:
             m.expect("r", 10)
             bench.add("first-byte", 1000 * (time.monotonic() - m.started))
-            m.wait(10)
 
 
 def peak_mib(pid):
@@ -203,9 +231,9 @@ def own_mib(pid, guest_bytes):
     return total / 1024
 
 
-def run_rss(bench, row):
+def run_rss(bench, row, folder):
     if row == "rss-idle":
-        with own_guest(bench, "idle") as m:
+        with own_guest(bench, "idle", folder) as m:
             m.expect("idle", 10)
             time.sleep(0.3)
             bench.add(row, peak_mib(m.process.pid))
@@ -220,18 +248,18 @@ def run_rss(bench, row):
 
 # --- rounds and report ----------------------------------------------------------------------
 
-def jobs_for(rows, folder):
+def jobs_for(arch, rows, folder):
     """What to boot for the chosen rows, as (label, function of a Bench)."""
     jobs = []
 
     def chosen(*classes):
         return [r for c in classes for r in CLASSES[c] if r in rows]
 
-    small, real = chosen("integer", "float", "system"), chosen("real")
+    small, real = chosen("integer", "float", "system"), chosen("crypto", "real")
     for wanted, build, run in ((small, build_small, run_small), (real, build_real, run_real)):
         if wanted:
             try:
-                archive = build(folder)
+                archive = build(arch, folder)
                 if build is build_real:
                     rhea.guest_file("root-full.ext4")
                 jobs.append(("+".join(wanted), lambda b, r=run, a=archive, w=wanted: r(b, a, w)))
@@ -240,9 +268,9 @@ def jobs_for(rows, folder):
     if "boot-shell" in rows:
         jobs.append(("boot-shell", run_boot))
     if "first-byte" in rows:
-        jobs.append(("first-byte", run_first_byte))
+        jobs.append(("first-byte", lambda b: run_first_byte(b, folder)))
     for row in chosen("memory"):
-        jobs.append((row, lambda b, r=row: run_rss(b, r)))
+        jobs.append((row, lambda b, r=row: run_rss(b, r, folder)))
     return jobs
 
 
@@ -300,7 +328,7 @@ def report(ours, other):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rhea", default=os.path.join(os.getcwd(), "rhea-system-riscv64"))
-    parser.add_argument("--other", default="qemu-system-riscv64", help="emulator to compare with")
+    parser.add_argument("--other", help="emulator to compare with (default: qemu-system-ARCH)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--accel", default="tcg", help="accelerator for Rhea (default: tcg)")
     parser.add_argument("--row", action="append", default=[],
@@ -332,8 +360,12 @@ def main():
         return 0
     rows = choose_rows(args.row)
     benches = [Bench("rhea", args.rhea, ["-accel", args.accel])]
+    arch = benches[0].arch
+    if arch not in MACHINES:
+        sys.exit(f"run.py: no machine for the architecture '{arch}'")
+    os.environ["RHEA_EMULATOR"] = args.rhea  # rhea.guest_file() takes the architecture from it
     if not args.alone:
-        benches.append(Bench("other", args.other, ["-accel", "tcg"]))
+        benches.append(Bench("other", args.other or f"qemu-system-{arch}", ["-accel", "tcg"]))
     for bench in benches:
         if not shutil.which(bench.emulator):
             print(f"run.py: no emulator at {bench.emulator}", file=sys.stderr)
@@ -342,7 +374,7 @@ def main():
                                check=True).stdout.splitlines()[0]
         print(f"# {bench.name}: {first}")
     with contextlib.ExitStack() as stack:
-        jobs = jobs_for(rows, stack.enter_context(rhea.scratch()))
+        jobs = jobs_for(arch, rows, stack.enter_context(rhea.scratch()))
         failures = run_rounds(benches, jobs, args.rounds)
     correct = report(benches[0], benches[-1])
     for failure in failures:

@@ -72,6 +72,9 @@ int main(int argc, char **argv)
     run_rows(rows_float, wanted);
     run_rows(rows_system, wanted);
     if (getpid() == 1) {
+        printf("@done\n");
+        fflush(stdout);
+        tcdrain(1);
         reboot(RB_POWER_OFF);
     }
     return 0;
