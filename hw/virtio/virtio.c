@@ -81,6 +81,11 @@ void virtio_legacy_set_features(VirtioDevice *vdev, uint32_t features)
     }
 }
 
+static bool virtio_negotiated(const VirtioDevice *vdev)
+{
+    return vdev->legacy || (vdev->status & VIRTIO_STATUS_FEATURES_OK);
+}
+
 static void virtio_do_reset(VirtioDevice *vdev)
 {
     device_reset(&vdev->dev);
@@ -222,6 +227,7 @@ void virtio_legacy_set_queue(VirtQueue *vq, uint64_t addr)
         return;
     }
     vq->vdev->legacy = true;
+    vq->vdev->features &= vq->vdev->host_features;
     vq->desc = addr;
     vq->avail = addr + (uint64_t)vq->size * DESC_SIZE;
     vq->used = align_up(vq->avail + AVAIL_EXTRA + 2 * vq->size, vq->align);
@@ -319,7 +325,8 @@ static void virtio_snapshot(Device *dev, Snapshot *sn)
                       dev->obj.type->name, i, vq->size, vq->align);
         }
     }
-    if (snap_loading(sn) && (vdev->features & ~virtio_offered(vdev))) {
+    /* What a driver asks for in vain is remembered, too: the snapshot fails by what is in force. */
+    if (snap_loading(sn) && virtio_negotiated(vdev) && (vdev->features & ~virtio_offered(vdev))) {
         snap_fail(sn, "%s: the snapshot has features that this device was not given",
                   dev->obj.type->name);
     }

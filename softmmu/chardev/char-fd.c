@@ -171,6 +171,8 @@ static void char_fd_read(CharFd *f)
         f->peer_gone = g_source_query_unix_fd(&f->source, f->in_watch.tag) & G_IO_HUP;
         if (f->peer_gone && f->hangup && !ioctl(f->in, FIONREAD, &unread) && !unread) {
             f->hangup(f);
+        } else if (f->peer_gone && f->left) {
+            f->left(f);
         }
         return;
     }

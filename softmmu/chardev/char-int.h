@@ -75,6 +75,8 @@ struct CharFd {
     void (*received)(CharFd *f, const uint8_t *buf, size_t len);
     /* End of file or an error on either descriptor; NULL: reading just stops. */
     void (*hangup)(CharFd *f);
+    /* The peer has gone and the front end has no room yet for the rest of what it sent; may be NULL. */
+    void (*left)(CharFd *f);
 };
 
 CharFd *char_fd_new(Chardev *c, int in, int out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * socket: TCP or Unix, as server or client, with telnet and reconnection.  A server takes one peer at a
- * time and listens again when it has gone.  While nobody is connected, output vanishes.
+ * time and listens again when it has gone; what the guest has not read by the time that the next peer
+ * comes is dropped.  While nobody is connected, output vanishes.
  * Specs: RFC 854 (telnet), RFC 855 (options), RFC 857 (echo), RFC 858 (suppress go-ahead).
  */
 #include "rhea/osdep.h"
@@ -162,6 +163,23 @@ static gboolean socket_reconnect(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
+static void socket_drop_peer(CharSocket *s)
+{
+    char_fd_free(g_steal_pointer(&s->chr.fd));
+    socket_drop_fds(s);
+    chr_set_open(&s->chr, false);
+}
+
+/* A guest that does not read must not keep the next peer out: that one ends the wait for the guest. */
+static void socket_peer_left(CharFd *f)
+{
+    CharSocket *s = (CharSocket *)f->chr;
+
+    if (s->server && s->listen_fd >= 0 && !s->listen_source) {
+        socket_listen(s);
+    }
+}
+
 static void socket_disconnected(CharFd *f)
 {
     CharSocket *s = (CharSocket *)f->chr;
@@ -169,10 +187,10 @@ static void socket_disconnected(CharFd *f)
     if (!s->chr.fd) {
         return;
     }
-    s->chr.fd = NULL;
-    char_fd_free(f);
-    socket_drop_fds(s);
-    chr_set_open(&s->chr, false);
+    socket_drop_peer(s);
+    if (s->listen_source) {
+        return;
+    }
     if (s->server && s->listen_fd >= 0) {
         socket_listen(s);
     } else if (s->reconnect_ms) {
@@ -194,6 +212,7 @@ static void socket_connected(CharSocket *s, int fd)
     s->chr.fd->read = socket_read;
     s->chr.fd->received = socket_received;
     s->chr.fd->hangup = socket_disconnected;
+    s->chr.fd->left = socket_peer_left;
     if (s->telnet) {
         char_fd_write(&s->chr, negotiation, sizeof(negotiation), true);
     }
@@ -209,6 +228,9 @@ static gboolean socket_accept(gint fd, GIOCondition cond, gpointer opaque)
         return G_SOURCE_CONTINUE;
     }
     s->listen_source = 0;
+    if (s->chr.fd) {
+        socket_drop_peer(s);
+    }
     socket_connected(s, peer);
     return G_SOURCE_REMOVE;
 }

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: MIT
+# A short slice with this build, in "make check".
+slow-checks += tests/fuzz/fuzz.py
+
 # "make fuzz FUZZ_SECONDS=600" runs at low priority, on a build with sanitizers of its own in fuzz-build/.
 
 FUZZ_SECONDS ?= 300

@@ -152,7 +152,7 @@ def snapshots(rng, folder):
     with open(good, "rb") as f:
         data = f.read()
     paths = []
-    for n in range(20):
+    for n in range(8):
         paths.append(f"{bad}{n}")
         with open(paths[-1], "wb") as f:
             f.write(mutate(rng, data))

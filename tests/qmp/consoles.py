@@ -106,6 +106,19 @@ def monitor_on_a_pipe():
         assert text.count("(qemu) ") >= 5, text
 
 
+def connect_when_free(s, path, timeout=20):
+    """A Unix socket refuses at once while its queue is full."""
+    deadline = time.monotonic() + timeout
+    s.settimeout(timeout)
+    while True:
+        try:
+            s.connect(path)
+            return
+        except BlockingIOError:
+            assert time.monotonic() < deadline, f"no place at {path} for {timeout} s"
+            time.sleep(0.02)
+
+
 @suite.test
 def socket_server_takes_one_peer_after_another():
     with rhea.scratch() as folder:
@@ -125,6 +138,24 @@ def socket_server_takes_one_peer_after_another():
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
         assert not os.path.exists(path), "the socket was left behind"
+
+
+@suite.test
+def socket_server_with_a_guest_that_does_not_read():
+    """More than the guest takes, and the peer has gone: the next one gets its turn all the same."""
+    with rhea.scratch() as folder:
+        path = os.path.join(folder, "serial")
+        with running("-S", *IDLE, "-display", "none", "-monitor", "stdio", "-serial",
+                     f"unix:{path},server=on,wait=off") as process:
+            read_until(process.stdout.fileno(), rb"\(qemu\) ")
+            for turn in range(6):
+                with socket.socket(socket.AF_UNIX) as s:
+                    connect_when_free(s, path)
+                    s.sendall(b"A" * 1000 if turn < 5 else b"\rlast\r")
+                    if turn == 5:
+                        process.stdin.write(b"cont\n")
+                        process.stdin.flush()
+                        read_until(s.fileno(), rb"last")
 
 
 @suite.test

@@ -127,6 +127,28 @@ suite.add("features-pci-legacy", features_on, virtio.PciLegacy, "virtio-blk-pci,
 
 
 @suite.test
+def features_asked_for_in_vain():
+    """They are refused, and do not stand in the way of a snapshot."""
+    with Qtest("-device", "virtio-balloon-device") as q:
+        d = virtio.Mmio(q, virtio.Memory(q), virtio.BALLOON)
+        d.status(0)
+        d.status(virtio.ACKNOWLEDGE | virtio.DRIVER)
+        d.accept((1 << 64) - 1)
+        d.status(virtio.ACKNOWLEDGE | virtio.DRIVER | virtio.FEATURES_OK)
+        assert not d.get_status() & virtio.FEATURES_OK
+        q.command("rhea_snapshot")
+    # The same, and then the queue of a legacy driver.
+    with Qtest("-device", "virtio-rng-pci,addr=2") as q:
+        memory = virtio.Memory(q)
+        virtio.PciModern(q, memory, 2).accept((1 << 64) - 1)
+        d = virtio.PciLegacy(q, memory, 2)
+        vq = d.queue(0)
+        vq.add([], [(memory.take(64), 64)])
+        assert vq.wait() == (0, 64)
+        q.command("rhea_snapshot")
+
+
+@suite.test
 def modern_driver_needs_a_modern_device():
     """FEATURES_OK does not stick on a device that has the legacy interface only."""
     with Qtest("-device", "virtio-rng-pci,addr=2,disable-modern=on") as q:

@@ -135,9 +135,10 @@ extern const PropDesc virtio_common_props[];
 
 /* From realize: queues are numbered in the order they are added. NULL handler: driver never kicks. */
 VirtQueue *virtio_add_queue(VirtioDevice *vdev, unsigned size, VirtqHandler handler);
+/* Whether the driver has a feature; one that was not offered it may ask for, but never has. */
 static inline bool virtio_has(const VirtioDevice *vdev, unsigned bit)
 {
-    return vdev->features >> bit & 1;
+    return (vdev->features & vdev->host_features) >> bit & 1;
 }
 /* Legacy drivers use the device before they say DRIVER_OK (3.1.2). */
 static inline bool virtio_driver_ok(const VirtioDevice *vdev)
