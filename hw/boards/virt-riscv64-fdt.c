@@ -31,7 +31,9 @@ static void add_extensions(void *fdt, const char *path, struct CpuState *cpu)
     GPtrArray *exts = riscv_cpu_isa_extensions(cpu);
     static const struct {
         const char *ext, *prop;
-    } blocks[] = {{"zicbom", "riscv,cbom-block-size"}, {"zicboz", "riscv,cboz-block-size"}};
+    } blocks[] = {{"zicbom", "riscv,cbom-block-size"},
+                  {"zicboz", "riscv,cboz-block-size"},
+                  {"zicbop", "riscv,cbop-block-size"}};
 
     fdt_build_string(fdt, path, "riscv,isa", isa);
     fdt_build_string(fdt, path, "riscv,isa-base", RISCV_ISA_BASE);

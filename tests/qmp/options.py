@@ -46,6 +46,20 @@ def image(folder, size=1 << 20):
 
 
 @suite.test
+def device_tree_has_the_block_sizes():
+    """A kernel does without an extension for cache blocks whose block size it is not told."""
+    with rhea.scratch() as folder:
+        path = os.path.join(folder, "dtb")
+        for cpu in ("rv64", "rv64,zicbom=off,zicboz=off,zicbop=off"):
+            run("-machine", f"dumpdtb={path}", "-cpu", cpu)
+            with open(path, "rb") as f:
+                data = f.read()
+            for name in (b"zicbom", b"zicboz", b"zicbop"):
+                size = b"riscv,%s-block-size" % name[2:]
+                assert data.count(name + b"\0") == data.count(size + b"\0") == (cpu == "rv64"), (cpu, name)
+
+
+@suite.test
 def old_spellings():
     with rhea.scratch() as folder:
         disk = image(folder)

@@ -55,7 +55,7 @@ static VirtioNet *card_new(uint64_t features)
     static const uint8_t mac[ETH_ALEN] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
     VirtioNet *s = g_new0(VirtioNet, 1);
 
-    s->parent.features = features;
+    s->parent.features = s->parent.host_features = features;
     memcpy(s->mac, mac, sizeof(mac));
     net_reset_filters(s);
     return s;
