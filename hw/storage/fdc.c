@@ -21,7 +21,13 @@ enum { DOR_RUN = 0x04, DOR_GATE = 0x08, DOR_MOTOR = 0x10, DSR_RESET = 0x80, RATE
 enum { MSR_READY = 0x80, MSR_TO_HOST = 0x40, MSR_PIO = 0x20, MSR_BUSY = 0x10, DIR_CHANGED = 0x80 };
 enum { CMD_MT = 0x80, CMD_MFM = 0x40, CMD_UP = 0x40, CMD_LOCK = 0x80, CMD_CODE = 0x1f };
 enum { HLT_PIO = 0x01, CONFIG_IMPLIED_SEEK = 0x40, CONFIG_RESET = 0x20, VERIFY_COUNT = 0x80 };
-enum { ST0_ABNORMAL = 0x40, ST0_INVALID = 0x80, ST0_RESET = 0xc0, ST0_SEEK = 0x20, ST0_CHECK = 0x10 };
+enum {
+    ST0_ABNORMAL = 0x40,
+    ST0_INVALID = 0x80,
+    ST0_RESET = 0xc0,
+    ST0_SEEK = 0x20,
+    ST0_CHECK = 0x10
+};
 enum {
     ST1_END = 0x80,
     ST1_DATA = 0x20,
@@ -36,8 +42,14 @@ enum { UNITS = 4, COMMAND_MAX = 9, RESULT_MAX = 10, SIZE_CODE = 2 /* 512 bytes *
 /* Bytes of a command. */
 enum { P_UNIT = 1, P_CYLINDER, P_HEAD, P_SECTOR, P_SIZE, P_LAST, P_GAP, P_COUNT };
 enum { F_SIZE = 2, F_COUNT, F_GAP, F_FILL };
-enum { READ_TRACK = 0x02, WRITE = 0x05, WRITE_DELETED = 0x09, READ_DELETED = 0x0c, FORMAT = 0x0d,
-       VERIFY = 0x16 };
+enum {
+    READ_TRACK = 0x02,
+    WRITE = 0x05,
+    WRITE_DELETED = 0x09,
+    READ_DELETED = 0x0c,
+    FORMAT = 0x0d,
+    VERIFY = 0x16
+};
 
 typedef enum FdcPhase { FDC_COMMAND, FDC_EXECUTION, FDC_RESULT } FdcPhase;
 
@@ -111,8 +123,8 @@ static void fdc_give(Fdc *s, unsigned n)
 /* The result of a command that works on a medium, with its interrupt. */
 static void fdc_finish(Fdc *s, uint8_t st0, uint8_t st1, uint8_t st2)
 {
-    const uint8_t result[] = {st0 | s->side << 2 | fdc_unit(s), st1, st2, s->cylinder, s->head,
-                              s->sector, SIZE_CODE};
+    const uint8_t result[] = {
+        st0 | s->side << 2 | fdc_unit(s), st1, st2, s->cylinder, s->head, s->sector, SIZE_CODE};
 
     memcpy(s->result, result, sizeof(result));
     s->pio_ready = false;
@@ -498,8 +510,9 @@ static void fdc_version(Fdc *s)
 static void fdc_dump_registers(Fdc *s)
 {
     const uint8_t result[RESULT_MAX] = {
-        s->cylinder_of[0], s->cylinder_of[1], s->cylinder_of[2], s->cylinder_of[3], s->srt_hut,
-        s->hlt_nd, s->last_count, s->lock << 7 | s->perpendicular, s->config, s->pretrack};
+        s->cylinder_of[0], s->cylinder_of[1], s->cylinder_of[2], s->cylinder_of[3],
+        s->srt_hut,        s->hlt_nd,         s->last_count,     s->lock << 7 | s->perpendicular,
+        s->config,         s->pretrack};
 
     memcpy(s->result, result, sizeof(result));
     fdc_give(s, RESULT_MAX);
@@ -743,7 +756,8 @@ static bool fdc_realize(Device *dev, Error **errp)
     if (!isa_connect_irq(&s->parent, &s->irq, IRQ, errp)) {
         return false;
     }
-    s->bus = qom_cast(bus_new(dev, TYPE_FLOPPY_BUS, "floppy-bus.0", FLOPPY_DRIVES), TYPE_FLOPPY_BUS);
+    s->bus =
+        qom_cast(bus_new(dev, TYPE_FLOPPY_BUS, "floppy-bus.0", FLOPPY_DRIVES), TYPE_FLOPPY_BUS);
     mem_init_io(&s->low, &dev->obj, &fdc_low_ops, s, "fdc", LOW_PORTS);
     mem_init_io(&s->high, &dev->obj, &fdc_high_ops, s, "fdc-dir", 1);
     isa_add_ports(&s->parent, IO_BASE, &s->low);

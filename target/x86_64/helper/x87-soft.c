@@ -94,7 +94,10 @@ static Wide round_shift(Wide frac, unsigned shift, bool sign, unsigned mode, boo
                         bool *inexact)
 {
     Wide kept = shift > 127 ? 0 : frac >> shift;
-    Wide rest = shift == 0 ? 0 : shift > 128 ? frac != 0 : shift == 128 ? frac : frac << (128 - shift);
+    Wide rest = shift == 0     ? 0
+                : shift > 128  ? frac != 0
+                : shift == 128 ? frac
+                               : frac << (128 - shift);
     const Wide half = (Wide)1 << 127;
 
     *inexact = rest != 0;
@@ -282,8 +285,8 @@ static unsigned square_root(const Parts *x, const X86Fp80 *a, uint16_t cw, X86Fp
         root = root << 1 | (v >= next);
         v -= root & 1 ? next : 0;
     }
-    return round_pack(false, (x->exp - odd) / 2, root << 32 | (v != 0), precision(cw),
-                      rounding(cw), r);
+    return round_pack(false, (x->exp - odd) / 2, root << 32 | (v != 0), precision(cw), rounding(cw),
+                      r);
 }
 
 /* a - b * n; n is truncated, or (@nearest) rounded.  Codes: its low bits, or C2 when it is not done. */
@@ -376,8 +379,8 @@ static unsigned from_native(long double v, X86Fp80 *r)
         return 0;
     }
     v = frexpl(fabsl(v), &exp);
-    return X87_PE | round_pack(sign, exp - 1, (Wide)(uint64_t)ldexpl(v, 64) << 64, 64,
-                               ROUND_NEAREST, r);
+    return X87_PE |
+           round_pack(sign, exp - 1, (Wide)(uint64_t)ldexpl(v, 64) << 64, 64, ROUND_NEAREST, r);
 }
 
 unsigned x87_binary(X87Binary op, uint16_t cw, const X86Fp80 *a, const X86Fp80 *b, X86Fp80 *r)
@@ -452,7 +455,8 @@ static unsigned extract(const Parts *x, const X86Fp80 *a, X86Fp80 *r, X86Fp80 *r
     return 0;
 }
 
-static unsigned trigonometric(X87Unary op, const Parts *x, const X86Fp80 *a, X86Fp80 *r, X86Fp80 *r2)
+static unsigned trigonometric(X87Unary op, const Parts *x, const X86Fp80 *a, X86Fp80 *r,
+                              X86Fp80 *r2)
 {
     long double v;
 
@@ -497,16 +501,12 @@ unsigned x87_unary(X87Unary op, uint16_t cw, const X86Fp80 *a, X86Fp80 *r, X86Fp
 
 static unsigned examine(const X86Fp80 *a)
 {
-    static const uint16_t codes[] = {[ZERO] = X87_C3,
-                                     [FINITE] = X87_C2,
-                                     [INFINITE] = X87_C2 | X87_C0,
-                                     [QUIET_NAN] = X87_C0,
-                                     [SIGNALLING_NAN] = X87_C0,
-                                     [UNSUPPORTED] = 0};
+    static const uint16_t codes[] = {
+        [ZERO] = X87_C3,      [FINITE] = X87_C2,         [INFINITE] = X87_C2 | X87_C0,
+        [QUIET_NAN] = X87_C0, [SIGNALLING_NAN] = X87_C0, [UNSUPPORTED] = 0};
     Parts x = unpack(a);
 
-    return (x.cls == FINITE && x.denormal ? X87_C3 | X87_C2 : codes[x.cls]) |
-           (x.sign ? X87_C1 : 0);
+    return (x.cls == FINITE && x.denormal ? X87_C3 | X87_C2 : codes[x.cls]) | (x.sign ? X87_C1 : 0);
 }
 
 /* -1, 0, 1 */

@@ -246,7 +246,8 @@ static void test_models(void)
     }
     env = fake_reset("Nehalem", NULL);
     g_assert_true(has(X86_F_LM) && has(X86_F_SSE4_2) && has(X86_F_POPCNT));
-    env = fake_reset("qemu32", NULL); /* PAE without leaf 0x80000008: firmware takes it for 36 bits */
+    env =
+        fake_reset("qemu32", NULL); /* PAE without leaf 0x80000008: firmware takes it for 36 bits */
     g_assert_cmpuint(fake.cpu.model.phys_bits, ==, 36);
     env = fake_reset("EPYC", NULL);
     g_assert_true(has(X86_F_SMAP) && has(X86_F_FSGSBASE) && has(X86_F_PDPE1GB));

@@ -40,7 +40,8 @@ static X86Fp80 random_number(void)
 {
     static const uint16_t exponents[] = {0,      1,      2,      0x3fff, 0x3ffe, 0x4000, 0x7fff,
                                          0x7ffe, 0x403e, 0x403d, 0x3f81, 0x3c01, 0x43fe, 0x407f};
-    static const uint64_t sigs[] = {0, 1, 1ULL << 63, ~0ULL, 3ULL << 62, 1ULL << 63 | 1, 1ULL << 62};
+    static const uint64_t sigs[] = {0,         1, 1ULL << 63, ~0ULL, 3ULL << 62, 1ULL << 63 | 1,
+                                    1ULL << 62};
     X86Fp80 v = {.sig = random64() | 1ULL << 63,
                  .se = exponents[g_rand_int_range(rnd, 0, ARRAY_SIZE(exponents))]};
 
@@ -179,7 +180,8 @@ static void test_transcendental(void)
 {
     for (unsigned i = 0; i < 200; i++) {
         X87Unary op = (X87Unary)(X87_2XM1 + i % 3);
-        X86Fp80 a = {.sig = random64() | 1ULL << 63, .se = (uint16_t)(0x3ff0 + i % 15)}, want, got, r2;
+        X86Fp80 a = {.sig = random64() | 1ULL << 63, .se = (uint16_t)(0x3ff0 + i % 15)}, want, got,
+                r2;
 
         x87_unary(op, X87_CW_DEFAULT, &a, &want, &r2);
         soft_unary(op, X87_CW_DEFAULT, &a, &got, &r2);
