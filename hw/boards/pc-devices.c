@@ -21,7 +21,7 @@
 #include "pc.h"
 #include "target/x86_64.h"
 
-enum { IRQ_TIMER = 0, IRQ_RTC = 8 };
+enum { IRQ_TIMER = 0, IRQ_RTC = 8, DISC_INDEX = 2 };
 
 /* An unnamed device of the board on @bus, realized after @prop (may be NULL) has got @value. */
 static Device *new_on_bus(PcMachine *s, Bus *bus, const char *type, const char *prop,
@@ -176,7 +176,7 @@ bool pc_create_isa_devices(PcMachine *s, Error **errp)
 
 static bool create_nic(PcMachine *s, const NicConfig *nic, Error **errp)
 {
-    const char *model = nic->model ? nic->model : "virtio-net-pci";
+    const char *model = nic->model ? nic->model : "e1000";
     const ObjectType *t = qom_type_find(device_resolve_alias(&s->machine, model));
     Device *dev;
 
@@ -184,7 +184,8 @@ static bool create_nic(PcMachine *s, const NicConfig *nic, Error **errp)
         t = qom_type_find("virtio-net-pci");
     }
     if (!t || !qom_type_is(t, TYPE_PCI_DEVICE) || !qom_type_prop(t, "netdev")) {
-        return error_fail(errp, "-nic: model '%s' is not known (accepted: virtio-net-pci)", model);
+        return error_fail(errp, "-nic: model '%s' is not known (accepted: e1000, virtio-net-pci)",
+                          model);
     }
     dev = (Device *)qom_new(t->name);
     qom_add_child(s->machine.unattached, "nic[*]", &dev->obj);
@@ -230,30 +231,54 @@ static bool create_floppy_drives(PcMachine *s, Error **errp)
     return true;
 }
 
-/* The drives of -hda, -cdrom and -drive if=ide, two a channel or one. */
+/* The @index-th drive, two a channel or one; no @blk: an empty disc drive. */
+static bool create_ide_drive(PcMachine *s, unsigned index, BlockBackend *blk, Error **errp)
+{
+    g_autofree char *unit = g_strdup_printf("%u", index % s->ide_units);
+    IdeBus *bus = ide_bus_find(s->ide, index / s->ide_units);
+    Device *dev = (Device *)qom_new(!blk || blk_is_cdrom(blk) ? "ide-cd" : "ide-hd");
+
+    qom_add_child(s->machine.unattached, "ide[*]", &dev->obj);
+    qom_put(&dev->obj); /* the tree holds it */
+    return (!blk || qom_prop_set(&dev->obj, "drive", blk_name(blk), errp)) &&
+           qom_prop_set(&dev->obj, "unit", unit, errp) &&
+           device_realize(dev, &s->machine, &bus->bus, errp);
+}
+
+/* The drives of -hda, -cdrom and -drive if=ide. */
 static bool create_ide_drives(PcMachine *s, Error **errp)
 {
     BlockBackend *blk;
-    IdeBus *bus;
 
-    for (unsigned i = 0; (bus = ide_bus_find(s->ide, i / s->ide_units)); i++) {
-        g_autofree char *unit = g_strdup_printf("%u", i % s->ide_units);
-        Device *dev;
-
+    for (unsigned i = 0; ide_bus_find(s->ide, i / s->ide_units); i++) {
         blk = blk_by_interface(BLK_IF_IDE, i);
         if (!blk) {
             continue;
         }
-        dev = (Device *)qom_new(blk_is_cdrom(blk) ? "ide-cd" : "ide-hd");
-        qom_add_child(s->machine.unattached, "ide[*]", &dev->obj);
-        qom_put(&dev->obj); /* the tree holds it */
-        if (!qom_prop_set(&dev->obj, "drive", blk_name(blk), errp) ||
-            !qom_prop_set(&dev->obj, "unit", unit, errp) ||
-            !device_realize(dev, &s->machine, &bus->bus, errp)) {
+        if (!create_ide_drive(s, i, blk, errp)) {
             return false;
         }
     }
     return true;
+}
+
+static bool has_disc_drive(Object *obj)
+{
+    bool found = qom_is(obj, "ide-cd") || qom_is(obj, "scsi-cd");
+
+    for (guint i = 0; !found && i < obj->children->len; i++) {
+        found = has_disc_drive(g_ptr_array_index(obj->children, i));
+    }
+    return found;
+}
+
+/* An empty drive where -cdrom would be, when there is no other and its place is free. */
+bool pc_create_default_disc_drive(PcMachine *s, Error **errp)
+{
+    IdeBus *bus = ide_bus_find(s->ide, DISC_INDEX / s->ide_units);
+
+    return s->machine.nodefaults || bus->drive[DISC_INDEX % s->ide_units] ||
+           has_disc_drive(&s->machine.obj) || create_ide_drive(s, DISC_INDEX, NULL, errp);
 }
 
 bool pc_create_default_cards(PcMachine *s, Error **errp)
@@ -264,7 +289,9 @@ bool pc_create_default_cards(PcMachine *s, Error **errp)
     if (!create_vga(s, errp) || !create_floppy_drives(s, errp) || !create_ide_drives(s, errp)) {
         return false;
     }
-
+    if (!s->machine.nodefaults && !net_default_nic(errp)) {
+        return false;
+    }
     while ((nic = net_next_nic())) {
         if (!create_nic(s, nic, errp)) {
             return false;

@@ -79,7 +79,8 @@ bool pc_ready(Machine *m, Error **errp)
 {
     PcMachine *s = (PcMachine *)m;
 
-    return pc_load_kernel(s, errp) && pc_tell_firmware(s, errp);
+    return pc_create_default_disc_drive(s, errp) && pc_load_kernel(s, errp) &&
+           pc_tell_firmware(s, errp);
 }
 
 void pc_powerdown(Machine *m)

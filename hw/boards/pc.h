@@ -66,6 +66,7 @@ void pc_set_line(void *opaque, int n, bool level);
 /* Devices of the ISA bus and cards that nobody named (pc-devices.c). */
 bool pc_create_isa_devices(PcMachine *s, Error **errp) MUST_CHECK;
 bool pc_create_default_cards(PcMachine *s, Error **errp) MUST_CHECK;
+bool pc_create_default_disc_drive(PcMachine *s, Error **errp) MUST_CHECK;
 
 /* BIOS or flash, CMOS, what firmware is told (pc-firmware.c). */
 bool pc_load_firmware(PcMachine *s, Error **errp) MUST_CHECK;

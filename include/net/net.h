@@ -59,6 +59,8 @@ typedef struct NicConfig {
 } NicConfig;
 bool net_add_nic_option(const char *optarg, bool legacy_net, Error **errp) MUST_CHECK;
 NicConfig *net_next_nic(void); /* NULL: no more; marks it used */
+/* For a board that has a card by itself: one on the user network, unless the user spoke of networks. */
+bool net_default_nic(Error **errp) MUST_CHECK;
 bool net_remove(const char *id, Error **errp) MUST_CHECK;
 /* Every card tells the network where it is: itself, or by a frame in its name. */
 void net_announce_self(void);

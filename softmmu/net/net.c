@@ -29,6 +29,7 @@ static const NetBackendOps *const kinds[] = {
 
 static GPtrArray *backends; /* NetBackend */
 static GPtrArray *nics;     /* NicConfig */
+static bool nic_option;     /* -nic or -net was given, perhaps as "none" */
 
 /* --- Backends --- */
 
@@ -354,6 +355,7 @@ bool net_add_nic_option(const char *optarg, bool legacy_net, Error **errp)
     g_autofree char *id = NULL;
     const char *model, *mac;
 
+    nic_option = true;
     if (!o) {
         return false;
     }
@@ -377,6 +379,13 @@ bool net_add_nic_option(const char *optarg, bool legacy_net, Error **errp)
     }
     nic_new(model, id, mac);
     return true;
+}
+
+bool net_default_nic(Error **errp)
+{
+    bool spoken = nic_option || (backends && backends->len);
+
+    return spoken || !kinds[0] || net_add_nic_option(kinds[0]->name, false, errp);
 }
 
 NicConfig *net_next_nic(void)

@@ -219,5 +219,21 @@ def floppies_of_no_size():
         assert m.wait(20) == 1 and "no floppy disk" in m.errors(), m.errors()
 
 
+@suite.test
+def what_nobody_asked_for():
+    """A card on the user network, an empty drive for floppies and one for discs, unless told otherwise."""
+    for args, present in (([], True), (["-nodefaults"], False)):
+        with pc(*args, "-S", qmp=True) as m, m.qmp() as qmp:
+            text = qmp.command("human-monitor-command", command_line="info qtree")
+            for device in ("e1000", "floppy", "ide-cd"):
+                assert (f"dev: {device}" in text) == present, f"{device} with {args}:\n{text}"
+    with pc("-nic", "none", "-S", qmp=True) as m, m.qmp() as qmp:
+        assert "e1000" not in qmp.command("human-monitor-command", command_line="info qtree")
+    with rhea.scratch() as folder:
+        disk = write(folder, "disk", b"", 1 << 20)
+        with pc(*raw(disk), "-device", "ide-hd,bus=ide.1,unit=0,drive=d", "-S", qmp=True) as m, m.qmp() as qmp:
+            assert "ide-cd" not in qmp.command("human-monitor-command", command_line="info qtree")
+
+
 if __name__ == "__main__":
     sys.exit(suite.run())
