@@ -85,7 +85,7 @@ static void access_before_io(Access *a)
 {
     a->ec->stats.mmio++;
     if (a->ec->engine->icount.on) {
-        icount_before_io(a->ec);
+        engine_need_alone(a->ec);
     }
 }
 
@@ -229,6 +229,10 @@ static void access_store_io(Access *a, const TlbEntry *te, GuestVA va, uint64_t 
     GuestPA pa = te->pa | (va & ~TCG_PAGE_MASK);
     unsigned step = is_power_of_2(size) ? size : 1;
 
+    if (te->host) { /* A command to flash: the next read may be the device's, yet the block would go on
+                     * with the array's address. */
+        engine_need_alone(a->ec);
+    }
     access_before_io(a);
     for (unsigned i = 0; i < size; i += step) {
         MemResult r = mem_write_value(as, pa + i, step,

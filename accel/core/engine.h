@@ -425,7 +425,6 @@ void icount_begin(EngineCpu *ec);     /* the vCPU has its turn */
 void icount_account(EngineCpu *ec);   /* a block has been left */
 void icount_exception(EngineCpu *ec); /* one is delivered */
 void icount_poll(EngineCpu *ec);      /* between blocks: runs the timers that are due */
-void icount_before_io(EngineCpu *ec); /* may leave */
 bool icount_idle(Engine *e);          /* AccelOps.idle */
 /* May @n instructions run in one go? */
 static inline bool icount_fits(const EngineCpu *ec, unsigned n)
@@ -457,6 +456,8 @@ static inline bool engine_unchained(const Engine *e)
 }
 /* The present block is left before its current instruction, which is then run on its own. */
 void engine_retry_alone(EngineCpu *ec) NORETURN;
+/* Does that unless the instruction is the block's only one. */
+void engine_need_alone(EngineCpu *ec);
 
 /* --- translate.c --- */
 

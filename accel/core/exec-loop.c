@@ -72,6 +72,15 @@ void engine_retry_alone(EngineCpu *ec)
     cpu_leave(ec->base.cpu);
 }
 
+void engine_need_alone(EngineCpu *ec)
+{
+    const Block *b = engine_running_block(ec);
+
+    if (b && b->ninsns > 1) {
+        engine_retry_alone(ec);
+    }
+}
+
 void cpu_context_changed(CpuState *cpu)
 {
     EngineCpu *ec = engine_cpu(cpu);

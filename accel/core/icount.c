@@ -8,7 +8,7 @@
  * and runs single instructions when the next deadline is nearer than the block's end, so timers fire at
  * the exact instruction, on the vCPU's thread.  Within a block TcgEnv.insns says how many instructions
  * are complete, wherever it can be left.  An access to a device in the middle of a block is done again as
- * an instruction of its own (icount_before_io()), since it may move the deadline.
+ * an instruction of its own (engine_need_alone()), since it may move the deadline.
  *
  * Delivering an exception takes the time of one instruction, so that a guest that does nothing else
  * still meets its timers.  While every vCPU is halted the time follows the host's up to the next
@@ -181,15 +181,6 @@ void icount_poll(EngineCpu *ec)
     }
     if (ec->slice <= 0 && ec->engine->ncpus > 1) {
         __atomic_store_n(&ec->base.yield, true, __ATOMIC_RELAXED);
-    }
-}
-
-void icount_before_io(EngineCpu *ec)
-{
-    const Block *b = engine_running_block(ec);
-
-    if (b && b->ninsns > 1) {
-        engine_retry_alone(ec);
     }
 }
 

@@ -186,14 +186,24 @@ def grub_from_a_disc():
 
 @suite.test
 def uefi_shell():
-    """Debian's OVMF from flash."""
+    """Debian's OVMF from flash; a variable that is there after the next start."""
     code = rhea.need_file("/usr/share/OVMF/OVMF_CODE.fd", "ovmf")
     with rhea.scratch() as folder:
         variables = os.path.join(folder, "vars")
+        flash = ["-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive",
+                 f"if=pflash,format=raw,file={variables}"]
         subprocess.run(["cp", "/usr/share/OVMF/OVMF_VARS.fd", variables], check=True)
-        with pc("-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive",
-                f"if=pflash,format=raw,file={variables}") as m:
+        with pc(*flash) as m:
             m.expect("Shell> ", 240)
+            m.send("set rhea kept-in-flash\r")
+            m.expect("Shell> ", 60)
+            m.terminate()
+        with open(variables, "rb") as f:
+            assert "kept-in-flash".encode("utf-16-le") in f.read(), "the variable is not in the file"
+        with pc(*flash) as m:
+            m.expect("Shell> ", 240)
+            m.send("set rhea\r")
+            m.expect("kept-in-flash", 60)
             m.terminate()
 
 

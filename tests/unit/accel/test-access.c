@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "accel/core/engine.h"
+#include "rhea/endian.h"
 #include "toy.h"
 
 enum { CODE = 0x1000, DATA = 0x8000 };
@@ -60,6 +61,64 @@ static void test_load_store(gconstpointer accel)
     g_assert_cmpuint(t->io_value, ==, 99);
     toy_machine_free(t);
 }
+
+/* --- Flash --- */
+
+typedef struct Flash {
+    MemRegion mem;
+    unsigned writes;
+} Flash;
+
+static uint64_t flash_read(void *opaque, uint64_t offset, unsigned size)
+{
+    return 0x5a;
+}
+
+/* As flash does: a command takes the array away, another one brings it back. */
+static void flash_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    Flash *f = opaque;
+
+    f->writes++;
+    mem_set_romd(&f->mem, value == 0xff);
+}
+
+/*
+ * In one block, whose page a block before it has brought into the TLB: reads on both sides of a command
+ * see the array and the device, and each command comes once.
+ */
+static void test_flash(gconstpointer accel)
+{
+    static const MemOps ops = {
+        .read = flash_read, .write = flash_write, .impl_min = 1, .impl_max = 8};
+    static const uint32_t code[] = {
+        TOY(TOY_LD, 1, 7, 0), TOY(TOY_BNE, 1, 0, 1), TOY(TOY_LD, 1, 7, 0), TOY(TOY_ST, 6, 7, 0),
+        TOY(TOY_LD, 2, 7, 0), TOY(TOY_ST, 5, 7, 0),  TOY(TOY_LD, 3, 7, 0), TOY(TOY_HALT, 0, 0, 0)};
+    ToyMachine *t = toy_machine_new(accel, 1);
+    uint64_t *r = t->cpus[0]->env->r;
+    Error *err = NULL;
+    Flash f = {0};
+    bool ok = mem_init_rom_device(&f.mem, NULL, &ops, &f, "flash", 0x1000, &err);
+
+    g_assert_true(ok);
+    st64_le(f.mem.ram->host, 7);
+    mem_add(t->m->system_memory, 2 * TOY_IO, &f.mem);
+    toy_write_code(t, CODE, code, ARRAY_SIZE(code));
+    r[5] = 0xff;
+    r[6] = 0x70;
+    r[7] = 2 * TOY_IO;
+    toy_start_at(t->cpus[0], CODE);
+    toy_run(t);
+    g_assert_cmphex(r[1], ==, 7);
+    g_assert_cmphex(r[2], ==, 0x5a);
+    g_assert_cmphex(r[3], ==, 7);
+    g_assert_cmpuint(f.writes, ==, 2);
+    mem_remove(&f.mem);
+    mem_fini(&f.mem);
+    toy_machine_free(t);
+}
+
+/* --- Faults --- */
 
 /* The second page is read-only: the first is untouched, and pc is the helper's instruction. */
 static void test_fault(gconstpointer accel)
@@ -281,6 +340,7 @@ int main(int argc, char **argv)
         GTestDataFunc fn;
     } tests[] = {
         {"load-store", test_load_store},
+        {"flash", test_flash},
         {"fault", test_fault},
         {"other-mmu", test_other_mmu},
         {"probe", test_probe},
