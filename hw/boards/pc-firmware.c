@@ -277,7 +277,8 @@ bool pc_tell_firmware(PcMachine *s, Error **errp)
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_MAX_CPUS, m->smp.max_cpus);
     fw_cfg_add_u64(s->fw_cfg, FW_CFG_NUMA, 0);
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_IRQ0_OVERRIDE, 1);
-    return add_e820(s, errp) && pc_tell_boot_order(s, errp) && add_boot_options(s, errp) &&
+    return pc_add_acpi(s, errp) && add_e820(s, errp) && pc_tell_boot_order(s, errp) &&
+           add_boot_options(s, errp) &&
            add_file(s, "etc/system-states", sleep_states, sizeof(sleep_states), errp) &&
            (!pc_serial_console(s) ||
             add_number(s, "etc/sercon-port", SERIAL_CONSOLE_PORT, 8, errp));

@@ -47,6 +47,13 @@ static bool create_chipset(PcMachine *s, Error **errp)
     return true;
 }
 
+static const PcAcpi acpi = {.pm_devfn = PM_DEVFN,
+                            .pm_default = PIIX4_PM_BASE,
+                            .gpe_base = PIIX4_GPE_BASE,
+                            .gpe_len = PIIX4_GPE_LEN,
+                            .isa_devfn = PIIX3_DEVFN,
+                            .links = PCI_NUM_PINS};
+
 #define I440FX_OPS(...)                                                                            \
     {                                                                                              \
         .machine = {.init = pc_init,                                                               \
@@ -62,7 +69,7 @@ static bool create_chipset(PcMachine *s, Error **errp)
                     .cpu_help = x86_cpu_print_help,                                                \
                     __VA_ARGS__},                                                                  \
         .low_if = 0xe0000000, .low = 0xc0000000, .create_chipset = create_chipset,                 \
-        .power_button = piix4_pm_power_button                                                      \
+        .power_button = piix4_pm_power_button, .acpi = &acpi                                       \
     }
 
 /* Guests see the same in all versions so far; the names are what management tools ask for. */

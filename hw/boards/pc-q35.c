@@ -3,13 +3,14 @@
 #include "rhea/osdep.h"
 
 #include "block/block.h"
+#include "hw/acpi/acpi-pm.h"
 #include "hw/isa/ich9.h"
 #include "hw/mmio-device.h"
 #include "hw/pci/pc-host.h"
-#include "pc.h"
+#include "pc-acpi.h"
 #include "target/x86_64.h"
 
-enum { SCI_IRQ = 9, AHCI_DEVFN = 0x1f << 3 | 2, FIRST_GSI = 16 };
+enum { SCI_IRQ = 9, AHCI_DEVFN = 0x1f << 3 | 2, FIRST_GSI = 16, MCH_PCIEXBAR = 0x60 };
 
 static bool create_chipset(PcMachine *s, Error **errp)
 {
@@ -35,6 +36,23 @@ static bool create_chipset(PcMachine *s, Error **errp)
     return s->ide != NULL;
 }
 
+/* The MCH's PCIEXBAR. */
+static uint64_t ecam_base(PcMachine *s)
+{
+    uint64_t high = pci_config_read(s->pci, 0, MCH_PCIEXBAR + 4, 4);
+
+    return (high << 32 | pci_config_read(s->pci, 0, MCH_PCIEXBAR, 4)) & ~(PC_ECAM_SIZE - 1);
+}
+
+static const PcAcpi acpi = {.pm_devfn = ICH9_DEVFN,
+                            .pm_default = ICH9_PM_BASE,
+                            .gpe_offset = ICH9_GPE_OFFSET,
+                            .gpe_len = 2 * ACPI_GPE_BYTES,
+                            .isa_devfn = ICH9_DEVFN,
+                            .links = ICH9_LINES,
+                            .first_gsi = FIRST_GSI,
+                            .ecam_base = ecam_base};
+
 #define Q35_OPS(...)                                                                               \
     {                                                                                              \
         .machine = {.init = pc_init,                                                               \
@@ -50,7 +68,7 @@ static bool create_chipset(PcMachine *s, Error **errp)
                     .cpu_help = x86_cpu_print_help,                                                \
                     __VA_ARGS__},                                                                  \
         .low_if = 0xb0000000, .low = 0x80000000, .create_chipset = create_chipset,                 \
-        .power_button = ich9_power_button                                                          \
+        .power_button = ich9_power_button, .acpi = &acpi                                           \
     }
 
 /* Guests see the same in all versions so far; the names are what management tools ask for. */

@@ -29,6 +29,19 @@ typedef struct PcMachine {
     bool a20[2];          /* what the two gates say */
 } PcMachine;
 
+/* What the tables say of a chipset. */
+typedef struct PcAcpi {
+    uint8_t pm_devfn;    /* the function that firmware tells where the block of ports is */
+    uint16_t pm_default; /* as long as it has not */
+    uint16_t gpe_base;   /* 0: at gpe_offset of the block */
+    uint8_t gpe_offset, gpe_len;
+    uint8_t isa_devfn;
+    uint8_t links;      /* lines of the PCI bus with a route register in the ISA bridge */
+    unsigned first_gsi; /* line A at the I/O APIC; 0: lines reach it by their routes only */
+    /* Where firmware has put extended configuration space; NULL: there is none. */
+    uint64_t (*ecam_base)(PcMachine *s);
+} PcAcpi;
+
 /* What the chipsets differ in. */
 typedef struct PcMachineOps {
     MachineOps machine;
@@ -37,6 +50,7 @@ typedef struct PcMachineOps {
     /* Makes host, pci, isa and pm. */
     bool (*create_chipset)(PcMachine *s, Error **errp);
     void (*power_button)(Device *pm);
+    const PcAcpi *acpi;
 } PcMachineOps;
 
 #define TYPE_PC_MACHINE "generic-pc-machine"
@@ -74,6 +88,9 @@ bool pc_tell_firmware(PcMachine *s, Error **errp) MUST_CHECK;
 
 /* Which devices firmware tries first (pc-boot-order.c). */
 bool pc_tell_boot_order(PcMachine *s, Error **errp) MUST_CHECK;
+
+/* The tables, for firmware to put into memory (pc-acpi.c). */
+bool pc_add_acpi(PcMachine *s, Error **errp) MUST_CHECK;
 
 /* -kernel, -initrd, -append (pc-kernel.c): what firmware boots first then. */
 bool pc_load_kernel(PcMachine *s, Error **errp) MUST_CHECK;

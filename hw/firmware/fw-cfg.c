@@ -36,6 +36,8 @@ typedef struct FwCfg {
     GBytes *items[KEYS];
     GBytes *local[LOCAL_KEYS]; /* FW_CFG_LOCAL and up */
     char *names[MAX_FILES];
+    FwCfgBuild build[MAX_FILES]; /* NULL: the file never changes */
+    void *build_opaque[MAX_FILES];
     unsigned nfiles;
     /* guest-visible: all of it is in fwcfg_snapshot */
     uint16_t selected;
@@ -129,6 +131,20 @@ bool fw_cfg_add_file(Device *dev, const char *name, GBytes *data, Error **errp)
     return true;
 }
 
+bool fw_cfg_add_built_file(Device *dev, const char *name, FwCfgBuild build, void *opaque,
+                           Error **errp)
+{
+    FwCfg *s = dev_state(dev, FwCfg);
+    g_autoptr(GBytes) data = build(opaque);
+
+    if (!fw_cfg_add_file(dev, name, data, errp)) {
+        return false;
+    }
+    s->build[s->nfiles - 1] = build;
+    s->build_opaque[s->nfiles - 1] = opaque;
+    return true;
+}
+
 bool fw_cfg_add_option(const char *optarg, Error **errp)
 {
     static const char *const keys[] = {"name", "file", "string", NULL};
@@ -186,10 +202,25 @@ static void take(FwCfg *s, uint8_t *buf, uint32_t len)
     s->offset = s->offset > UINT32_MAX - len ? UINT32_MAX : s->offset + len;
 }
 
+/* Makes the selected file anew where it is one that is made. */
+static void fwcfg_rebuild(FwCfg *s)
+{
+    unsigned n = s->selected - FW_CFG_FILE_FIRST;
+
+    if (s->selected >= FW_CFG_FILE_FIRST && n < s->nfiles && s->build[n]) {
+        GBytes *data = s->build[n](s->build_opaque[n]);
+
+        g_assert(g_bytes_get_size(data) == g_bytes_get_size(s->items[s->selected]));
+        g_bytes_unref(s->items[s->selected]);
+        s->items[s->selected] = data;
+    }
+}
+
 static void fwcfg_select(FwCfg *s, uint16_t key)
 {
     s->selected = key;
     s->offset = 0;
+    fwcfg_rebuild(s);
 }
 
 /* Reads @len bytes into guest memory in pieces; false when it is not memory. */
@@ -376,8 +407,13 @@ static void fwcfg_snapshot(Device *dev, Snapshot *sn)
     snap_fields(sn, &s->selected, &s->offset, &s->dma_addr);
 }
 
-static const DeviceOps fwcfg_ops =
-    DEVICE_OPS(fwcfg_snapshot, .realize = fwcfg_realize, .reset = fwcfg_reset);
+static void fwcfg_after_load(Device *dev)
+{
+    fwcfg_rebuild(dev_state(dev, FwCfg));
+}
+
+static const DeviceOps fwcfg_ops = DEVICE_OPS(fwcfg_snapshot, .realize = fwcfg_realize,
+                                              .reset = fwcfg_reset, .after_load = fwcfg_after_load);
 QOM_TYPE(fwcfg_type, .name = "fw_cfg", .parent = TYPE_MMIO_DEVICE, .size = sizeof(FwCfg),
          .abstract = true, .dev = &fwcfg_ops);
 

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""ACPI tables of the PCs as firmware gets them: loaded by the script, checked, disassembled by iasl."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from qtest import PcQtest  # noqa: E402
+import rhea  # noqa: E402
+import tap  # noqa: E402
+
+suite = tap.Suite()
+
+FILES = {"etc/acpi/rsdp": 0xf0000, "etc/acpi/tables": 0x7f00000}
+
+
+def item(q, key, size):
+    """An item by DMA into memory."""
+    q.command("write", 0x1000, 16, "0x" + struct.pack(">IIQ", key << 16 | 8 | 2, size, 0x2000).hex())
+    q.out(0x518, int.from_bytes((0x1000).to_bytes(4, "big"), "little"), 4)
+    assert q.read(0x1000) == 0, "DMA has ended without error"
+    return bytes.fromhex(q.command("read", 0x2000, size)[2:])
+
+
+def directory(q):
+    """name: (key, size)"""
+    count = struct.unpack(">I", item(q, 0x19, 4))[0]
+    raw = item(q, 0x19, 4 + 64 * count)
+    files = {}
+    for i in range(count):
+        size, key, _, name = struct.unpack_from(">IHH56s", raw, 4 + 64 * i)
+        files[name.rstrip(b"\0").decode()] = (key, size)
+    return files
+
+
+def text(raw):
+    return raw.rstrip(b"\0").decode()
+
+
+class Tables:
+    """What firmware makes of the files: the memory of each at the addresses of FILES."""
+
+    def __init__(self, q):
+        files = directory(q)
+        self.memory, self.sums = {}, 0
+        script = item(q, *files["etc/table-loader"])
+        for at in range(0, len(script), 128):
+            self.step(q, files, script[at:at + 128])
+        self.tables = {}
+        rsdp = self.memory["etc/acpi/rsdp"]
+        assert rsdp[:8] == b"RSD PTR " and sum(rsdp[:20]) % 256 == 0 == sum(rsdp) % 256
+        rsdt, = struct.unpack_from("<I", rsdp, 16)
+        xsdt, = struct.unpack_from("<Q", rsdp, 24)
+        pointers = struct.unpack(f"<{(len(self.at(rsdt)) - 36) // 4}I", self.at(rsdt)[36:])
+        wide = struct.unpack(f"<{(len(self.at(xsdt)) - 36) // 8}Q", self.at(xsdt)[36:])
+        assert pointers == wide and pointers
+        for pointer in pointers:
+            self.add(pointer)
+        fadt = self.tables["FACP"]
+        self.add(struct.unpack_from("<I", fadt, 40)[0])
+        assert struct.unpack_from("<Q", fadt, 140)[0] == struct.unpack_from("<I", fadt, 40)[0]
+        facs = struct.unpack_from("<I", fadt, 36)[0]
+        assert facs % 64 == 0 and self.at(facs)[:4] == b"FACS"
+
+    def step(self, q, files, entry):
+        command, = struct.unpack_from("<I", entry)
+        if command == 1:
+            name, align, _ = struct.unpack_from("<56sIB", entry, 4)
+            name = text(name)
+            assert FILES[name] % align == 0
+            self.memory[name] = bytearray(item(q, *files[name]))
+        elif command == 2:
+            into, to, offset, size = struct.unpack_from("<56s56sIB", entry, 4)
+            memory = self.memory[text(into)]
+            old = int.from_bytes(memory[offset:offset + size], "little")
+            assert old < len(self.memory[text(to)])
+            memory[offset:offset + size] = (old + FILES[text(to)]).to_bytes(size, "little")
+        else:
+            assert command == 3, f"command {command}"
+            name, offset, start, size = struct.unpack_from("<56sIII", entry, 4)
+            memory = self.memory[text(name)]
+            memory[offset] = 0
+            memory[offset] = -sum(memory[start:start + size]) % 256
+            self.sums += 1
+
+    def at(self, address):
+        raw = self.memory["etc/acpi/tables"]
+        offset = address - FILES["etc/acpi/tables"]
+        assert 0 <= offset < len(raw)
+        size, = struct.unpack_from("<I", raw, offset + 4)
+        assert offset + size <= len(raw)
+        return bytes(raw[offset:offset + size])
+
+    def add(self, address):
+        table = self.at(address)
+        assert sum(table) % 256 == 0, f"checksum of {table[:4]}"
+        self.tables[table[:4].decode()] = table
+
+    def disassemble(self, name):
+        """What iasl reads; the DSDT must compile again without an error or a warning."""
+        if not shutil.which("iasl"):
+            raise tap.Skip("iasl (acpica-tools) is not installed")
+        with rhea.scratch() as folder:
+            path = os.path.join(folder, "t")
+            with open(path + ".aml", "wb") as f:
+                f.write(self.tables[name])
+            done = subprocess.run(["iasl", "-d", path + ".aml"], stdout=subprocess.PIPE, text=True,
+                                  stderr=subprocess.STDOUT, timeout=60, check=False)
+            assert done.returncode == 0 and "Error" not in done.stdout, done.stdout
+            with open(path + ".dsl", encoding="ascii", errors="replace") as f:
+                source = f.read()
+            assert "Invalid" not in source, source
+            if name == "DSDT":
+                done = subprocess.run(["iasl", path + ".dsl"], stdout=subprocess.PIPE, text=True,
+                                      stderr=subprocess.STDOUT, timeout=60, check=False)
+                assert " 0 Errors, 0 Warnings" in done.stdout, done.stdout
+            return source
+
+
+def lapics(madt):
+    at, found = 44, []
+    while at < len(madt):
+        if madt[at] == 0:
+            found.append(madt[at + 3])
+        at += madt[at + 1]
+    assert at == len(madt)
+    return found
+
+
+def check_all(machine, express):
+    with PcQtest("-M", machine, "-smp", "4") as q:
+        t = Tables(q)
+        names = {"FACP", "DSDT", "APIC", "HPET"} | ({"MCFG"} if express else set())
+        assert set(t.tables) == names, t.tables.keys()
+        assert t.sums == len(names) + 4, "every table has its checksum, the roots and both of the RSDP's"
+        assert len(t.tables["FACP"]) == 244
+        assert lapics(t.tables["APIC"]) == [0, 1, 2, 3]
+        sources = {name: t.disassemble(name) for name in names}
+        for word in ("_PRT", "PNP0303", "PNP0501", "ACPI0007", "QEMU0002", "_S5", "LNKD", "PNP0103"):
+            assert word in sources["DSDT"], word
+        assert ("_OSC" in sources["DSDT"]) == express and ("LNKH" in sources["DSDT"]) == express
+        return sources["DSDT"]
+
+
+@suite.test
+def tables_of_pc():
+    check_all("pc", False)
+
+
+@suite.test
+def tables_of_q35():
+    check_all("q35", True)
+
+
+@suite.test
+def ports_are_where_the_tables_say():
+    with PcQtest() as q:
+        fadt = Tables(q).tables["FACP"]
+        assert struct.unpack_from("<I", fadt, 56)[0] == 0xb000
+        q.set_config(0x0b, 0x40, 0x601)
+        fadt = Tables(q).tables["FACP"]
+        event, = struct.unpack_from("<I", fadt, 56)
+        assert event == 0x600, "where firmware has put them"
+        control, = struct.unpack_from("<I", fadt, 64)
+        q.set_config(0x0b, 0x80, 1, 1)
+        smi, = struct.unpack_from("<I", fadt, 48)
+        assert q.inp(control, 2) & 1 == 0
+        q.out(smi, fadt[52])
+        assert q.inp(control, 2) & 1 == 1, "ACPI is on"
+        q.out(smi, fadt[53])
+        assert q.inp(control, 2) & 1 == 0
+        gpe, = struct.unpack_from("<I", fadt, 80)
+        q.out(gpe + fadt[92] // 2, 0x5a)
+        assert q.inp(gpe + fadt[92] // 2) == 0x5a
+
+
+@suite.test
+def tables_follow_the_firmware():
+    """Extended configuration space is told where firmware has put it, nonsense is not believed."""
+    with PcQtest("-M", "q35") as q:
+        def mcfg():
+            return struct.unpack_from("<Q", Tables(q).tables["MCFG"], 44)[0]
+
+        assert mcfg() == 0xb0000000
+        q.set_config(0, 0x60, 0xe0000001)
+        assert mcfg() == 0xe0000000
+        source = Tables(q).disassemble("DSDT")
+        assert "0xDFFFFFFF" in source and "0xF0000000" in source
+        q.command("rhea_snapshot")
+        for base in (0, 0xf0000001):
+            q.set_config(0, 0x60, base)
+            assert mcfg() == 0xb0000000
+        q.set_config(0, 0x64, 1)
+        assert mcfg() == 0xb0000000
+
+
+@suite.test
+def what_is_not_there_is_not_told():
+    with PcQtest("-M", "pc,hpet=off,i8042=off", "-serial", "none") as q:
+        t = Tables(q)
+        assert "HPET" not in t.tables
+        assert struct.unpack_from("<H", t.tables["FACP"], 109)[0] & 2 == 0
+        source = t.disassemble("DSDT")
+        for word in ("PNP0103", "PNP0303", "PNP0501"):
+            assert word not in source, word
+    with PcQtest("-M", "pc,acpi=off") as q:
+        assert not set(directory(q)) & {"etc/table-loader", "etc/acpi/tables", "etc/acpi/rsdp"}
+
+
+@suite.test
+def many_cpus_and_much_memory():
+    with PcQtest("-M", "q35", "-smp", "255") as q:
+        t = Tables(q)
+        assert lapics(t.tables["APIC"]) == list(range(255))
+        assert "C0FE" in t.disassemble("DSDT")
+
+
+sys.exit(suite.run())
