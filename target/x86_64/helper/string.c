@@ -213,14 +213,18 @@ uint64_t x86_helper_movs(void *env, uint64_t info, uint64_t b, uint64_t c, uint6
 
 /* --- STOS --- */
 
+/* Equal bytes, as when memory is cleared, are one memset; else what is there is doubled. */
 static void fill_run(const StringOp *s, uint8_t *to, uint64_t v, uint64_t n)
 {
-    if (s->log2 == 0) {
-        memset(to, (int)(v & 0xff), n);
+    uint64_t bytes = n << s->log2, repeated = (v & 0xff) * 0x0101010101010101ULL;
+
+    if (((v ^ repeated) & MASK_ULL(8 * s->info.size)) == 0) {
+        memset(to, (int)(v & 0xff), bytes);
         return;
     }
-    for (uint64_t i = 0; i < n; i++) {
-        memcpy(to + (i << s->log2), &v, s->info.size);
+    memcpy(to, &v, s->info.size);
+    for (uint64_t done = s->info.size; done < bytes; done *= 2) {
+        memcpy(to + done, to, MIN(done, bytes - done));
     }
 }
 
