@@ -8,6 +8,7 @@ boot-checks := tests/boot/errors.py tests/boot/fuzz.py tests/boot/firmware.py te
 
 fast-checks += $(boot-checks-fast)
 slow-checks += $(boot-checks)
+long-checks += tests/boot/pc-systems.py
 
 check-boot: all
 	$(SRC)/tests/run $(addprefix $(SRC)/,$(boot-checks-fast) $(boot-checks))

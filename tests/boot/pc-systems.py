@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# test-timeout: 900
+"""Systems other than our own on the PC: ISOLINUX's menu, a pass of memtest86+, Debian's installer."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import rhea  # noqa: E402
+import tap  # noqa: E402
+
+suite = tap.Suite()
+os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x86_64"))
+
+
+def pc(*args, **kwargs):
+    rhea.need_file("/usr/share/seabios/bios-256k.bin", "seabios")
+    return rhea.Machine("-M", "pc", *args, **kwargs)
+
+
+def screen(m, q):
+    """The characters of the text screen, as 25 lines."""
+    path = os.path.join(m.folder, "screen")
+    q.command("pmemsave", val=0xb8000, size=4000, filename=path)
+    with open(path, "rb") as f:
+        text = f.read()[::2].decode("cp437")
+    return "\n".join(text[i:i + 80] for i in range(0, 2000, 80))
+
+
+def expect_screen(m, q, pattern, timeout):
+    deadline = time.monotonic() + timeout
+    while not re.search(pattern, screen(m, q)):
+        assert time.monotonic() < deadline, f"no {pattern!r} on the screen:\n{screen(m, q)}"
+        time.sleep(0.5)
+
+
+ISOLINUX_MENU = """SERIAL 0 115200
+UI menu.c32
+MENU TITLE Rhea discs
+LABEL first
+  MENU LABEL First entry
+  KERNEL /none
+LABEL second
+  MENU LABEL Second entry
+  KERNEL /isolinux/second
+"""
+
+
+@suite.test
+def isolinux_menu():
+    """The menu on the serial line; a key moves in it, and the entry's file is looked for on the disc."""
+    loader = rhea.need_file("/usr/lib/ISOLINUX/isolinux.bin", "isolinux")
+    modules = os.path.dirname(rhea.need_file("/usr/lib/syslinux/modules/bios/menu.c32", "syslinux-common"))
+    with rhea.scratch() as folder:
+        tree, iso = os.path.join(folder, "tree"), os.path.join(folder, "disc.iso")
+        os.makedirs(f"{tree}/isolinux")
+        for name in ("ldlinux.c32", "menu.c32", "libutil.c32", "libcom32.c32"):
+            shutil.copy(os.path.join(modules, name), f"{tree}/isolinux")
+        shutil.copy(loader, f"{tree}/isolinux")
+        with open(f"{tree}/isolinux/isolinux.cfg", "w", encoding="ascii") as f:
+            f.write(ISOLINUX_MENU)
+        subprocess.run([rhea.need_tool("xorriso"), "-as", "mkisofs", "-quiet", "-o", iso, "-b",
+                        "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
+                        "-boot-load-size", "4", "-boot-info-table", tree], check=True,
+                       stderr=subprocess.DEVNULL)
+        with pc("-cdrom", iso, memory="64M") as m:
+            m.expect("Rhea discs", 120)
+            m.expect("edit options", 60)
+            m.send("\x1b[B")
+            time.sleep(1)
+            m.send("\r")
+            m.expect("/isolinux/second", 60)
+            m.terminate()
+
+
+@suite.test
+def memtest_pass():
+    """All of memtest86+'s tests of a small memory, without an error."""
+    iso = rhea.need_file("/usr/lib/memtest86+/memtest86+x64.iso", "memtest86+")
+    with pc("-cdrom", iso, memory="16M", qmp=True) as m, m.qmp() as q:
+        expect_screen(m, q, r"Memtest86\+", 120)
+        expect_screen(m, q, r"Pass: *[1-9]", 700)
+        assert re.search(r"Errors: *0\b", screen(m, q)), screen(m, q)
+        m.terminate()
+
+
+@suite.test
+def debian_installer():
+    """Debian's installer to its first question, on the serial line."""
+    folder = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64"
+    package = "debian-installer-12-netboot-amd64"
+    with pc("-kernel", rhea.need_file(f"{folder}/linux", package), "-initrd",
+            rhea.need_file(f"{folder}/initrd.gz", package), "-append", "console=ttyS0", memory="1G") as m:
+        m.expect("Linux version", 120)
+        m.expect("Select a language", 300)
+        m.terminate()
+
+
+if __name__ == "__main__":
+    sys.exit(suite.run())
