@@ -110,6 +110,7 @@ void scsi_finish(ScsiCommand *c)
 {
     g_free(c->data);
     c->data = NULL;
+    c->len = 0;
 }
 
 static void complete(void *opaque, int ret)

@@ -378,7 +378,8 @@ def snapshot():
             assert disk.wait() & DRQ
             first = disk.take(100)
             cd.packet([0x1e, 0, 0, 0, 1])
-            q.command("rhea_snapshot")
+            cd.packet([0x12, 0, 0, 0, 36], 36)
+            q.command("rhea_snapshot")      # also between commands: the last one's data are gone
             assert first + disk.take(SECTOR - 100) == rig.data[3 * SECTOR:4 * SECTOR]
             assert disk.wait() & DRQ and disk.take(SECTOR) == rig.data[4 * SECTOR:5 * SECTOR]
 
