@@ -303,6 +303,10 @@ def resets():
 def snapshot():
     with rhea.scratch() as folder, Rig(folder) as (q, disk, cd):
         disk.run(READ_DMA_EXT, SECTOR, lba=5, count=1)
+        cd.packet([0x00])
+        cd.recover()
+        cd.packet([0x12, 0, 0, 0, 36], 36)      # a command with data is over ...
+        q.command("rhea_snapshot")              # ... and leaves none behind
         cd.packet([0x1e, 0, 0, 0, 1])
         q.command("rhea_snapshot")
         assert disk.run(IDENTIFY, SECTOR)[0] & ERR == 0
