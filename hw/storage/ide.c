@@ -473,6 +473,13 @@ static void ide_snapshot(Device *dev, Snapshot *sn)
     snap_u8(sn, &d->ide->unit);
     d->transfer = transfer;
     d->ide->unit &= 1;
+    if (d->multiple > IDE_BUFFER_SIZE / 512) {
+        snap_fail(sn, "ide: a block of %u sectors", d->multiple);
+    }
+    if (d->packet.phase == SCSI_DATA_OUT &&
+        (d->packet_pos > d->packet.len || d->end > d->packet.len - d->packet_pos)) {
+        snap_fail(sn, "ide: a packet's data beyond its end");
+    }
 }
 
 static void ide_after_load(Device *dev)
