@@ -245,7 +245,11 @@ enum {
     RES_QWORD = 0x8a
 };
 enum { WINDOW_MEMORY = 0, WINDOW_IO = 1, WINDOW_BUS = 2 };
-enum { WINDOW_FIXED = 0x0c /* both ends, positively decoded, passed on */, MEMORY_RW = 1, IO_ALL = 3 };
+enum {
+    WINDOW_FIXED = 0x0c /* both ends, positively decoded, passed on */,
+    MEMORY_RW = 1,
+    IO_ALL = 3
+};
 enum { IRQ_CONSUMER = 1, IRQ_SHARED = 8, IO_16_BITS = 1 };
 
 void res_io(GByteArray *r, uint16_t base, uint8_t len)
