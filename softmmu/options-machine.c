@@ -5,6 +5,7 @@
 #include "accel/accel.h"
 #include "hw/firmware/boot-image.h"
 #include "hw/firmware/fw-cfg.h"
+#include "hw/firmware/smbios.h"
 #include "rhea/bits.h"
 #include "rhea/opts.h"
 #include "softmmu/device-add.h"
@@ -343,6 +344,14 @@ static bool run_fw_cfg(Setup *s, const char *arg, Error **errp)
     return fw_cfg_add_option(arg, errp);
 }
 
+static bool run_smbios(Setup *s, const char *arg, Error **errp)
+{
+    if (!machine_ops(s->m)->has_smbios) {
+        return error_fail(errp, "-smbios: this machine has no SMBIOS tables (a PC has)");
+    }
+    return smbios_add_option(&s->m->smbios, arg, errp);
+}
+
 static bool run_firmware_dir(Setup *s, const char *arg, Error **errp)
 {
     if (is_help(arg)) {
@@ -574,6 +583,10 @@ static const Option boot_options[] = {
     {"bios", "FILE", PHASE_MACHINE, "firmware: 'default', 'none' or a file", run_bios},
     {"fw_cfg", "[name=]NAME,file=FILE|string=TEXT", PHASE_MACHINE,
      "a named item for firmware and kernels", run_fw_cfg},
+    {"smbios", "type=N[,FIELD=VALUE...]|file=FILE", PHASE_MACHINE,
+     "what the SMBIOS tables say: fields of structures of type 0 to 4, 11 or 17, or a\nfile that "
+     "holds whole structures",
+     run_smbios},
     {"L", "DIR", PHASE_EARLY, "search firmware here first; 'help' lists the directories",
      run_firmware_dir},
     {.names = NULL},

@@ -8,6 +8,7 @@
 #include "block/block.h"
 #include "hw/firmware/boot-image.h"
 #include "hw/firmware/fw-cfg.h"
+#include "hw/firmware/smbios.h"
 #include "hw/mmio-device.h"
 #include "hw/rtc/mc146818.h"
 #include "hw/storage/fdc.h"
@@ -15,6 +16,7 @@
 #include "pc.h"
 #include "rhea/bits.h"
 #include "rhea/endian.h"
+#include "target/x86_64.h"
 
 enum { BIOS_ALIGN = 64 << 10, BIOS_MAX = 16 << 20, ISA_BIOS_MAX = 128 << 10, FLASH_SECTOR = 4096 };
 enum { E820_RAM = 1, E820_RESERVED = 2, E820_ENTRY = 20 };
@@ -267,6 +269,28 @@ static bool add_boot_options(PcMachine *s, Error **errp)
             add_number(s, "etc/boot-fail-wait", (uint64_t)boot->reboot_timeout_ms, 4, errp));
 }
 
+static bool add_smbios(PcMachine *s, Error **errp)
+{
+    Machine *m = &s->machine;
+    g_autofree char *name = machine_type_name(m->obj.type);
+    uint64_t high = m->ram_size - s->below_4g;
+    uint32_t cpuid[4] = {0};
+    SmbiosBoard b = {.product = m->obj.type->desc,
+                     .version = name,
+                     .uuid = m->uuid,
+                     .entry = s->smbios_entry,
+                     .sockets = m->smp.sockets,
+                     .cores = m->smp.dies * m->smp.clusters * m->smp.cores,
+                     .threads = m->smp.threads,
+                     .ram_size = m->ram_size,
+                     .ram = {{0, s->below_4g}, {FOUR_GIB, high}}};
+
+    x86_cpu_cpuid(g_ptr_array_index(m->cpus, 0), 1, 0, cpuid);
+    b.cpu_id[0] = cpuid[0];
+    b.cpu_id[1] = cpuid[3];
+    return smbios_add_tables(s->fw_cfg, &b, m->smbios, errp);
+}
+
 bool pc_tell_firmware(PcMachine *s, Error **errp)
 {
     Machine *m = &s->machine;
@@ -277,8 +301,8 @@ bool pc_tell_firmware(PcMachine *s, Error **errp)
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_MAX_CPUS, m->smp.max_cpus);
     fw_cfg_add_u64(s->fw_cfg, FW_CFG_NUMA, 0);
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_IRQ0_OVERRIDE, 1);
-    return pc_add_acpi(s, errp) && add_e820(s, errp) && pc_tell_boot_order(s, errp) &&
-           add_boot_options(s, errp) &&
+    return pc_add_acpi(s, errp) && add_smbios(s, errp) && add_e820(s, errp) &&
+           pc_tell_boot_order(s, errp) && add_boot_options(s, errp) &&
            add_file(s, "etc/system-states", sleep_states, sizeof(sleep_states), errp) &&
            (!pc_serial_console(s) ||
             add_number(s, "etc/sercon-port", SERIAL_CONSOLE_PORT, 8, errp));

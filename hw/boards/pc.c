@@ -12,6 +12,7 @@
 #include "rhea/osdep.h"
 
 #include "hw/firmware/fw-cfg.h"
+#include "hw/firmware/smbios.h"
 #include "hw/mmio-device.h"
 #include "pc.h"
 #include "target/x86_64.h"
@@ -90,6 +91,9 @@ void pc_powerdown(Machine *m)
     pc_ops(s)->power_button(s->pm);
 }
 
+/* By SmbiosEntry. */
+static const char *const smbios_entry_names[] = {"auto", "32", "64", NULL};
+
 static const PropDesc pc_props[] = {
     PROP_BOOL("hpet", PcMachine, hpet_on, true, "the board has an HPET"),
     PROP_BOOL("acpi", PcMachine, acpi_on, true, "the board has ACPI tables"),
@@ -97,6 +101,9 @@ static const PropDesc pc_props[] = {
     PROP_BOOL("vmport", PcMachine, vmport_on, false, "VMware's port (not there)"),
     PROP_BOOL("usb", PcMachine, usb_on, false, "USB controller of the chipset (not there)"),
     PROP_ONOFFAUTO("smm", PcMachine, smm, ON_OFF_AUTO_AUTO, "system management mode"),
+    PROP_ENUM("smbios-entry-point-type", PcMachine, smbios_entry, SMBIOS_ENTRY_AUTO,
+              smbios_entry_names,
+              "how SMBIOS tables are found: by an entry point of 2.8 or of 3.0"),
     PROP_STR("pflash0", PcMachine, flash_drive[0], NULL, "block device of the firmware's flash"),
     PROP_STR("pflash1", PcMachine, flash_drive[1], NULL, "block device of the second flash"),
     PROP_END};

@@ -13,7 +13,7 @@ typedef struct PcMachine {
     Machine machine;
     /* properties */
     bool hpet_on, acpi_on, vmport_on, usb_on, i8042_on;
-    int smm;
+    int smm, smbios_entry;
     char *flash_drive[PC_FLASH_BANKS];
     /* parts */
     Device *fdc;

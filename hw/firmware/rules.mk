@@ -5,3 +5,5 @@ obj-y += hw/firmware/aml.o
 obj-y += hw/firmware/boot-image.o
 obj-y += hw/firmware/fdt.o
 obj-y += hw/firmware/fw-cfg.o
+obj-y += hw/firmware/smbios.o
+obj-y += hw/firmware/smbios-options.o

@@ -15,6 +15,7 @@
 #define TYPE_MACHINE "machine"
 
 struct CpuState;
+struct SmbiosOptions;
 
 /* -smp */
 typedef struct SmpConfig {
@@ -46,6 +47,7 @@ typedef struct Machine {
     char *vga; /* -vga: "std", "none"; NULL: what the board thinks best */
     bool usb, dump_guest_core, mem_merge;
     char *name, *uuid;
+    struct SmbiosOptions *smbios; /* -smbios; NULL: nothing */
     int64_t rtc_offset_ns; /* what a clock of the board shows minus the host's (-rtc base=) */
     char *serial[MACHINE_SERIAL_PORTS]; /* chardev ids of -serial, NULL: nothing plugged in */
     /* fabric */
@@ -74,6 +76,7 @@ typedef struct MachineOps {
     uint64_t default_ram_size;
     unsigned max_cpus;
     bool is_default;
+    bool has_smbios; /* -smbios means something to it */
     const char *default_bus;     /* the type of bus where neutral names go */
     unsigned default_drive;      /* BlockInterface of a -drive without if=, of -hda and -cdrom */
     void (*cpu_help)(FILE *out); /* -cpu help */

@@ -205,10 +205,13 @@ def uefi_shell():
             m.terminate()
         with open(variables, "rb") as f:
             assert "kept-in-flash".encode("utf-16-le") in f.read(), "the variable is not in the file"
-        with pc(*flash) as m:
+        with pc(*flash, "-smbios", "type=1,serial=Rhea-1") as m:
             m.expect("Shell> ", 240)
             m.send("set rhea\r")
             m.expect("kept-in-flash", 60)
+            m.expect("Shell> ", 60)
+            m.send("smbiosview -t 1\r")
+            m.expect("Rhea-1", 60)
             m.terminate()
 
 

@@ -78,7 +78,8 @@ def kernel_to_shell():
 def kernel_to_shell_on(machine):
     """Its ACPI finds no fault with the tables, all CPUs are there, power goes off."""
     with pc("-M", machine, "-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
-            "console=ttyS0 panic=-1", "-no-reboot", "-smp", "2", memory="512M") as m:
+            "console=ttyS0 panic=-1", "-no-reboot", "-smp", "2", "-smbios", "type=1,serial=Rhea-1",
+            memory="512M") as m:
         m.expect("Linux version", 60)
         assert "SeaBIOS" not in m.log, "no firmware noise before the kernel"
         m.expect("rhea# ", 120)
@@ -86,6 +87,8 @@ def kernel_to_shell_on(machine):
                      "root bus resource", "Total of 2 processors activated"):
             assert line in m.log, line
         assert "ACPI Error" not in m.log and "ACPI BIOS" not in m.log
+        assert m.run("cat /sys/class/dmi/id/product_serial") == "Rhea-1"
+        assert m.run("cat /sys/class/dmi/id/sys_vendor") == "QEMU"
         m.send("poweroff -f\n")
         assert m.process.wait(60) == 0
 

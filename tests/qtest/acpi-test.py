@@ -19,25 +19,6 @@ suite = tap.Suite()
 FILES = {"etc/acpi/rsdp": 0xf0000, "etc/acpi/tables": 0x7f00000}
 
 
-def item(q, key, size):
-    """An item by DMA into memory."""
-    q.command("write", 0x1000, 16, "0x" + struct.pack(">IIQ", key << 16 | 8 | 2, size, 0x2000).hex())
-    q.out(0x518, int.from_bytes((0x1000).to_bytes(4, "big"), "little"), 4)
-    assert q.read(0x1000) == 0, "DMA has ended without error"
-    return bytes.fromhex(q.command("read", 0x2000, size)[2:])
-
-
-def directory(q):
-    """name: (key, size)"""
-    count = struct.unpack(">I", item(q, 0x19, 4))[0]
-    raw = item(q, 0x19, 4 + 64 * count)
-    files = {}
-    for i in range(count):
-        size, key, _, name = struct.unpack_from(">IHH56s", raw, 4 + 64 * i)
-        files[name.rstrip(b"\0").decode()] = (key, size)
-    return files
-
-
 def text(raw):
     return raw.rstrip(b"\0").decode()
 
@@ -46,9 +27,9 @@ class Tables:
     """What firmware makes of the files: the memory of each at the addresses of FILES."""
 
     def __init__(self, q):
-        files = directory(q)
+        files = q.fw_cfg_files()
         self.memory, self.sums = {}, 0
-        script = item(q, *files["etc/table-loader"])
+        script = q.fw_cfg(*files["etc/table-loader"])
         for at in range(0, len(script), 128):
             self.step(q, files, script[at:at + 128])
         self.tables = {}
@@ -73,7 +54,7 @@ class Tables:
             name, align, _ = struct.unpack_from("<56sIB", entry, 4)
             name = text(name)
             assert FILES[name] % align == 0
-            self.memory[name] = bytearray(item(q, *files[name]))
+            self.memory[name] = bytearray(q.fw_cfg(*files[name]))
         elif command == 2:
             into, to, offset, size = struct.unpack_from("<56s56sIB", entry, 4)
             memory = self.memory[text(into)]
@@ -209,7 +190,7 @@ def what_is_not_there_is_not_told():
         for word in ("PNP0103", "PNP0303", "PNP0501"):
             assert word not in source, word
     with PcQtest("-M", "pc,acpi=off") as q:
-        assert not set(directory(q)) & {"etc/table-loader", "etc/acpi/tables", "etc/acpi/rsdp"}
+        assert not set(q.fw_cfg_files()) & {"etc/table-loader", "etc/acpi/tables", "etc/acpi/rsdp"}
 
 
 @suite.test

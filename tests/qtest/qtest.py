@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -146,3 +147,21 @@ class PcQtest(Qtest):
     def set_config(self, devfn, offset, value, size=4):
         self.out(0xcf8, 0x80000000 | devfn << 8 | offset & 0xfc, 4)
         self.out(0xcfc + (offset & 3), value, size)
+
+    def fw_cfg(self, key, size):
+        """An item of fw_cfg, by DMA through memory at 4 KiB."""
+        block = struct.pack(">IIQ", key << 16 | 8 | 2, size, 0x2000)
+        self.command("write", 0x1000, 16, "0x" + block.hex())
+        self.out(0x518, int.from_bytes((0x1000).to_bytes(4, "big"), "little"), 4)
+        assert self.read(0x1000) == 0, "DMA has ended without error"
+        return bytes.fromhex(self.command("read", 0x2000, size)[2:])
+
+    def fw_cfg_files(self):
+        """The directory of fw_cfg: name: (key, size)"""
+        count = struct.unpack(">I", self.fw_cfg(0x19, 4))[0]
+        raw = self.fw_cfg(0x19, 4 + 64 * count)
+        files = {}
+        for i in range(count):
+            size, key, _, name = struct.unpack_from(">IHH56s", raw, 4 + 64 * i)
+            files[name.rstrip(b"\0").decode()] = (key, size)
+        return files
