@@ -53,12 +53,9 @@ static struct {
 static int request_write(BlockRequest *r)
 {
     BlockNode *n = r->blk->node;
-    int ret = n->drv->pwritev(n, r->offset, r->iov, r->niov);
+    int ret = block_pwritev(n, r->offset, r->iov, r->niov);
 
-    if (!ret && (r->fua || n->writethrough) && !n->no_flush) {
-        ret = n->drv->flush(n);
-    }
-    return ret;
+    return !ret && (r->fua || n->writethrough) ? block_flush(n) : ret;
 }
 
 static int request_execute(BlockRequest *r)
@@ -66,11 +63,11 @@ static int request_execute(BlockRequest *r)
     BlockNode *n = r->blk->node;
 
     switch (r->kind) {
-    case REQ_READ: return n->drv->preadv(n, r->offset, r->iov, r->niov);
+    case REQ_READ: return block_preadv(n, r->offset, r->iov, r->niov);
     case REQ_WRITE: return request_write(r);
-    case REQ_FLUSH: return n->no_flush || n->read_only ? 0 : n->drv->flush(n);
-    case REQ_DISCARD: return n->unmap ? n->drv->discard(n, r->offset, r->len) : 0;
-    case REQ_ZERO: return n->drv->write_zeroes(n, r->offset, r->len, r->may_unmap && n->unmap);
+    case REQ_FLUSH: return block_flush(n);
+    case REQ_DISCARD: return block_discard(n, r->offset, r->len);
+    case REQ_ZERO: return block_write_zeroes(n, r->offset, r->len, r->may_unmap && n->unmap);
     }
     return -ENOTSUP;
 }
@@ -225,7 +222,7 @@ int blk_flush_all(void)
     for (guint i = 0; backends && i < backends->len; i++) {
         BlockBackend *blk = g_ptr_array_index(backends, i);
         BlockNode *n = blk->node;
-        int ret = !n || n->read_only || n->no_flush ? 0 : n->drv->flush(n);
+        int ret = n ? block_flush(n) : 0;
 
         first = first ? first : ret;
     }
@@ -344,9 +341,8 @@ BlockBackend *blk_by_name(const char *id)
 }
 
 static const char *const drive_keys[] = {
-    "file",      "if",        "index",    "unit",   "bus",      "id",      "format",
-    "cache",     "read-only", "readonly", "media",  "snapshot", "discard", "aio",
-    "node-name", "werror",    "rerror",   "driver", NULL,
+    "if",    "index", "unit",     "bus",    "id",     "format", "cache",
+    "media", "aio",   "snapshot", "werror", "rerror", NULL,
 };
 
 static const char *const interface_names[] = {"none", "virtio", "pflash", "ide",
@@ -427,15 +423,18 @@ BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error
         error_fail(errp, "-drive: id '%s' is in use", id);
         return NULL;
     }
-    node = block_node_from_opts(o,
-                                d.cdrom      ? BLOCK_USE_READ_ONLY
-                                : d.snapshot ? BLOCK_USE_TEMPORARY
-                                             : BLOCK_USE_PLAIN,
-                                errp);
+    if (opts_peek(o, "aio")) { /* an option of the file */
+        opts_add(o, "file.aio", opts_take(o, "aio"));
+    }
+    node = block_open_opts(o,
+                           BLOCK_DRIVE | (d.cdrom      ? BLOCK_READ_ONLY
+                                          : d.snapshot ? BLOCK_TEMPORARY
+                                                       : 0),
+                           errp);
     if (!node) {
         return NULL;
     }
-    if (!opts_done(o, drive_keys, errp)) {
+    if (!block_opts_done(o, node, drive_keys, errp)) {
         block_node_unref(node);
         return NULL;
     }
@@ -474,9 +473,6 @@ bool blk_del_blockdev(const char *name, Error **errp)
 
 bool blk_new_blockdev(const char *optarg, Error **errp)
 {
-    static const char *const keys[] = {
-        "driver",    "node-name",    "filename",       "file",    "file.driver", "file.filename",
-        "read-only", "cache.direct", "cache.no-flush", "discard", "aio",         NULL};
     g_autoptr(Opts) o = opts_parse("-blockdev", optarg, "driver", errp);
     BlockNode *node;
     bool ok;
@@ -488,10 +484,13 @@ bool blk_new_blockdev(const char *optarg, Error **errp)
         return error_fail(errp, "-blockdev: node-name= is missing");
     }
     if (!opts_peek(o, "driver")) {
-        return error_fail(errp, "-blockdev: driver= is missing (accepted: raw, file, host_device)");
+        return error_fail(errp, "-blockdev: driver= is missing");
     }
-    node = block_node_from_opts(o, BLOCK_USE_PLAIN, errp);
-    ok = node && opts_done(o, keys, errp);
+    node = block_open_opts(o, 0, errp);
+    ok = node && block_opts_done(o, node, NULL, errp);
+    if (node && !ok) {
+        block_node_forget(node);
+    }
     block_node_unref(node); /* the graph keeps it by its name */
     return ok;
 }
@@ -582,10 +581,10 @@ void blk_print_info(GString *out)
     for (guint i = 0; backends && i < backends->len; i++) {
         BlockBackend *blk = g_ptr_array_index(backends, i);
 
-        g_string_append_printf(out, "%s: %s (raw%s%s)\n", blk->name,
-                               blk->node ? blk->node->filename : "[not inserted]",
-                               blk_read_only(blk) ? ", read-only" : "",
-                               blk->node && blk->node->temporary ? ", writes are temporary" : "");
+        g_string_append_printf(
+            out, "%s: %s (%s%s%s)\n", blk->name, blk->node ? blk->node->filename : "[not inserted]",
+            blk->node ? blk->node->drv->name : "no medium", blk_read_only(blk) ? ", read-only" : "",
+            blk->node && blk->node->temporary ? ", writes are temporary" : "");
         if (blk->owner) {
             g_string_append_printf(out, "    Attached to:      %s\n", blk->owner_name);
         }

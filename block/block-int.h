@@ -1,65 +1,90 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the block layer: nodes and their drivers.  Drivers are straight-line blocking code that worker
- * threads call; they return 0 or a negative errno.
+ * Inside the block layer: what a node consists of and what its driver does.  Drivers are straight-line
+ * blocking code that worker threads call; they return 0 or a negative errno.
  */
 #ifndef BLOCK_INT_H
 #define BLOCK_INT_H
 
 #include "block/block.h"
-#include "rhea/opts.h"
+#include "block/node.h"
 
-typedef struct BlockNode BlockNode;
+enum { BLOCK_PROBE_LEN = 512, BLOCK_CHAIN_MAX = 200 };
 
 typedef struct BlockDriver {
     const char *name;
-    /* Any worker thread, several at once.  Ranges are inside the node's size. */
+    bool protocol; /* stores bytes itself and grows by writes; others are formats over a node */
+    const char *const *options; /* NULL-terminated; beside those of every node */
+
+    /* A format: whether an image that begins with @head (BLOCK_PROBE_LEN bytes) is one. */
+    bool (*probe)(const uint8_t *head);
+    /* Takes its options from @o; sets n->size. A format finds n->file there, and leaves the name of its
+     * backing file in n->backing_file. On failure close() is not called. */
+    bool (*open)(BlockNode *n, Opts *o, unsigned flags, Error **errp);
+    void (*close)(BlockNode *n);
+
+    /* Any worker thread, several at once.  Ranges are inside the node's size, but for writes to protocols. */
     int (*preadv)(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov);
     int (*pwritev)(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov);
     int (*flush)(BlockNode *n);
     int (*discard)(BlockNode *n, uint64_t offset, uint64_t len);
     int (*write_zeroes)(BlockNode *n, uint64_t offset, uint64_t len, bool may_unmap);
-    void (*close)(BlockNode *n);
+    int (*status)(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st);
+
+    /* Those that may be NULL. */
+    int (*write_compressed)(BlockNode *n, uint64_t offset, const void *buf, size_t len);
+    bool (*truncate)(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp);
+    bool (*set_read_only)(BlockNode *n, bool read_only, Error **errp);
 } BlockDriver;
+
+typedef enum DetectZeroes {
+    DETECT_ZEROES_OFF,
+    DETECT_ZEROES_ON,
+    DETECT_ZEROES_UNMAP,
+} DetectZeroes;
 
 struct BlockNode {
     const BlockDriver *drv;
     char *name; /* node-name */
     char *filename;
     uint64_t size; /* bytes */
+    BlockNode *file, *backing;
+    char *backing_file, *backing_format; /* as the image has them, NULL: none */
     bool read_only;
-    bool no_flush; /* cache=unsafe */
+    bool auto_read_only; /* becomes writable when a writer needs it */
+    bool no_flush;       /* cache=unsafe */
     bool writethrough;
     bool unmap;     /* discard=unmap */
+    bool probed;    /* raw because nothing else was recognised */
     bool temporary; /* what is written vanishes with the process */
+    DetectZeroes detect_zeroes;
+    BlockNode *writer; /* the one node above that writes to it */
     int refs;
     int fd;       /* file driver */
     void *opaque; /* other drivers' state */
 };
 
-/* Opens a host file or block device; locks it. @what begins error messages. */
-BlockNode *file_open(const char *what, const char *filename, bool read_only, Error **errp);
+extern const BlockDriver file_driver, host_device_driver, raw_driver;
+
+/* The driver of that name, NULL: none. */
+const BlockDriver *block_driver_find(const char *name);
+/* The format that @head shows, NULL: none that is known. */
+const BlockDriver *block_driver_probe(const uint8_t *head);
+/* The first BLOCK_PROBE_LEN bytes, zeroes behind the end. */
+int block_probe_head(BlockNode *n, uint8_t *head);
+
+/* --- Nodes --- */
+
+BlockNode *block_node_new(const BlockDriver *drv, const char *filename);
+/* Gives it a node-name; the graph keeps a reference. */
+bool block_node_set_name(const char *what, BlockNode *n, const char *name, Error **errp);
+void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque);
+/* Forgets a named node; the caller has checked that nobody uses it. */
+void block_node_forget(BlockNode *n);
 
 /* A file without a name, of zeroes, for this process alone. */
 BlockNode *file_open_temporary(const char *what, uint64_t size, Error **errp);
 /* @base (which it takes over), with writes going to a temporary file; NULL on failure. */
 BlockNode *overlay_new(const char *what, BlockNode *base, Error **errp);
-
-/*
- * Builds a node from the driver options of -blockdev, or those of -drive ("file", "format").
- * @snapshot: the image is only read, and writes are temporary.
- */
-typedef enum BlockUse {
-    BLOCK_USE_PLAIN,
-    BLOCK_USE_TEMPORARY, /* what is written is forgotten */
-    BLOCK_USE_READ_ONLY, /* whatever the options say */
-} BlockUse;
-BlockNode *block_node_from_opts(Opts *o, BlockUse use, Error **errp);
-BlockNode *block_node_find(const char *name);
-void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque);
-/* Forgets a named node; the caller has checked that nobody uses it. */
-void block_node_forget(BlockNode *n);
-BlockNode *block_node_ref(BlockNode *n);
-void block_node_unref(BlockNode *n);
 
 #endif

@@ -1,68 +1,86 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nodes of the block graph and the options that make them.  Machine lock, main thread.
+ * How options become nodes: -blockdev in key=value or JSON, -drive, file names alone, and the backing
+ * files that images name.  Machine lock, main thread.
  */
 #include "rhea/osdep.h"
 
 #include "block-int.h"
-#include "rhea/endian.h"
 
-#define QCOW2_MAGIC 0x514649fbU
+static const BlockDriver *const drivers[] = {&file_driver, &host_device_driver, &raw_driver};
 
-static GPtrArray *named_nodes; /* BlockNode *, each with a reference */
-
-BlockNode *block_node_ref(BlockNode *n)
+const BlockDriver *block_driver_find(const char *name)
 {
-    n->refs++;
-    return n;
-}
-
-void block_node_unref(BlockNode *n)
-{
-    if (n && --n->refs == 0) {
-        n->drv->close(n);
-        g_free(n->name);
-        g_free(n->filename);
-        g_free(n);
-    }
-}
-
-BlockNode *block_node_find(const char *name)
-{
-    for (guint i = 0; named_nodes && i < named_nodes->len; i++) {
-        BlockNode *n = g_ptr_array_index(named_nodes, i);
-
-        if (!strcmp(n->name, name)) {
-            return n;
+    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+        if (!strcmp(drivers[i]->name, name)) {
+            return drivers[i];
         }
     }
     return NULL;
 }
 
-void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque)
+const BlockDriver *block_driver_probe(const uint8_t *head)
 {
-    for (guint i = 0; named_nodes && i < named_nodes->len; i++) {
-        fn(g_ptr_array_index(named_nodes, i), opaque);
+    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+        if (drivers[i]->probe && drivers[i]->probe(head)) {
+            return drivers[i];
+        }
     }
+    return NULL;
 }
 
-void block_node_forget(BlockNode *n)
+/* The names of all drivers, those of protocols too or not. */
+static void driver_names(bool protocols, const char *names[static ARRAY_SIZE(drivers) + 1])
 {
-    g_ptr_array_remove(named_nodes, n);
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+        if (protocols || !drivers[i]->protocol) {
+            names[n++] = drivers[i]->name;
+        }
+    }
+    names[n] = NULL;
 }
 
-static void named_node_drop(gpointer p)
+/* --- Options that every node has --- */
+
+typedef struct NodeOptions {
+    const BlockDriver *drv; /* NULL: to be found out */
+    const char *name;
+    bool read_only, auto_read_only, no_flush, writethrough;
+    int discard, detect_zeroes;
+    unsigned flags;
+} NodeOptions;
+
+/* What a node hands on to the one below that its own options make. */
+typedef struct Inherited {
+    bool read_only, no_flush;
+    int discard;
+} Inherited;
+
+static BlockNode *open_node(Opts *o, unsigned flags, const Inherited *above, int depth,
+                            Error **errp);
+
+static bool take_driver(Opts *o, NodeOptions *opt, Error **errp)
 {
-    block_node_unref(p);
+    const char *key = opt->flags & BLOCK_DRIVE && opts_peek(o, "format") ? "format" : "driver";
+    const char *name = opts_take(o, key);
+    const char *names[ARRAY_SIZE(drivers) + 1];
+
+    if (!name) {
+        return true;
+    }
+    opt->drv = block_driver_find(name);
+    if (!opt->drv || (!strcmp(key, "format") && opt->drv->protocol)) {
+        g_autofree char *what = g_strdup_printf("%s: %s", opts_what(o), key);
+
+        driver_names(strcmp(key, "format"), names);
+        return error_unknown_name(errp, what, name, names);
+    }
+    return true;
 }
 
-/* --- Options --- */
-
-typedef struct CacheMode {
-    bool writethrough, no_flush;
-} CacheMode;
-
-static bool take_cache(Opts *o, CacheMode *cache, Error **errp)
+static bool take_cache(Opts *o, NodeOptions *opt, Error **errp)
 {
     /* "none" and "directsync" promise the guest what writeback and writethrough do; the host's page
      * cache is used all the same. */
@@ -71,133 +89,334 @@ static bool take_cache(Opts *o, CacheMode *cache, Error **errp)
     int mode = 0;
     bool direct = false;
 
-    if (!opts_take_enum(o, "cache", modes, &mode, errp) ||
+    if ((opt->flags & BLOCK_DRIVE && !opts_take_enum(o, "cache", modes, &mode, errp)) ||
         !opts_take_bool(o, "cache.direct", &direct, errp) ||
-        !opts_take_bool(o, "cache.no-flush", &cache->no_flush, errp)) {
+        !opts_take_bool(o, "cache.no-flush", &opt->no_flush, errp)) {
         return false;
     }
-    cache->writethrough = mode == 2 || mode == 3;
-    cache->no_flush |= mode == 4;
+    opt->writethrough = mode == 2 || mode == 3;
+    opt->no_flush |= mode == 4 || opt->flags & BLOCK_UNSAFE;
     return true;
 }
 
-/* A format that is not named must be raw data: an image in a format not known here is no disk. */
-static bool check_raw(const char *what, BlockNode *n, Error **errp)
+static bool take_read_only(Opts *o, unsigned flags, bool *read_only, Error **errp)
 {
-    uint8_t head[4] = {0};
-    struct iovec iov = {head, sizeof(head)};
-
-    if (n->size >= sizeof(head) && !n->drv->preadv(n, 0, &iov, 1) && ld32_be(head) == QCOW2_MAGIC) {
-        return error_fail(errp,
-                          "%s: '%s' is a qcow2 image, which is not supported (accepted: raw; "
-                          "format=raw uses its bytes as they are)",
-                          what, n->filename);
-    }
-    return true;
+    return opts_take_bool(o, "read-only", read_only, errp) &&
+           (!(flags & BLOCK_DRIVE) || opts_take_bool(o, "readonly", read_only, errp));
 }
 
-static bool take_format(Opts *o, bool *named, Error **errp)
-{
-    static const char *const formats[] = {"raw", NULL};
-    static const char *const drivers[] = {"raw", "file", "host_device", NULL};
-    const char *what = opts_what(o);
-    const char *format = opts_take(o, "format");
-    const char *driver = opts_take(o, "driver");
-    const char *protocol = opts_take(o, "file.driver");
-
-    *named = format || driver;
-    if (format && strcmp(format, "raw")) {
-        g_autofree char *name = g_strdup_printf("%s: format", what);
-
-        return error_unknown_name(errp, name, format, formats);
-    }
-    if (driver && !g_strv_contains(drivers, driver)) {
-        g_autofree char *name = g_strdup_printf("%s: driver", what);
-
-        return error_unknown_name(errp, name, driver, drivers);
-    }
-    if (protocol && !g_strv_contains(drivers + 1, protocol)) {
-        g_autofree char *name = g_strdup_printf("%s: file.driver", what);
-
-        return error_unknown_name(errp, name, protocol, drivers + 1);
-    }
-    return true;
-}
-
-static bool take_node_flags(Opts *o, BlockNode *n, const CacheMode *cache, Error **errp)
+static bool take_node_options(Opts *o, NodeOptions *opt, Error **errp)
 {
     static const char *const discard[] = {"ignore", "unmap", "off", "on", NULL};
-    /* Who does the work is not what the guest sees: the others are taken for the same. */
-    static const char *const aio[] = {"threads", "native", "io_uring", NULL};
-    int mode = 0, engine = 0;
+    static const char *const detect[] = {"off", "on", "unmap", NULL};
+    bool shared = false;
 
-    if (!opts_take_enum(o, "discard", discard, &mode, errp) ||
-        !opts_take_enum(o, "aio", aio, &engine, errp) ||
-        !opts_take_enum(o, "file.aio", aio, &engine, errp)) {
+    if (!take_driver(o, opt, errp) || !take_cache(o, opt, errp) ||
+        !take_read_only(o, opt->flags, &opt->read_only, errp) ||
+        !opts_take_bool(o, "auto-read-only", &opt->auto_read_only, errp) ||
+        !opts_take_bool(o, "force-share", &shared, errp) ||
+        !opts_take_enum(o, "discard", discard, &opt->discard, errp) ||
+        !opts_take_enum(o, "detect-zeroes", detect, &opt->detect_zeroes, errp)) {
         return false;
     }
-    n->unmap = mode & 1;
-    n->writethrough = cache->writethrough;
-    n->no_flush = cache->no_flush;
+    if (shared) {
+        opt->flags |= BLOCK_SHARED;
+    }
+    if (opt->flags & BLOCK_SHARED && !opt->read_only && !(opt->flags & BLOCK_READ_ONLY)) {
+        return error_fail(errp, "%s: force-share=on needs read-only=on", opts_what(o));
+    }
+    opt->name = opts_take(o, "node-name");
+    opt->read_only |= opt->flags & BLOCK_READ_ONLY;
     return true;
 }
 
-/* Registers a node-name; the graph keeps a reference. */
-static bool name_node(const char *what, BlockNode *n, const char *name, Error **errp)
+static void apply_node_options(BlockNode *n, const NodeOptions *opt)
 {
-    if (block_node_find(name)) {
-        return error_fail(errp, "%s: node-name '%s' is in use", what, name);
+    n->read_only = opt->read_only;
+    n->auto_read_only = opt->auto_read_only;
+    n->no_flush = opt->no_flush;
+    n->writethrough = opt->writethrough;
+    n->unmap = opt->discard & 1;
+    n->detect_zeroes = opt->detect_zeroes;
+}
+
+static void add_names(GPtrArray *names, const char *const *more)
+{
+    for (; more && *more; more++) {
+        g_ptr_array_add(names, (char *)*more);
     }
-    if (!named_nodes) {
-        named_nodes = g_ptr_array_new_with_free_func(named_node_drop);
+}
+
+bool block_opts_done(Opts *o, const BlockNode *n, const char *const *more, Error **errp)
+{
+    static const char *const common[] = {
+        "driver",      "node-name",      "file",          "backing",
+        "read-only",   "auto-read-only", "cache.direct",  "cache.no-flush",
+        "force-share", "discard",        "detect-zeroes", NULL,
+    };
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    add_names(names, common);
+    add_names(names, n->drv->options);
+    add_names(names, more);
+    g_ptr_array_add(names, NULL);
+    return opts_done(o, (const char *const *)names->pdata, errp);
+}
+
+/* --- What lies below --- */
+
+/* A node that others use already may become the file of @n, which writes to it unless read-only. */
+static bool attach_below(const char *what, BlockNode *n, BlockNode *below, bool writes,
+                         Error **errp)
+{
+    if (!writes) {
+        return true;
     }
-    n->name = g_strdup(name);
-    g_ptr_array_add(named_nodes, block_node_ref(n));
+    if (below->writer) {
+        return error_fail(errp, "%s: node '%s' is written to by %s", what,
+                          below->name ? below->name : below->filename,
+                          below->writer->name ? below->writer->name : below->writer->filename);
+    }
+    if (below->read_only && !below->auto_read_only) {
+        return error_fail(errp, "%s: node '%s' is read-only (read-only=on may do)", what,
+                          below->name ? below->name : below->filename);
+    }
+    if (!block_set_read_only(below, false, errp)) {
+        return false;
+    }
+    below->writer = n;
     return true;
 }
 
-static BlockNode *with_overlay(const char *what, BlockNode *base, Error **errp)
+/* "file:NAME" and "host_device:NAME" name their protocol; *filename is left behind it. */
+static const char *split_protocol(const char **filename)
 {
-    BlockNode *n = overlay_new(what, base, errp);
+    static const BlockDriver *const protocols[] = {&file_driver, &host_device_driver};
 
-    if (!n) {
-        block_node_unref(base);
+    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+        size_t len = strlen(protocols[i]->name);
+
+        if (g_str_has_prefix(*filename, protocols[i]->name) && (*filename)[len] == ':') {
+            *filename += len + 1;
+            return protocols[i]->name;
+        }
+    }
+    return file_driver.name;
+}
+
+/* The file of a format: a node by its name, or one that is made from "file.*" or a file's name. */
+static BlockNode *open_file(Opts *o, const NodeOptions *opt, int depth, Error **errp)
+{
+    g_autoptr(Opts) sub = opts_take_sub(o, "file");
+    const char *file = opts_take(o, "file");
+    Inherited down = {opt->read_only, opt->no_flush, opt->discard};
+    BlockNode *n;
+
+    if (file && !(opt->flags & BLOCK_DRIVE)) {
+        n = block_node_find(file);
+        if (!n) {
+            error_fail(errp, "%s: file: there is no node '%s'", opts_what(o), file);
+        }
+        return n ? block_node_ref(n) : NULL;
+    }
+    if (file) {
+        const char *protocol = split_protocol(&file);
+
+        opts_add(sub, "filename", file);
+        if (!opts_peek(sub, "driver")) {
+            opts_add(sub, "driver", protocol);
+        }
+    }
+    if (opts_empty(sub)) {
+        error_fail(errp, "%s: no file= is given", opts_what(o));
+        return NULL;
+    }
+    if (!opts_peek(sub, "driver")) {
+        opts_add(sub, "driver", "file");
+    }
+    n = open_node(sub, opt->flags & BLOCK_SHARED, &down, depth + 1, errp);
+    if (n && !block_opts_done(sub, n, NULL, errp)) {
+        block_node_unref(n);
+        return NULL;
     }
     return n;
 }
 
-BlockNode *block_node_from_opts(Opts *o, BlockUse use, Error **errp)
+/* Adds what the image says of its backing file, whose name is relative to the image's own place. */
+static void add_backing_file(Opts *o, const BlockNode *n)
 {
-    const char *what = opts_what(o);
-    const char *file = opts_take(o, "file");
-    const char *filename = opts_take(o, "filename");
-    const char *nested = opts_take(o, "file.filename");
-    const char *name = opts_take(o, "node-name");
-    CacheMode cache = {0};
-    bool read_only = false, named;
+    const char *filename = n->backing_file;
+    const char *protocol = split_protocol(&filename);
+    g_autofree char *dir = g_path_get_dirname(n->filename);
+    g_autofree char *path = g_path_is_absolute(filename) || filename != n->backing_file
+                                ? g_strdup(filename)
+                                : g_build_filename(dir, filename, NULL);
+
+    if (n->backing_format && !opts_peek(o, "driver")) {
+        opts_add(o, "driver", n->backing_format);
+    }
+    opts_add(o, "file.driver", protocol);
+    opts_add(o, "file.filename", path);
+}
+
+static bool open_backing_node(BlockNode *n, Opts *o, const NodeOptions *opt, int depth,
+                              Error **errp)
+{
+    n->backing = open_node(o, (opt->flags & BLOCK_SHARED) | BLOCK_READ_ONLY, NULL, depth + 1, errp);
+    return n->backing && block_opts_done(o, n->backing, NULL, errp);
+}
+
+static bool open_backing(Opts *o, BlockNode *n, const NodeOptions *opt, int depth, Error **errp)
+{
+    g_autoptr(Opts) sub = opts_take_sub(o, "backing");
+    const char *ref = opts_take(o, "backing");
+
+    if (opt->flags & BLOCK_NO_BACKING || (ref && !*ref)) {
+        return true;
+    }
+    if (ref) {
+        BlockNode *found = block_node_find(ref);
+
+        n->backing = found ? block_node_ref(found) : NULL;
+        return found || error_fail(errp, "%s: backing: there is no node '%s'", opts_what(o), ref);
+    }
+    if (opts_empty(sub) && !n->backing_file) {
+        return true;
+    }
+    if (depth >= BLOCK_CHAIN_MAX) {
+        return error_fail(errp, "%s: more than %d backing files, or a loop of them", opts_what(o),
+                          BLOCK_CHAIN_MAX);
+    }
+    if (opts_peek(sub, "file.filename") || opts_peek(sub, "file") || !n->backing_file) {
+        return open_backing_node(n, sub, opt, depth, errp);
+    }
+    if (g_str_has_prefix(n->backing_file, "json:")) {
+        g_autoptr(Opts) json = opts_parse(opts_what(sub), n->backing_file + 5, NULL, errp);
+
+        return json && open_backing_node(n, json, opt, depth, errp);
+    }
+    add_backing_file(sub, n);
+    return open_backing_node(n, sub, opt, depth, errp);
+}
+
+/* --- Opening --- */
+
+static bool probe_format(BlockNode *file, NodeOptions *opt, bool *probed, Error **errp)
+{
+    uint8_t head[BLOCK_PROBE_LEN];
+    int ret;
+
+    if (opt->drv) {
+        return true;
+    }
+    ret = block_probe_head(file, head);
+    if (ret) {
+        return error_fail_errno(errp, -ret, "cannot read '%s'", file->filename);
+    }
+    opt->drv = block_driver_probe(head);
+    *probed = !opt->drv;
+    opt->drv = opt->drv ? opt->drv : &raw_driver;
+    return true;
+}
+
+static bool open_format(Opts *o, BlockNode *n, NodeOptions *opt, int depth, Error **errp)
+{
+    BlockNode *file = open_file(o, opt, depth, errp);
+
+    if (!file) {
+        return false;
+    }
+    n->file = file;
+    g_free(n->filename);
+    n->filename = g_strdup(file->filename);
+    if (!attach_below(opts_what(o), n, file, !opt->read_only, errp) ||
+        !probe_format(file, opt, &n->probed, errp) || !opt->drv->open(n, o, opt->flags, errp)) {
+        return false;
+    }
+    n->drv = opt->drv;
+    return open_backing(o, n, opt, depth, errp);
+}
+
+static BlockNode *open_node(Opts *o, unsigned flags, const Inherited *above, int depth,
+                            Error **errp)
+{
+    NodeOptions opt = {.flags = flags};
+    BlockNode *n;
+    bool ok;
+
+    if (above) {
+        opt.read_only = above->read_only;
+        opt.no_flush = above->no_flush;
+        opt.discard = above->discard;
+    }
+    opt.flags |= opt.read_only ? BLOCK_READ_ONLY : 0;
+    if (!take_node_options(o, &opt, errp)) {
+        return NULL;
+    }
+    n = block_node_new(NULL, NULL);
+    apply_node_options(n, &opt);
+    if (opt.drv && opt.drv->protocol) {
+        n->read_only |= n->auto_read_only; /* until somebody writes to it */
+        ok = opt.drv->open(n, o, opt.flags, errp);
+        n->drv = ok ? opt.drv : NULL;
+    } else {
+        ok = open_format(o, n, &opt, depth, errp);
+    }
+    if (!ok || (opt.name && !block_node_set_name(opts_what(o), n, opt.name, errp))) {
+        block_node_unref(n);
+        return NULL;
+    }
+    return n;
+}
+
+/* Opens it to be read, puts a temporary file in front, and gives that the name. */
+static BlockNode *open_temporary(Opts *o, unsigned flags, Error **errp)
+{
+    const char *what = opts_what(o), *name = opts_take(o, "node-name");
+    BlockNode *base = open_node(o, flags | BLOCK_READ_ONLY, NULL, 0, errp);
+    BlockNode *n = base ? overlay_new(what, base, errp) : NULL;
+
+    if (base && !n) {
+        block_node_unref(base);
+    }
+    if (n && name && !block_node_set_name(what, n, name, errp)) {
+        block_node_unref(n);
+        return NULL;
+    }
+    return n;
+}
+
+BlockNode *block_open_opts(Opts *o, unsigned flags, Error **errp)
+{
+    bool read_only = false;
+
+    if (!take_read_only(o, flags, &read_only, errp)) {
+        return NULL;
+    }
+    return flags & BLOCK_TEMPORARY && !read_only ? open_temporary(o, flags, errp)
+                                                 : open_node(o, flags, NULL, 0, errp);
+}
+
+BlockNode *block_open(const char *what, const char *filename, const char *format, unsigned flags,
+                      Error **errp)
+{
+    bool json = g_str_has_prefix(filename, "json:");
+    g_autoptr(Opts) o =
+        json ? opts_parse(what, filename + strlen("json:"), NULL, errp) : opts_new(what);
     BlockNode *n;
 
-    if (!opts_take_bool(o, "read-only", &read_only, errp) ||
-        !opts_take_bool(o, "readonly", &read_only, errp) || !take_cache(o, &cache, errp) ||
-        !take_format(o, &named, errp)) {
+    if (!o) {
         return NULL;
     }
-    if (file && block_node_find(file) && named) {
-        return block_node_ref(block_node_find(file)); /* driver=raw,file=NODE */
+    if (!json) {
+        opts_add(o, "file.driver", split_protocol(&filename));
+        opts_add(o, "file.filename", filename);
     }
-    filename = filename ? filename : nested ? nested : file;
-    if (!filename) {
-        error_fail(errp, "%s: no file= is given", what);
-        return NULL;
+    if (format) {
+        opts_add(o, "driver", format);
     }
-    read_only |= use == BLOCK_USE_READ_ONLY;
-    n = file_open(what, filename, read_only || use == BLOCK_USE_TEMPORARY, errp);
-    n = n && use == BLOCK_USE_TEMPORARY && !read_only ? with_overlay(what, n, errp) : n;
-    if (!n) {
-        return NULL;
-    }
-    if ((!named && !check_raw(what, n, errp)) || !take_node_flags(o, n, &cache, errp) ||
-        (name && !name_node(what, n, name, errp))) {
+    n = block_open_opts(o, flags, errp);
+    if (n && !block_opts_done(o, n, NULL, errp)) {
         block_node_unref(n);
         return NULL;
     }

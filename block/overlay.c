@@ -52,7 +52,7 @@ static int overlay_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov
         g_autofree struct iovec *part = iov_slice(iov, niov, done, run, &part_n);
         BlockNode *from = top ? o->top : o->base;
 
-        ret = from->drv->preadv(from, offset + done, part, part_n);
+        ret = block_preadv(from, offset + done, part, part_n);
         done += run;
     }
     g_rw_lock_reader_unlock(&o->lock);
@@ -75,8 +75,8 @@ static int allocate_cluster(BlockNode *n, uint64_t cluster, bool whole)
         g_autofree uint8_t *buf = g_malloc(CLUSTER);
         struct iovec iov = {buf, len};
 
-        ret = o->base->drv->preadv(o->base, start, &iov, 1);
-        ret = ret ? ret : o->top->drv->pwritev(o->top, start, &iov, 1);
+        ret = block_preadv(o->base, start, &iov, 1);
+        ret = ret ? ret : block_pwritev(o->top, start, &iov, 1);
     }
     if (!ret) {
         o->allocated[cluster / LONG_BITS] |= 1UL << (cluster % LONG_BITS);
@@ -135,13 +135,13 @@ static int overlay_write(BlockNode *n, uint64_t offset, uint64_t len, WriteFn fn
 static int write_data(BlockNode *top, uint64_t offset, uint64_t len, const struct iovec *iov,
                       int niov)
 {
-    return top->drv->pwritev(top, offset, iov, niov);
+    return block_pwritev(top, offset, iov, niov);
 }
 
 static int write_nothing(BlockNode *top, uint64_t offset, uint64_t len, const struct iovec *iov,
                          int niov)
 {
-    return top->drv->write_zeroes(top, offset, len, true);
+    return block_write_zeroes(top, offset, len, true);
 }
 
 static int overlay_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
@@ -166,6 +166,18 @@ static int overlay_flush(BlockNode *n)
     return 0;
 }
 
+static int overlay_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st)
+{
+    Overlay *o = n->opaque;
+    bool top;
+    uint64_t run;
+
+    g_rw_lock_reader_lock(&o->lock);
+    run = run_length(o, offset, len, &top);
+    g_rw_lock_reader_unlock(&o->lock);
+    return block_status(top ? o->top : o->base, offset, run, st);
+}
+
 static void overlay_close(BlockNode *n)
 {
     Overlay *o = n->opaque;
@@ -184,6 +196,7 @@ static const BlockDriver overlay_driver = {
     .flush = overlay_flush,
     .discard = overlay_discard,
     .write_zeroes = overlay_write_zeroes,
+    .status = overlay_status,
     .close = overlay_close,
 };
 
@@ -200,13 +213,9 @@ BlockNode *overlay_new(const char *what, BlockNode *base, Error **errp)
     o->top = top;
     o->allocated = g_new0(unsigned long, base->size / CLUSTER / LONG_BITS + 1);
     g_rw_lock_init(&o->lock);
-    n = g_new0(BlockNode, 1);
-    n->drv = &overlay_driver;
+    n = block_node_new(&overlay_driver, base->filename);
     n->opaque = o;
-    n->filename = g_strdup(base->filename);
     n->size = base->size;
-    n->fd = -1;
     n->temporary = true;
-    n->refs = 1;
     return n;
 }

@@ -5,4 +5,6 @@
 obj-y += block/backend.o
 obj-y += block/file-posix.o
 obj-y += block/graph.o
+obj-y += block/node.o
 obj-y += block/overlay.o
+obj-y += block/raw.o

@@ -330,39 +330,3 @@ void vq_set_notification(VirtQueue *vq, bool on)
     }
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the wish before the caller looks again */
 }
-
-/* --- Scatter-gather helpers --- */
-
-static size_t iov_copy(const struct iovec *iov, unsigned n, size_t offset, uint8_t *buf, size_t len,
-                       bool to_iov)
-{
-    size_t done = 0;
-
-    for (unsigned i = 0; i < n && done < len; i++) {
-        size_t part;
-
-        if (offset >= iov[i].iov_len) {
-            offset -= iov[i].iov_len;
-            continue;
-        }
-        part = MIN(iov[i].iov_len - offset, len - done);
-        if (to_iov) {
-            memcpy((uint8_t *)iov[i].iov_base + offset, buf + done, part);
-        } else {
-            memcpy(buf + done, (uint8_t *)iov[i].iov_base + offset, part);
-        }
-        done += part;
-        offset = 0;
-    }
-    return done;
-}
-
-size_t iov_to_buf(const struct iovec *iov, unsigned n, size_t offset, void *buf, size_t len)
-{
-    return iov_copy(iov, n, offset, buf, len, false);
-}
-
-size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const void *buf, size_t len)
-{
-    return iov_copy(iov, n, offset, (uint8_t *)buf, len, true);
-}

@@ -10,5 +10,12 @@
 uint64_t iov_length(const struct iovec *iov, int n);
 /* The list of the @len bytes of @iov from byte @offset, g_malloc'd; its number of entries in *out_n. */
 struct iovec *iov_slice(const struct iovec *iov, int n, uint64_t offset, uint64_t len, int *out_n);
+/* Copies between a flat buffer and the list from byte @offset on; the bytes copied. */
+size_t iov_to_buf(const struct iovec *iov, unsigned n, size_t offset, void *buf, size_t len);
+size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const void *buf,
+                    size_t len);
+size_t iov_clear(const struct iovec *iov, unsigned n, size_t offset, size_t len);
+bool buf_is_zero(const void *buf, size_t len);
+bool iov_is_zero(const struct iovec *iov, int n);
 
 #endif

@@ -3,7 +3,8 @@
  * Option values as users write them: "implied,key=value,flag" lists or a JSON object.  A comma in a
  * value is doubled.  Later pairs win; a bare flag means "=on", and "noflag" means flag=off (an old
  * spelling that scripts still use).  A JSON object is flattened: {"a":{"b":1},"c":[2]} is a.b=1,c.0=2,
- * and a list of texts is a repeated key: {"d":[{"str":"x"},{"str":"y"}]} is d=x,d=y.
+ * and a list of texts is a repeated key: {"d":[{"str":"x"},{"str":"y"}]} is d=x,d=y.  null is an empty
+ * value.
  *
  * A consumer takes what it knows and ends with opts_done(), which reports what is left.
  */
@@ -19,10 +20,17 @@ typedef struct Opts Opts;
  * value of @implied_key (NULL: it is a flag like the others).  NULL on failure.
  */
 Opts *opts_parse(const char *what, const char *text, const char *implied_key, Error **errp);
+/* An empty list, to be filled with opts_add(). */
+Opts *opts_new(const char *what);
+void opts_add(Opts *o, const char *key, const char *value);
 void opts_free(Opts *o);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Opts, opts_free)
 
 const char *opts_what(const Opts *o);
+bool opts_empty(const Opts *o);
+
+/* "key.x=1,key.y=2" as a list of its own, x=1,y=2; the pairs are taken from @o. */
+Opts *opts_take_sub(Opts *o, const char *key);
 
 /* The value of @key (the last one), marked as taken; NULL when it is not there. Owned by @o. */
 const char *opts_take(Opts *o, const char *key);

@@ -24,7 +24,7 @@ static JsonObject *image_info(const BlockInfo *info)
     JsonObject *image = json_object_new();
 
     json_object_set_string_member(image, "filename", info->filename);
-    json_object_set_string_member(image, "format", "raw");
+    json_object_set_string_member(image, "format", info->driver);
     json_object_set_int_member(image, "virtual-size", (gint64)info->size);
     return image;
 }
@@ -41,7 +41,7 @@ static JsonObject *inserted_info(const BlockInfo *info)
         json_object_set_string_member(obj, "node-name", info->node);
     }
     json_object_set_boolean_member(obj, "ro", info->read_only);
-    json_object_set_string_member(obj, "drv", "raw");
+    json_object_set_string_member(obj, "drv", info->driver);
     json_object_set_boolean_member(obj, "encrypted", false);
     json_object_set_boolean_member(obj, "active", true);
     json_object_set_string_member(obj, "detect_zeroes", "off");
@@ -148,7 +148,10 @@ static bool blockdev_add(Machine *m, JsonObject *args, JsonNode **ret, Error **e
 /* @file is a node's name or the options of one. */
 QMP_COMMAND(blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
             .args = "{driver: <raw|file|host_device>, node-name: str, *filename: str, *file: any, "
-                    "*read-only: bool, *discard: <ignore|unmap>, *aio: <threads|native|io_uring>, "
+                    "*read-only: bool, *auto-read-only: bool, *force-share: bool, "
+                    "*discard: <ignore|unmap>, *detect-zeroes: <off|on|unmap>, "
+                    "*aio: <threads|native|io_uring>, *locking: <auto|on|off>, "
+                    "*offset: int, *size: int, "
                     "*cache: {*direct: bool, *no-flush: bool}}");
 
 static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)

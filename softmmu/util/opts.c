@@ -116,7 +116,9 @@ static JsonNode *opts_list_text(JsonNode *item)
 
 static void opts_flatten(Opts *o, const char *key, JsonNode *node)
 {
-    if (JSON_NODE_HOLDS_OBJECT(node)) {
+    if (JSON_NODE_HOLDS_NULL(node)) {
+        opts_append(o, g_strdup(key), g_strdup(""), false);
+    } else if (JSON_NODE_HOLDS_OBJECT(node)) {
         opts_flatten_object(o, key, json_node_get_object(node));
     } else if (JSON_NODE_HOLDS_ARRAY(node)) {
         JsonArray *a = json_node_get_array(node);
@@ -163,6 +165,39 @@ Opts *opts_parse(const char *what, const char *text, const char *implied_key, Er
         return NULL;
     }
     return o;
+}
+
+Opts *opts_new(const char *what)
+{
+    return opts_parse(what, "", NULL, NULL);
+}
+
+void opts_add(Opts *o, const char *key, const char *value)
+{
+    opts_append(o, g_strdup(key), g_strdup(value), false);
+}
+
+Opts *opts_take_sub(Opts *o, const char *key)
+{
+    g_autofree char *prefix = g_strconcat(key, ".", NULL);
+    g_autofree char *what = g_strdup_printf("%s: %s", o->what, key);
+    Opts *sub = opts_new(what);
+
+    for (guint i = 0; i < o->pairs->len; i++) {
+        OptPair *pair = &g_array_index(o->pairs, OptPair, i);
+
+        if (!pair->taken && g_str_has_prefix(pair->key, prefix)) {
+            pair->taken = true;
+            opts_append(sub, g_strdup(pair->key + strlen(prefix)), g_strdup(pair->value),
+                        pair->bare);
+        }
+    }
+    return sub;
+}
+
+bool opts_empty(const Opts *o)
+{
+    return o->pairs->len == 0;
 }
 
 void opts_free(Opts *o)

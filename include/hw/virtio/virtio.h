@@ -11,10 +11,9 @@
 #ifndef HW_VIRTIO_VIRTIO_H
 #define HW_VIRTIO_VIRTIO_H
 
-#include <sys/uio.h>
-
 #include "memory/memory.h"
 #include "qom/device.h"
+#include "rhea/iov.h"
 
 #define TYPE_VIRTIO_BUS    "virtio-bus"
 #define TYPE_VIRTIO_DEVICE "virtio-device"
@@ -164,11 +163,6 @@ void vq_detach(VirtQueue *vq, VirtqElement *e);
 void vq_notify(VirtQueue *vq);
 /* Asks the driver (not) to kick when it adds buffers. */
 void vq_set_notification(VirtQueue *vq, bool on);
-
-/* Copies between a flat buffer and the iovec from byte @offset; the bytes copied. */
-size_t iov_to_buf(const struct iovec *iov, unsigned n, size_t offset, void *buf, size_t len);
-size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const void *buf,
-                    size_t len);
 
 /* --- For transports --- */
 

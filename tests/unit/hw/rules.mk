@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
 
 unit-tests += tests/unit/hw/test-virtio-net
-tests/unit/hw/test-virtio-net-objs := hw/virtio/virtio-net-ctrl.o
+tests/unit/hw/test-virtio-net-objs := hw/virtio/virtio-net-ctrl.o softmmu/util/iov.o

@@ -24,24 +24,11 @@ void vq_notify(VirtQueue *vq)
 {
 }
 
-size_t iov_to_buf(const struct iovec *iov, unsigned n, size_t offset, void *buf, size_t len)
-{
-    size_t part = MIN(len, iov->iov_len);
-
-    memcpy(buf, iov->iov_base, part);
-    return part;
-}
-
-size_t iov_from_buf(const struct iovec *iov, unsigned n, size_t offset, const void *buf, size_t len)
-{
-    answer = *(const uint8_t *)buf;
-    return len;
-}
-
 static bool control(VirtioNet *s, const uint8_t *cmd, size_t len)
 {
-    struct iovec out = {(void *)cmd, len};
-    VirtqElement e = {.out = &out, .out_num = 1, .out_len = len, .in_num = 1, .in_len = 1};
+    struct iovec out = {(void *)cmd, len}, in = {&answer, 1};
+    VirtqElement e = {
+        .out = &out, .out_num = 1, .out_len = len, .in = &in, .in_num = 1, .in_len = 1};
 
     request = &e;
     net_handle_ctrl(s, NULL);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nodes: lives, names, and requests on them with what is checked for every driver.
+ * Threading: see block/node.h.
+ */
+#include "rhea/osdep.h"
+
+#include "block-int.h"
+#include "rhea/iov.h"
+
+static GPtrArray *named_nodes; /* BlockNode *, each with a reference */
+
+const char *const block_prealloc_names[] = {"off", "metadata", "falloc", "full", NULL};
+
+/* --- Lives and names --- */
+
+BlockNode *block_node_new(const BlockDriver *drv, const char *filename)
+{
+    BlockNode *n = g_new0(BlockNode, 1);
+
+    n->drv = drv;
+    n->filename = g_strdup(filename);
+    n->fd = -1;
+    n->refs = 1;
+    return n;
+}
+
+BlockNode *block_node_ref(BlockNode *n)
+{
+    n->refs++;
+    return n;
+}
+
+static void release_child(BlockNode *parent, BlockNode *child)
+{
+    if (child && child->writer == parent) {
+        child->writer = NULL;
+    }
+    block_node_unref(child);
+}
+
+void block_node_unref(BlockNode *n)
+{
+    if (n && --n->refs == 0) {
+        if (n->drv) {
+            n->drv->close(n);
+        }
+        release_child(n, n->file);
+        release_child(n, n->backing);
+        g_free(n->name);
+        g_free(n->filename);
+        g_free(n->backing_file);
+        g_free(n->backing_format);
+        g_free(n);
+    }
+}
+
+BlockNode *block_node_find(const char *name)
+{
+    for (guint i = 0; named_nodes && i < named_nodes->len; i++) {
+        BlockNode *n = g_ptr_array_index(named_nodes, i);
+
+        if (!strcmp(n->name, name)) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
+void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque)
+{
+    for (guint i = 0; named_nodes && i < named_nodes->len; i++) {
+        fn(g_ptr_array_index(named_nodes, i), opaque);
+    }
+}
+
+static void named_node_drop(gpointer p)
+{
+    block_node_unref(p);
+}
+
+bool block_node_set_name(const char *what, BlockNode *n, const char *name, Error **errp)
+{
+    if (block_node_find(name)) {
+        return error_fail(errp, "%s: node-name '%s' is in use", what, name);
+    }
+    if (!named_nodes) {
+        named_nodes = g_ptr_array_new_with_free_func(named_node_drop);
+    }
+    n->name = g_strdup(name);
+    g_ptr_array_add(named_nodes, block_node_ref(n));
+    return true;
+}
+
+void block_node_forget(BlockNode *n)
+{
+    g_ptr_array_remove(named_nodes, n);
+}
+
+/* --- Questions --- */
+
+uint64_t block_size(const BlockNode *n)
+{
+    return __atomic_load_n(&n->size, __ATOMIC_RELAXED);
+}
+
+bool block_read_only(const BlockNode *n)
+{
+    return n->read_only;
+}
+
+const char *block_filename(const BlockNode *n)
+{
+    return n->filename;
+}
+
+const char *block_driver_name(const BlockNode *n)
+{
+    return n->drv->name;
+}
+
+BlockNode *block_file(const BlockNode *n)
+{
+    return n->file;
+}
+
+BlockNode *block_backing(const BlockNode *n)
+{
+    return n->backing;
+}
+
+/* --- Requests --- */
+
+/* What is wrong with a request before it is tried, or 0. */
+static int check_range(const BlockNode *n, uint64_t offset, uint64_t len, bool write)
+{
+    uint64_t limit = n->drv->protocol ? INT64_MAX : block_size(n);
+
+    if (write && n->read_only) {
+        return -EPERM;
+    }
+    return offset > limit || len > limit - offset ? -EIO : 0;
+}
+
+int block_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
+{
+    int ret = check_range(n, offset, iov_length(iov, niov), false);
+
+    return ret ? ret : n->drv->preadv(n, offset, iov, niov);
+}
+
+int block_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
+{
+    uint64_t len = iov_length(iov, niov);
+    int ret = check_range(n, offset, len, true);
+
+    if (!ret && n->detect_zeroes && len && iov_is_zero(iov, niov)) {
+        return n->drv->write_zeroes(n, offset, len, n->detect_zeroes == DETECT_ZEROES_UNMAP);
+    }
+    return ret ? ret : n->drv->pwritev(n, offset, iov, niov);
+}
+
+int block_pread(BlockNode *n, uint64_t offset, void *buf, size_t len)
+{
+    struct iovec iov = {buf, len};
+
+    return block_preadv(n, offset, &iov, 1);
+}
+
+int block_pwrite(BlockNode *n, uint64_t offset, const void *buf, size_t len)
+{
+    struct iovec iov = {(void *)buf, len};
+
+    return block_pwritev(n, offset, &iov, 1);
+}
+
+int block_flush(BlockNode *n)
+{
+    return n->read_only ? 0 : n->drv->flush(n);
+}
+
+int block_discard(BlockNode *n, uint64_t offset, uint64_t len)
+{
+    int ret = check_range(n, offset, len, true);
+
+    return ret ? ret : n->unmap && len ? n->drv->discard(n, offset, len) : 0;
+}
+
+int block_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool may_unmap)
+{
+    int ret = check_range(n, offset, len, true);
+
+    return ret ? ret : len ? n->drv->write_zeroes(n, offset, len, may_unmap) : 0;
+}
+
+int block_write_compressed(BlockNode *n, uint64_t offset, const void *buf, size_t len)
+{
+    int ret = check_range(n, offset, len, true);
+
+    return ret ? ret : n->drv->write_compressed ? n->drv->write_compressed(n, offset, buf, len)
+                                                : -ENOTSUP;
+}
+
+int block_probe_head(BlockNode *n, uint8_t *head)
+{
+    memset(head, 0, BLOCK_PROBE_LEN);
+    return block_pread(n, 0, head, MIN(block_size(n), BLOCK_PROBE_LEN));
+}
+
+/* --- What is where --- */
+
+int block_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st)
+{
+    int ret;
+
+    memset(st, 0, sizeof(*st));
+    if (!len || check_range(n, offset, len, false)) {
+        return -EINVAL;
+    }
+    ret = n->drv->status(n, offset, len, st);
+    st->run = MIN(st->run, len);
+    return ret;
+}
+
+/* Nothing in @base's chain above has it: what is left below, or zeroes. */
+int block_status_chain(BlockNode *n, BlockNode *base, uint64_t offset, uint64_t len,
+                       BlockStatus *st)
+{
+    uint64_t run = len;
+    int depth = 0;
+
+    for (BlockNode *at = n; at && at != base; at = at->backing, depth++) {
+        uint64_t size = block_size(at);
+        int ret;
+
+        if (offset >= size) { /* a backing file that is shorter than what is above */
+            *st = (BlockStatus){.run = run, .zero = true, .allocated = true, .depth = depth};
+            return 0;
+        }
+        ret = block_status(at, offset, MIN(run, size - offset), st);
+        if (ret) {
+            return ret;
+        }
+        st->depth = depth;
+        run = st->run;
+        if (st->allocated) {
+            return 0;
+        }
+    }
+    *st = (BlockStatus){.run = run, .zero = !base, .depth = depth};
+    return 0;
+}
+
+/* --- Whole images --- */
+
+bool block_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp)
+{
+    if (n->read_only) {
+        return error_fail(errp, "'%s' is read-only", n->filename);
+    }
+    if (!n->drv->truncate) {
+        return error_fail(errp, "'%s': %s cannot change its size", n->filename, n->drv->name);
+    }
+    if (size > INT64_MAX) {
+        return error_fail(errp, "'%s': a size of %" PRIu64 " bytes is too large", n->filename,
+                          size);
+    }
+    return n->drv->truncate(n, size, prealloc, errp);
+}
+
+bool block_set_read_only(BlockNode *n, bool read_only, Error **errp)
+{
+    if (n->read_only == read_only) {
+        return true;
+    }
+    if (!n->drv->set_read_only) {
+        return error_fail(errp, "'%s': %s cannot become writable", n->filename, n->drv->name);
+    }
+    if (n->file && !read_only && !block_set_read_only(n->file, false, errp)) {
+        return false;
+    }
+    if (!n->drv->set_read_only(n, read_only, errp)) {
+        return false;
+    }
+    n->read_only = read_only;
+    return !n->file || !read_only || block_set_read_only(n->file, true, errp);
+}
