@@ -14,6 +14,22 @@
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
+/* GLib's evaluate an argument twice, and a clock may have passed the deadline between the two. */
+#undef MIN
+#undef MAX
+#undef CLAMP
+#define MIN(a, b)                                                                                  \
+    ({                                                                                             \
+        __typeof__(1 ? (a) : (b)) min_a_ = (a), min_b_ = (b);                                      \
+        min_a_ < min_b_ ? min_a_ : min_b_;                                                         \
+    })
+#define MAX(a, b)                                                                                  \
+    ({                                                                                             \
+        __typeof__(1 ? (a) : (b)) max_a_ = (a), max_b_ = (b);                                      \
+        max_a_ > max_b_ ? max_a_ : max_b_;                                                         \
+    })
+#define CLAMP(x, low, high) MIN(MAX(x, low), high)
+
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
