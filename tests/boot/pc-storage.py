@@ -6,44 +6,17 @@ GRUB; in which order; and what is damaged."""
 
 import os
 import struct
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import rhea  # noqa: E402
 import tap  # noqa: E402
+from pc import SECTOR, boot_sector, ends, pc, raw, starts, write  # noqa: E402
 
 suite = tap.Suite()
-os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x86_64"))
-HERE = os.path.dirname(os.path.abspath(__file__))
-SECTOR, BLOCK, CATALOGUE, IMAGE = 512, 2048, 19, 20
+BLOCK, CATALOGUE, IMAGE = 2048, 19, 20
 NO_EMULATION, FLOPPY, HARD_DISK = 0, 2, 4
-TEXT = b"second sector\r\n\0"
-
-
-def pc(*args, **kwargs):
-    rhea.need_file("/usr/share/seabios/bios-256k.bin", "seabios")
-    return rhea.Machine("-M", "pc", "-device", "isa-debug-exit", *args, memory="64M", **kwargs)
-
-
-def boot_sector(folder, read=True):
-    """sector.S, assembled, with a text behind it; read: by the BIOS."""
-    objects, out = os.path.join(folder, "sector.o"), os.path.join(folder, "sector.bin")
-    subprocess.run([rhea.need_tool("x86_64-linux-gnu-as"), "--32", "--defsym", f"READ={int(read)}", "-o",
-                    objects, os.path.join(HERE, "sector.S")], check=True)
-    subprocess.run([rhea.need_tool("x86_64-linux-gnu-ld"), "-m", "elf_i386", "-Ttext", "0x7c00",
-                    "--oformat", "binary", "-o", out, objects], check=True)
-    with open(out, "rb") as f:
-        return f.read() + TEXT.ljust(SECTOR, b"\0")
-
-
-def write(folder, name, data, size=0):
-    path = os.path.join(folder, name)
-    with open(path, "wb") as f:
-        f.write(data)
-        f.truncate(max(size, len(data)))
-    return path
 
 
 def disc(content, media, sectors=1, **damage):
@@ -59,27 +32,6 @@ def disc(content, media, sectors=1, **damage):
                         sectors, damage.get("image", IMAGE)).ljust(32, b"\0")
     return (bytes(16 * BLOCK) + descriptor(1, b"") + record + descriptor(255, b"") +
             bytes(header + entry).ljust(BLOCK, b"\0") + content)
-
-
-def starts(drive, *args, status=8, **kwargs):
-    """Our sector comes up, sees that drive number and reads what is behind it."""
-    with pc(*args, **kwargs) as m:
-        found = m.expect(r"boot sector on (\w\w)\r", 60)
-        assert found.group(1) in drive, f"started from drive {found.group(1)}"
-        m.expect("second sector", 60)
-        assert m.wait(60) == 2 * status + 1
-
-
-def ends(*args):
-    """Firmware finds nothing to boot and says so, on a machine that lives on; what it said."""
-    with pc("-machine", "graphics=off", *args) as m:
-        m.expect("No bootable device", 120)
-        assert m.process.poll() is None
-        return m.log
-
-
-def raw(path, *more):
-    return ["-drive", ",".join((f"file={path},format=raw,if=none,id=d", *more))]
 
 
 DISKS = {

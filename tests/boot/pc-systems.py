@@ -14,30 +14,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import rhea  # noqa: E402
 import tap  # noqa: E402
+from pc import expect_screen, pc, screen  # noqa: E402
 
 suite = tap.Suite()
-os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x86_64"))
-
-
-def pc(*args, **kwargs):
-    rhea.need_file("/usr/share/seabios/bios-256k.bin", "seabios")
-    return rhea.Machine("-M", "pc", *args, **kwargs)
-
-
-def screen(m, q):
-    """The characters of the text screen, as 25 lines."""
-    path = os.path.join(m.folder, "screen")
-    q.command("pmemsave", val=0xb8000, size=4000, filename=path)
-    with open(path, "rb") as f:
-        text = f.read()[::2].decode("cp437")
-    return "\n".join(text[i:i + 80] for i in range(0, 2000, 80))
-
-
-def expect_screen(m, q, pattern, timeout):
-    deadline = time.monotonic() + timeout
-    while not re.search(pattern, screen(m, q)):
-        assert time.monotonic() < deadline, f"no {pattern!r} on the screen:\n{screen(m, q)}"
-        time.sleep(0.5)
 
 
 ISOLINUX_MENU = """SERIAL 0 115200
