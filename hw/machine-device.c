@@ -29,3 +29,31 @@ const char *device_resolve_alias(Machine *machine, const char *name)
     }
     return t ? t->name : name;
 }
+
+/* --- Network cards of -nic and -net --- */
+
+static void collect_nic(const ObjectType *t, void *opaque)
+{
+    if (device_is_nic(t)) {
+        g_ptr_array_add(opaque, (char *)t->name);
+    }
+}
+
+const char *machine_nic_type(Machine *m, const char *model, const char *virtio, Error **errp)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const ObjectType *t;
+
+    if (!strcmp(model, "virtio")) {
+        return virtio;
+    }
+    t = qom_type_find(device_resolve_alias(m, model));
+    if (t && device_is_nic(t)) {
+        return t->name;
+    }
+    g_ptr_array_add(names, (char *)"virtio");
+    qom_type_foreach(TYPE_DEVICE, collect_nic, names);
+    g_ptr_array_add(names, NULL);
+    error_unknown_name(errp, "-nic: model", model, (const char *const *)names->pdata);
+    return NULL;
+}

@@ -176,18 +176,14 @@ bool pc_create_isa_devices(PcMachine *s, Error **errp)
 
 static bool create_nic(PcMachine *s, const NicConfig *nic, Error **errp)
 {
-    const char *model = nic->model ? nic->model : "e1000";
-    const ObjectType *t = qom_type_find(device_resolve_alias(&s->machine, model));
+    const char *type =
+        machine_nic_type(&s->machine, nic->model ? nic->model : "e1000", "virtio-net-pci", errp);
     Device *dev;
 
-    if (!strcmp(model, "virtio")) {
-        t = qom_type_find("virtio-net-pci");
+    if (!type) {
+        return false;
     }
-    if (!t || !qom_type_is(t, TYPE_PCI_DEVICE) || !qom_type_prop(t, "netdev")) {
-        return error_fail(errp, "-nic: model '%s' is not known (accepted: e1000, virtio-net-pci)",
-                          model);
-    }
-    dev = (Device *)qom_new(t->name);
+    dev = (Device *)qom_new(type);
     qom_add_child(s->machine.unattached, "nic[*]", &dev->obj);
     qom_put(&dev->obj); /* the tree holds it */
     return (!nic->netdev || qom_prop_set(&dev->obj, "netdev", nic->netdev, errp)) &&

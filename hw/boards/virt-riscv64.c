@@ -266,33 +266,6 @@ static bool virt_add_default(VirtMachine *s, const char *type, const char *prop,
            device_realize(dev, &s->machine, bus, errp);
 }
 
-static void virt_collect_nic(const ObjectType *t, void *opaque)
-{
-    if (device_is_nic(t)) {
-        g_ptr_array_add(opaque, (char *)t->name);
-    }
-}
-
-/* The type of device that -nic model= means: any network card, and "virtio" for the board's own kind. */
-static const char *virt_nic_type(VirtMachine *s, const char *model, Error **errp)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    const ObjectType *t;
-
-    if (!model || !strcmp(model, "virtio")) {
-        return "virtio-net-device";
-    }
-    t = qom_type_find(device_resolve_alias(&s->machine, model));
-    if (t && device_is_nic(t)) {
-        return t->name;
-    }
-    g_ptr_array_add(names, (char *)"virtio");
-    qom_type_foreach(TYPE_DEVICE, virt_collect_nic, names);
-    g_ptr_array_add(names, NULL);
-    error_unknown_name(errp, "-nic: model", model, (const char *const *)names->pdata);
-    return NULL;
-}
-
 static bool virt_create_defaults(VirtMachine *s, Error **errp)
 {
     BlockBackend *blk;
@@ -304,7 +277,8 @@ static bool virt_create_defaults(VirtMachine *s, Error **errp)
         }
     }
     while ((nic = net_next_nic())) {
-        const char *type = virt_nic_type(s, nic->model, errp);
+        const char *type = machine_nic_type(&s->machine, nic->model ? nic->model : "virtio",
+                                            "virtio-net-device", errp);
 
         if (!type || !virt_add_default(s, type, "netdev", nic->netdev, nic->mac, errp)) {
             return false;

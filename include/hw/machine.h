@@ -97,6 +97,9 @@ Device *machine_new_device(Machine *m, const char *type, Error **errp);
  */
 bool machine_realize_device(Machine *m, Device *dev, const char *name, Error **errp) MUST_CHECK;
 
+/* The type that -nic model= means: any network card, and "virtio" for the board's own kind, @virtio. */
+const char *machine_nic_type(Machine *m, const char *model, const char *virtio, Error **errp);
+
 /* Character backend id of the board's serial port @n (-serial), NULL when it has none. */
 static inline const char *machine_serial(Machine *m, unsigned n)
 {
