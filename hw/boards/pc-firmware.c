@@ -90,8 +90,8 @@ static bool create_flash(PcMachine *s, BlockBackend *blk, unsigned n, uint64_t *
     g_autofree char *blocks = g_strdup_printf("%" PRIu64, blk_size(blk) / FLASH_SECTOR);
     MemRegion *mem;
 
-    if (!is_power_of_2(blk_size(blk)) && blk_size(blk) % BIOS_ALIGN) {
-        return error_fail(errp, "-drive if=pflash: '%s' has a size that is no multiple of 64 KiB",
+    if (!blk_size(blk) || blk_size(blk) % FLASH_SECTOR) {
+        return error_fail(errp, "-drive if=pflash: '%s' has a size that is no multiple of 4 KiB",
                           blk_name(blk));
     }
     if (!qom_prop_set(&dev->obj, "drive", blk_name(blk), errp) ||
