@@ -13,8 +13,6 @@
 #include "pc.h"
 #include "rhea/endian.h"
 
-enum { CLASS_ETHERNET = 0x0200 };
-
 typedef struct BootEntry {
     long index;
     Device *dev;
@@ -35,7 +33,7 @@ static void add_pci_name(GString *path, const PciDevice *pci)
     static const struct {
         uint16_t class_id;
         const char *name;
-    } names[] = {{0x0100, "scsi"}, {0x0101, "ide"},        {CLASS_ETHERNET, "ethernet"},
+    } names[] = {{0x0100, "scsi"}, {0x0101, "ide"},        {PCI_CLASS_ETHERNET, "ethernet"},
                  {0x0601, "isa"},  {0x0604, "pci-bridge"}, {0x0300, "display"}};
     uint16_t class_id = ld16_le(pci->config + PCI_CLASS_DEVICE);
 
@@ -58,7 +56,7 @@ static void add_pci_node(GString *path, Device *dev, bool last)
     if (pci->devfn & 7) {
         g_string_append_printf(path, ",%x", pci->devfn & 7);
     }
-    if (last && ld16_le(pci->config + PCI_CLASS_DEVICE) == CLASS_ETHERNET) {
+    if (last && ld16_le(pci->config + PCI_CLASS_DEVICE) == PCI_CLASS_ETHERNET) {
         g_string_append(path, "/ethernet-phy@0");
     }
 }

@@ -437,10 +437,11 @@ static void e1000_after_load(Device *dev)
 
 static const PciDeviceOps e1000_pci_ops = {.vendor = 0x8086,
                                            .device = 0x100e,
-                                           .class_id = 0x0200,
+                                           .class_id = PCI_CLASS_ETHERNET,
                                            .subsystem_vendor = 0x8086,
                                            .subsystem = 0x001e,
                                            .revision = 3,
+                                           .romfile = "efi-e1000.rom",
                                            .intx = true};
 
 static const PropDesc e1000_props[] = {

@@ -7,7 +7,6 @@
  */
 #include "rhea/osdep.h"
 
-#include "hw/firmware/boot-image.h"
 #include "hw/machine.h"
 #include "hw/pci/pci.h"
 #include "rhea/bits.h"
@@ -15,8 +14,6 @@
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "snapshot/snapshot.h"
-
-enum { ROM_MAX = 16 << 20 };
 
 static const PciDeviceOps *pci_ops(PciDevice *pci)
 {
@@ -104,40 +101,6 @@ uint8_t pci_add_capability(PciDevice *pci, uint8_t id, uint8_t size)
     pci->config[PCI_STATUS] |= PCI_STATUS_CAPS;
     pci->cap_end = align_up(at + size, 4);
     return at;
-}
-
-/* The ROM's bytes in a region of a power of two; a card without one has an empty name. */
-static bool load_rom(PciDevice *pci, Error **errp)
-{
-    const char *name = pci->romfile ? pci->romfile : pci_ops(pci)->romfile;
-    g_autofree char *path = name && *name ? boot_find_firmware(name) : NULL;
-    g_autoptr(GBytes) data = NULL;
-    uint64_t size;
-
-    if (!name || !*name || !pci->rom_bar) {
-        return true;
-    }
-    if (!path) {
-        /* A default that is not installed is missed by nobody but the firmware. */
-        return !pci->romfile ||
-               error_fail(errp,
-                          "%s: romfile=%s: there is no such file in the directories of -L help",
-                          pci->dev.obj.type->name, name);
-    }
-    data = boot_read_raw("romfile", path, ROM_MAX, errp);
-    if (!data) {
-        return false;
-    }
-    size = MAX(2048, g_bytes_get_size(data));
-    size = is_power_of_2(size) ? size : 1ULL << (64 - __builtin_clzll(size));
-    pci->rom_id = g_strdup_printf("%s.%02x.rom", pci->bus->bus.name, pci->devfn);
-    if (!mem_init_rom(&pci->rom, &pci->dev.obj, pci->rom_id, size, errp)) {
-        return false;
-    }
-    memcpy(pci->rom.ram->host, g_bytes_get_data(data, NULL), g_bytes_get_size(data));
-    pci->bars[PCI_ROM_BAR] = (PciBar){.mr = &pci->rom, .size = size};
-    st32_le(pci->writable + PCI_ROM, (uint32_t) ~(size - 1) | PCI_ROM_ENABLE);
-    return true;
 }
 
 /* --- INTx --- */
@@ -284,7 +247,7 @@ static bool pci_realize(Device *dev, Error **errp)
         return false;
     }
     init_config(pci);
-    if (!load_rom(pci, errp)) {
+    if (!pci_rom_load(pci, errp)) {
         pci->bus = NULL;
         return false;
     }
@@ -311,11 +274,7 @@ static void pci_unrealize(Device *dev)
     update_bars(pci);
     pci->bus->functions[pci->devfn] = NULL;
     pci_msix_free(pci);
-    if (pci->bars[PCI_ROM_BAR].mr) {
-        pci->bars[PCI_ROM_BAR].mr = NULL;
-        mem_fini(&pci->rom);
-        g_clear_pointer(&pci->rom_id, g_free);
-    }
+    pci_rom_free(pci);
 }
 
 static void pci_reset(Device *dev)

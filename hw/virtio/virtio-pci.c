@@ -402,7 +402,7 @@ static void vpci_init_legacy_bar(VirtioPci *s)
     const VirtioPciType *t = qom_type_ops(s->pci.dev.obj.type);
     uint8_t *c = s->pci.config;
 
-    st16_le(c + PCI_DEVICE_ID, t->legacy_device);
+    pci_set_device_id(&s->pci, t->legacy_device);
     st16_le(c + PCI_SUBSYSTEM_ID, virtio_ops(vpci_vdev(s))->device_id);
     c[PCI_REVISION] = 0;
     vpci_legacy_init(s);
@@ -494,7 +494,7 @@ QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
 /* --- The wrappers --- */
 
 /* One name of a device: virtio-NAME-pci with @SUFFIX, which may fix the interfaces (@MODES). */
-#define VIRTIO_PCI_NAME(ident, NAME, SUFFIX, MODES, PROPS, ID, LEGACY, CLASS, CATEGORY, DESC)      \
+#define VIRTIO_PCI_NAME(ident, NAME, SUFFIX, MODES, PROPS, ID, LEGACY, CLASS, ROM, CATEGORY, DESC) \
     static const VirtioPciType ident##_ops = {                                                     \
         .pci = {.vendor = VENDOR,                                                                  \
                 .device = DEVICE_BASE + (ID),                                                      \
@@ -503,6 +503,7 @@ QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
                 .subsystem = SUBSYSTEM,                                                            \
                 .revision = REVISION,                                                              \
                 .intx = true,                                                                      \
+                .romfile = (ROM),                                                                  \
                 .config_read = vpci_config_read,                                                   \
                 .config_written = vpci_config_written},                                            \
         .inner = "virtio-" NAME "-device",                                                         \
@@ -522,15 +523,15 @@ QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
                     __VA_ARGS__);                                                                  \
     VIRTIO_PCI_NAME(ident##_nt, NAME, "-non-transitional", VIRTIO_MODERN, NULL, __VA_ARGS__)
 
-VIRTIO_PCI_DEVICE(blk_pci, "blk", VIRTIO_ID_BLOCK, LEGACY_BLOCK, 0x0100, "Storage devices",
+VIRTIO_PCI_DEVICE(blk_pci, "blk", VIRTIO_ID_BLOCK, LEGACY_BLOCK, 0x0100, NULL, "Storage devices",
                   "virtio block device on PCI");
-VIRTIO_PCI_DEVICE(scsi_pci, "scsi", VIRTIO_ID_SCSI, LEGACY_SCSI, 0x0100, "Storage devices",
+VIRTIO_PCI_DEVICE(scsi_pci, "scsi", VIRTIO_ID_SCSI, LEGACY_SCSI, 0x0100, NULL, "Storage devices",
                   "virtio SCSI host adapter on PCI");
-VIRTIO_PCI_DEVICE(net_pci, "net", VIRTIO_ID_NET, LEGACY_NET, 0x0200, "Network devices",
-                  "virtio network card on PCI");
-VIRTIO_PCI_DEVICE(rng_pci, "rng", VIRTIO_ID_RNG, LEGACY_RNG, 0x00ff, "Misc devices",
+VIRTIO_PCI_DEVICE(net_pci, "net", VIRTIO_ID_NET, LEGACY_NET, PCI_CLASS_ETHERNET, "efi-virtio.rom",
+                  "Network devices", "virtio network card on PCI");
+VIRTIO_PCI_DEVICE(rng_pci, "rng", VIRTIO_ID_RNG, LEGACY_RNG, 0x00ff, NULL, "Misc devices",
                   "virtio entropy source on PCI");
-VIRTIO_PCI_DEVICE(serial_pci, "serial", VIRTIO_ID_CONSOLE, LEGACY_CONSOLE, 0x0780, "Input devices",
-                  "virtio console and serial ports on PCI");
-VIRTIO_PCI_DEVICE(balloon_pci, "balloon", VIRTIO_ID_BALLOON, LEGACY_BALLOON, 0x00ff, "Misc devices",
-                  "virtio memory balloon on PCI");
+VIRTIO_PCI_DEVICE(serial_pci, "serial", VIRTIO_ID_CONSOLE, LEGACY_CONSOLE, 0x0780, NULL,
+                  "Input devices", "virtio console and serial ports on PCI");
+VIRTIO_PCI_DEVICE(balloon_pci, "balloon", VIRTIO_ID_BALLOON, LEGACY_BALLOON, 0x00ff, NULL,
+                  "Misc devices", "virtio memory balloon on PCI");

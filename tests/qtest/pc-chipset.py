@@ -4,6 +4,7 @@
 
 import os
 import random
+import struct
 import sys
 import tempfile
 
@@ -233,6 +234,42 @@ def small_devices():
         q.command("rhea_snapshot")
 
 
+def rom_image(device, length=1, last=True, data=0x1a, size=512):
+    """An image of an expansion ROM for a virtio card, whose bytes add up to nothing."""
+    image = bytearray(size)
+    image[:3] = b"\x55\xaa\x01"
+    struct.pack_into("<H", image, 0x18, data)
+    if data + 0x18 <= size:
+        struct.pack_into("<4sHH8xHHBB", image, data, b"PCIR", 0x1af4, device, length, 1, 0, 0x80 * last)
+    image[-1] = -sum(image) & 0xff
+    return bytes(image)
+
+
+@suite.test
+def expansion_roms():
+    """A card's own ROM takes the card's identity and keeps its sum; a damaged one is left as it is."""
+    good = rom_image(0x1041, last=False) + rom_image(0x1041)
+    damaged = [b"\x55", b"\x55\xaa" * 13, rom_image(0x1041, data=0xffff), rom_image(0x1041, data=0x1f0)]
+    cut_short = [rom_image(0x1041, length=length, last=False) * 3 for length in (0, 1, 0xffff)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "efi-virtio.rom")
+        for content in (good, *damaged, *cut_short):
+            with open(path, "wb") as f:
+                f.write(content)
+            for romfile in ("", f",romfile={path}"):
+                with PcQtest("-L", folder, "-device", f"virtio-net-pci,addr=7{romfile}") as q:
+                    q.set_config(0x38, 0x30, 0xfffffffe)
+                    assert q.config(0x38, 0x30) == 0xfffff800, "of the smallest size"
+                    q.set_config(0x38, 0x30, 0xe0000001)
+                    q.set_config(0x38, 4, 2, 2)
+                    rom = bytes(q.read(0xe0000000 + i, 1) for i in range(1024))
+                    if content == good and not romfile:
+                        for image in (rom[:512], rom[512:]):
+                            assert image[0x1e:0x22] == b"\xf4\x1a\x00\x10" and not sum(image) & 0xff, image
+                    elif content not in cut_short or romfile:
+                        assert rom == content[:1024].ljust(1024, b"\0"), rom
+
+
 @suite.test
 def wrong_options():
     for args, words in ((["-device", "isa-serial,iobase=0xffff,irq=4"], "iobase"),
@@ -240,6 +277,7 @@ def wrong_options():
                         (["-M", "pc,usb=on"], "usb"), (["-boot", "order=x"], "'x'"),
                         (["-bios", "no-such-file"], "no-such-file"),
                         (["-device", "pvpanic-pci,addr=1f.8"], "addr"),
+                        (["-nic", "user,model=e100"], "did you mean 'e1000'"),
                         (["-device", "pvpanic-pci,romfile=none.rom"], "none.rom")):
         try:
             with PcQtest(*args) as q:

@@ -51,6 +51,8 @@ enum {
     PCI_STATUS_INTX = 8,
     PCI_STATUS_CAPS = 0x10
 };
+/* Class codes that other code than a function's own looks at. */
+enum { PCI_CLASS_ETHERNET = 0x0200 };
 enum { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
 /* BAR number of the expansion ROM. */
 enum { PCI_ROM_BAR = PCI_NUM_BARS, PCI_ROM_ENABLE = 1 };
@@ -136,6 +138,8 @@ void pci_config_write(PciBus *bus, uint8_t devfn, uint32_t offset, uint32_t valu
 void pci_register_bar(PciDevice *pci, unsigned n, uint8_t flags, MemRegion *mr);
 /* Room for a capability of @size bytes with its header written; its offset. */
 uint8_t pci_add_capability(PciDevice *pci, uint8_t id, uint8_t size);
+/* A device ID other than the type's; the type's own expansion ROM is made to fit. */
+void pci_set_device_id(PciDevice *pci, uint16_t device);
 /* MSI-X with its table in memory BAR @bar. */
 void pci_msix_init(PciDevice *pci, unsigned vectors, unsigned bar);
 
@@ -151,7 +155,9 @@ void pci_msix_notify(PciDevice *pci, unsigned n);
 /* Level of INTA#. */
 void pci_set_intx(PciDevice *pci, bool level);
 
-/* For msix.c and the core. */
+/* For msix.c, pci-rom.c and the core. */
+bool pci_rom_load(PciDevice *pci, Error **errp) MUST_CHECK;
+void pci_rom_free(PciDevice *pci);
 void pci_msix_config_written(PciDevice *pci);
 void pci_msix_reset(PciDevice *pci);
 void pci_msix_free(PciDevice *pci);
