@@ -72,10 +72,14 @@ static TlbEntry *access_page(Access *a, GuestVA va, unsigned size)
     return te;
 }
 
-static NORETURN void access_bus_error(Access *a, GuestVA va, GuestPA pa)
+/* Nothing answers: leaves with an exception, unless this CPU's bus has no errors. */
+static void access_bus_error(Access *a, GuestVA va, GuestPA pa)
 {
     CpuState *cpu = a->ec->base.cpu;
 
+    if (!cpu->ops->bus_error) {
+        return;
+    }
     cpu_sync_pc(cpu);
     cpu->ops->bus_error(cpu, va, pa, a->kind);
     access_leave(a);
@@ -105,23 +109,27 @@ static uint64_t host_load(const uint8_t *p, unsigned size)
     return v;
 }
 
+static uint64_t access_load_piece(Access *a, GuestVA va, GuestPA pa, unsigned size)
+{
+    uint64_t value = 0;
+
+    if (mem_read_value(a->ec->base.cpu->as, pa, size, &value) != MEM_OK) {
+        access_bus_error(a, va, pa);
+        return MASK_ULL(8 * size);
+    }
+    return value;
+}
+
 static uint64_t access_load_io(Access *a, GuestVA va, GuestPA pa, unsigned size)
 {
-    AddressSpace *as = a->ec->base.cpu->as;
-    uint64_t value = 0, byte;
+    uint64_t value = 0;
 
     access_before_io(a);
     if (is_power_of_2(size)) {
-        if (mem_read_value(as, pa, size, &value) != MEM_OK) {
-            access_bus_error(a, va, pa);
-        }
-        return value;
+        return access_load_piece(a, va, pa, size);
     }
     for (unsigned i = 0; i < size; i++) {
-        if (mem_read_value(as, pa + i, 1, &byte) != MEM_OK) {
-            access_bus_error(a, va + i, pa + i);
-        }
-        value |= byte << 8 * i;
+        value |= access_load_piece(a, va + i, pa + i, 1) << 8 * i;
     }
     return value;
 }

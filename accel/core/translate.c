@@ -304,10 +304,13 @@ static unsigned translate_fetch(EngineCpu *ec, GuestVA va, unsigned max, uint8_t
         }
         if (mem_read_value(cpu->as, (f.pa & TCG_PAGE_MASK) | ((va + n) & ~TCG_PAGE_MASK), step,
                            &v) != MEM_OK) {
-            if (!n) {
-                cpu->ops->bus_error(cpu, va, f.pa, ACCESS_EXEC);
+            if (cpu->ops->bus_error) {
+                if (!n) {
+                    cpu->ops->bus_error(cpu, va, f.pa, ACCESS_EXEC);
+                }
+                break;
             }
-            break;
+            v = ~0ULL;
         }
         memcpy(to + n, &v, step);
         n += step;

@@ -75,7 +75,8 @@ typedef struct CpuOps {
      * @probe: no side effects (debugger), no exception. Vcpu thread; sets A/D bits atomically. */
     bool (*tlb_fill)(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, unsigned mmu,
                      bool probe, TlbFill *out);
-    /* Sets the exception for an access that no memory answers, or that is misaligned. */
+    /* Sets the exception for an access that no memory answers, or that is misaligned.  bus_error NULL: what
+     * nothing answers reads as ones, and writes are lost. */
     void (*bus_error)(CpuState *cpu, GuestVA va, GuestPA pa, MemAccess access);
     void (*misaligned)(CpuState *cpu, GuestVA va, MemAccess access, unsigned size);
 

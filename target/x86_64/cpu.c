@@ -90,7 +90,6 @@ const CpuOps x86_cpu_ops = {
     .key = x86_key,
     .space = x86_space,
     .tlb_fill = x86_tlb_fill,
-    .bus_error = x86_bus_error,
     .misaligned = x86_misaligned,
     .deliver = x86_deliver,
     .take_interrupt = x86_take_interrupt,
@@ -188,23 +187,7 @@ void x86_cpu_set_flat_start(CpuState *cpu, uint32_t eip, uint32_t eax, uint32_t 
 
 /* --- Memory as the CPU sees it --- */
 
-/* What no device answers: all ones, and writes are lost. */
-static uint64_t open_bus_read(void *opaque, uint64_t offset, unsigned size)
-{
-    return MASK_ULL(8 * size);
-}
-
-static void open_bus_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
-{
-}
-
-static const MemOps open_bus_ops = {
-    .read = open_bus_read,
-    .write = open_bus_write,
-    .unaligned = true,
-};
-
-enum { PRIO_OPEN_BUS = -1, PRIO_SYSTEM = 0, PRIO_SMM = 1000 };
+enum { PRIO_SYSTEM = 0, PRIO_SMM = 1000 };
 
 static void init_memory(X86Cpu *x, Machine *m)
 {
@@ -212,10 +195,8 @@ static void init_memory(X86Cpu *x, Machine *m)
 
     mem_init_container(&x->root, owner, "cpu-memory", UINT64_MAX);
     mem_init_alias(&x->system, owner, "cpu-system", m->system_memory, 0, UINT64_MAX);
-    mem_init_io(&x->open_bus, owner, &open_bus_ops, NULL, "cpu-open-bus", UINT64_MAX);
     mem_init_container(&x->smm, owner, "cpu-smm", UINT64_MAX);
     x->smm.enabled = false;
-    mem_add_overlap(&x->root, 0, &x->open_bus, PRIO_OPEN_BUS);
     mem_add_overlap(&x->root, 0, &x->system, PRIO_SYSTEM);
     mem_add_overlap(&x->root, 0, &x->smm, PRIO_SMM);
     x->cpu.as = mem_as_new(&x->root, "cpu-memory");
@@ -225,11 +206,9 @@ static void fini_memory(X86Cpu *x)
 {
     mem_remove(&x->smm);
     mem_remove(&x->system);
-    mem_remove(&x->open_bus);
     mem_as_free(x->cpu.as);
     mem_fini(&x->smm);
     mem_fini(&x->system);
-    mem_fini(&x->open_bus);
     mem_fini(&x->root);
 }
 

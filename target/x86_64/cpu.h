@@ -168,9 +168,9 @@ typedef struct X86Cpu {
     const X86ApicOps *apic;
     void *apic_opaque;
     AddressSpace *io;
-    /* What the CPU sees: memory, shown by "system", behind the board's own for this CPU, before the open bus;
-     * and in SMM what is in "smm", which is enabled then. */
-    MemRegion root, system, open_bus, smm;
+    /* What the CPU sees: memory, shown by "system", behind the board's own for this CPU; and in SMM what
+     * is in "smm", which is enabled then. */
+    MemRegion root, system, smm;
     uint8_t sipi_vector; /* machine lock */
     bool a20;            /* machine lock: level of the input */
     bool flat_start;
@@ -322,7 +322,6 @@ bool x86_take_interrupt(CpuState *cpu);
 bool x86_has_work(CpuState *cpu);
 bool x86_tlb_fill(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, unsigned mmu,
                   bool probe, TlbFill *out);
-void x86_bus_error(CpuState *cpu, GuestVA va, GuestPA pa, MemAccess access);
 void x86_misaligned(CpuState *cpu, GuestVA va, MemAccess access, unsigned size);
 
 static inline bool x86_long_mode(const X86Env *env)

@@ -417,16 +417,6 @@ bool x86_tlb_fill(CpuState *cpu, GuestVA va, unsigned size, MemAccess access, un
     return res == WALK_OK && x86_breakpoint_fill(env, va, size, access, probe, out);
 }
 
-/* Nothing answers with an error on this bus: see open_bus in cpu.c. */
-void x86_bus_error(CpuState *cpu, GuestVA va, GuestPA pa, MemAccess access)
-{
-    X86Env *env = x86_env(cpu);
-
-    env->error_code = 0;
-    env->exception_kind = X86_EVENT_FAULT;
-    cpu->exception = X86_EXC_MC;
-}
-
 void x86_misaligned(CpuState *cpu, GuestVA va, MemAccess access, unsigned size)
 {
     X86Env *env = x86_env(cpu);

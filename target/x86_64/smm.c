@@ -62,10 +62,10 @@ static void put(X86Env *env, unsigned at, uint64_t v, unsigned size)
 
 static uint64_t get(X86Env *env, unsigned at, unsigned size)
 {
+    GuestPA pa = (uint32_t)(env->smbase + SAVE_BASE + at);
     uint64_t v = 0;
 
-    mem_read_value(env->tcg.cpu->as, (uint32_t)(env->smbase + SAVE_BASE + at), size, &v);
-    return v;
+    return mem_read_value(env->tcg.cpu->as, pa, size, &v) == MEM_OK ? v : MASK_ULL(8 * size);
 }
 
 /* Attributes in the map: access rights in the low byte, AVL, L, D, G in bits 8..11. */

@@ -116,6 +116,20 @@ static void test_msrs(void)
 
 static u64 apic_pd[512] __attribute__((aligned(4096)));
 
+static u32 odd_value;
+
+static void read_odd_place(void)
+{
+    odd_value = apic_read(ID + 1);
+}
+
+/* What a device does not answer reads as ones: there is no exception for it. */
+static void test_no_answer(void)
+{
+    check("apic.odd-read", try(read_odd_place) == -1);
+    check_is("apic.odd-value", odd_value, 0xffffffff);
+}
+
 void test_apic(void)
 {
     apic_pd[APIC >> 21 & 511] = (APIC & ~0x1fffffULL) | P | W | PS | 0x10;
@@ -123,6 +137,7 @@ void test_apic(void)
     write_cr3(read_cr3());
     hook = on_interrupt;
     apic_write(SVR, 0x1ff);
+    test_no_answer();
     test_priority();
     test_nmi();
     test_msrs();
