@@ -40,9 +40,16 @@ static inline uint64_t extend(uint64_t v, IrMem mem, IrType type)
     }
 }
 
+static inline const TcgTlbEntry *load_tlb(TcgEnv *env, const IrInsn *insn)
+{
+    const TcgTables *t = tcg_tables(env);
+
+    return insn->mem & IR_MEM_RMW ? t->tlb_write[insn->mmu] : t->tlb_read[insn->mmu];
+}
+
 static inline uint64_t do_load(TcgEnv *env, void *const *rt, const IrInsn *insn, uint64_t va)
 {
-    const void *p = tcg_tlb_probe(tcg_tables(env)->tlb_read[insn->mmu], va, insn->mem);
+    const void *p = tcg_tlb_probe(load_tlb(env, insn), va, insn->mem);
     uint64_t v;
 
     if (likely(p)) {
@@ -81,7 +88,7 @@ static void do_vec_load(TcgEnv *env, void *const *rt, const IrInsn *insn, uint64
         r->u64[0] = do_load(env, rt, insn, va);
         return;
     }
-    p = tcg_tlb_probe(tcg_tables(env)->tlb_read[insn->mmu], va, insn->mem);
+    p = tcg_tlb_probe(load_tlb(env, insn), va, insn->mem);
     if (likely(p)) {
         memcpy(r, p, sizeof(*r));
     } else {

@@ -176,6 +176,8 @@ static bool parse_mem(Parser *p, IrInsn *insn)
             insn->mem |= IR_MEM_ACQUIRE;
         } else if (!strcmp(*part, "release")) {
             insn->mem |= IR_MEM_RELEASE;
+        } else if (!strcmp(*part, "rmw")) {
+            insn->mem |= IR_MEM_RMW;
         } else {
             return false;
         }

@@ -69,9 +69,9 @@ const char *const ir_type_names[IR_NTYPES] = {"void", "i32", "i64", "f32", "f64"
 
 static void print_mem(IrMem mem, FILE *out)
 {
-    fprintf(out, " %c%d%s%s%s", mem & IR_MEM_SIGNED ? 's' : 'u', 8 << (mem & IR_MEM_SIZE),
+    fprintf(out, " %c%d%s%s%s%s", mem & IR_MEM_SIGNED ? 's' : 'u', 8 << (mem & IR_MEM_SIZE),
             mem & IR_MEM_ALIGN ? ".align" : "", mem & IR_MEM_ACQUIRE ? ".acquire" : "",
-            mem & IR_MEM_RELEASE ? ".release" : "");
+            mem & IR_MEM_RELEASE ? ".release" : "", mem & IR_MEM_RMW ? ".rmw" : "");
 }
 
 static void print_name(const Ir *ir, const IrInsn *insn, FILE *out)

@@ -67,7 +67,8 @@ static const char *check_ranges(const Ir *ir, const IrInsn *insn)
     if (text->cond == IR_COND_LANE && !(ir_vec_lanes(insn->op) >> insn->cond & 1)) {
         return "no such lane";
     }
-    if ((text->mem ? insn->mem >= 1 << 7 : insn->mem) || insn->mmu >= TCG_MMU_MODES) {
+    if ((text->mem ? insn->mem & IR_MEM_RMW && insn->op != IR_LOAD : insn->mem) ||
+        insn->mmu >= TCG_MMU_MODES) {
         return "memory operation out of range";
     }
     if ((insn->op == IR_VSEXT || insn->op == IR_VZEXT) && (imm < 1 || imm > 3 - insn->cond)) {

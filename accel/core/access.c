@@ -17,7 +17,8 @@ typedef struct Access {
     GuestVA va;
     unsigned size; /* bytes */
     unsigned mmu;
-    MemAccess kind;
+    MemAccess kind; /* as the MMU sees it */
+    bool rmw;       /* the load of a read-modify-write */
 } Access;
 
 /* An access in one piece or two, each in a page that has been looked up. */
@@ -37,6 +38,12 @@ static NORETURN void access_leave(Access *a)
     cpu_leave(a->ec->base.cpu);
 }
 
+/* What a load needs of its page. */
+static MemAccess access_of_load(uint32_t info)
+{
+    return info & IR_MEM_RMW ? ACCESS_WRITE : ACCESS_READ;
+}
+
 static Access access_begin(TcgEnv *env, GuestVA va, uint32_t info, MemAccess kind)
 {
     Access a = {
@@ -45,6 +52,7 @@ static Access access_begin(TcgEnv *env, GuestVA va, uint32_t info, MemAccess kin
         .size = 1u << (info & IR_MEM_SIZE),
         .mmu = info >> 8 & (TCG_MMU_MODES - 1),
         .kind = kind,
+        .rmw = info & IR_MEM_RMW,
     };
 
     a.ec->stats.tlb_slow++;
@@ -67,7 +75,7 @@ static TlbEntry *access_page(Access *a, GuestVA va, unsigned size)
         access_leave(a);
     }
     if (te->watched) {
-        debug_check_watch(a->ec, va, size, a->kind);
+        debug_check_watch(a->ec, va, size, a->rmw ? ACCESS_READ : a->kind);
     }
     return te;
 }
@@ -176,13 +184,13 @@ static uint64_t access_load_parts(Access *a, const AccessParts *p)
 
 uint64_t access_load(TcgEnv *env, uint64_t va, uint32_t info)
 {
-    Access a = access_begin(env, va, info, ACCESS_READ);
+    Access a = access_begin(env, va, info, access_of_load(info));
     AccessParts parts;
 
     if (a.size <= access_room(va)) {
         TlbEntry *te = access_page(&a, va, a.size);
 
-        tlb_fill_inline(a.ec, va, a.mmu, ACCESS_READ, te);
+        tlb_fill_inline(a.ec, va, a.mmu, a.kind, te);
         return access_load_in_page(&a, te, va, a.size);
     }
     access_split(&a, &parts);
@@ -558,7 +566,7 @@ uint64_t cpu_load(CpuState *cpu, GuestVA va, IrMem mem, unsigned mmu)
     uint64_t v;
 
     tlb_own(engine_cpu(cpu), mmu);
-    p = tcg_tlb_probe(tcg_tables(cpu->env)->tlb_read[mmu], va, mem);
+    p = mem & IR_MEM_RMW ? NULL : tcg_tlb_probe(tcg_tables(cpu->env)->tlb_read[mmu], va, mem);
     v = p ? tcg_host_load(p, mem & IR_MEM_SIZE) : access_load(cpu->env, va, mem | mmu << 8);
     if (mem & IR_MEM_SIGNED) {
         v = sextract64(v, 0, 8u << (mem & IR_MEM_SIZE));

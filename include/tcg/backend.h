@@ -51,7 +51,7 @@ typedef enum RuntimeFn {
     RT_STORE128, /* ... and from it */
     RT_ATOMIC,   /* uint64_t (env, va, value, info | IrAtomic << 16) */
     RT_CAS,      /* uint64_t (env, va, expect, desired, info) */
-    /* uint64_t (env, va, info; RT_WRITE: for a store): the host's address less va, when the TLB knows the
+    /* uint64_t (env, va, info; RT_WRITE: for a store or IR_MEM_RMW): the host's address less va, when the TLB knows the
      * page as RAM that may be accessed without a word; else 0.  Raises nothing and does no floating
      * point; env->host_ra is set.  NULL in the table: always 0. */
     RT_ADDEND,

@@ -134,6 +134,9 @@ enum {
     IR_MEM_ALIGN = 1 << 4,
     IR_MEM_ACQUIRE = 1 << 5,
     IR_MEM_RELEASE = 1 << 6,
+    /* LOAD: the place is to be written next.  Faults are those of a write, and the two may share a look
+     * into the TLB. */
+    IR_MEM_RMW = 1 << 7,
 };
 
 typedef uint16_t IrVal; /* instruction number */

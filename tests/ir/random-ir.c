@@ -320,6 +320,7 @@ static void gen_memory(Gen *g)
     if (one_in(g, 2)) {
         addr = gen_address(g, align);
         mem |= one_in(g, 8) ? IR_MEM_ACQUIRE : 0;
+        mem |= one_in(g, 4) ? IR_MEM_RMW : 0;
         keep(g, ir_load(g->ir, t, mem, mmu, addr, disp));
     } else {
         IrVal v = pick(g, t);

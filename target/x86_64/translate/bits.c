@@ -74,7 +74,7 @@ static void bit(X86Trans *t, BitOp op)
         if (t->insn.lock) {
             v = locked_bit(t, op, addr, mask);
         } else {
-            v = x86_load(t, addr, 0, size);
+            v = op == BIT_TEST ? x86_load(t, addr, 0, size) : x86_load_rmw(t, addr, size);
             if (op != BIT_TEST) {
                 x86_store(t, addr, 0, size, with_bit(t, op, v, mask));
             }

@@ -179,6 +179,11 @@ IrVal x86_load(X86Trans *t, IrVal linear, int64_t disp, unsigned size)
     return ir_load(t->ir, x86_type(size), x86_mem(t, size), t->mmu, linear, disp);
 }
 
+IrVal x86_load_rmw(X86Trans *t, IrVal linear, unsigned size)
+{
+    return ir_load(t->ir, x86_type(size), x86_mem(t, size) | IR_MEM_RMW, t->mmu, linear, 0);
+}
+
 void x86_store(X86Trans *t, IrVal linear, int64_t disp, unsigned size, IrVal v)
 {
     ir_store(t->ir, x86_mem(t, size), t->mmu, linear, disp, v);
@@ -245,7 +250,8 @@ static IrVal load_memory(X86Trans *t, unsigned n)
         t->stored = true;
         return ir_atomic(t->ir, x86_type(size), op, x86_mem(t, size), t->mmu, addr, arg);
     }
-    return x86_load(t, addr, 0, size);
+    return t->insn.row->op[n].access & X86_OPND_WRITTEN ? x86_load_rmw(t, addr, size)
+                                                        : x86_load(t, addr, 0, size);
 }
 
 static IrVal load_operand(X86Trans *t, unsigned n)

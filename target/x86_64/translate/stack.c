@@ -117,7 +117,7 @@ void x86_op_enter(X86Trans *t)
         copy_display(t, level, size, frame);
     }
     /* The new top of the stack is checked, though nothing is written there. */
-    x86_load(t, x86_linear(t, X86_SS, x86_stack_offset(t, down), size, ACCESS_WRITE), 0, size);
+    x86_load_rmw(t, x86_linear(t, X86_SS, x86_stack_offset(t, down), size, ACCESS_WRITE), size);
     x86_add_sp(t, down);
     x86_put(t, X86_RBP, size, x86_narrow(t, frame, size));
 }

@@ -321,13 +321,21 @@ void x86_op_lsl(X86Trans *t)
     descriptor_query(t, X86_H_LSL);
 }
 
+/* Memory is read first: a page that is absent faults so. */
 void x86_op_arpl(X86Trans *t)
 {
-    IrVal three = ir_imm32(t->ir, 3), old = t->v[0];
+    bool memory = x86_modrm_is_mem(&t->insn);
+    IrVal addr = memory ? x86_address(t, 2, ACCESS_WRITE) : IR_NONE, three = ir_imm32(t->ir, 3);
+    IrVal old = memory ? x86_load(t, addr, 0, 2) : x86_get(t, t->insn.rm, 2);
     IrVal have = ir_and(t->ir, old, three), want = ir_and(t->ir, t->v[1], three);
     IrVal raised = ir_or(t->ir, ir_and(t->ir, old, ir_imm32(t->ir, ~3)), want);
 
-    t->v[0] = ir_movcond(t->ir, IR_LTU, have, want, raised, old);
+    raised = ir_movcond(t->ir, IR_LTU, have, want, raised, old);
+    if (memory) {
+        x86_store(t, addr, 0, 2, raised);
+    } else {
+        x86_put(t, t->insn.rm, 2, raised);
+    }
     put_zf(t, ir_setcond(t->ir, IR_I32, IR_LTU, have, want));
 }
 

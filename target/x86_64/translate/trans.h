@@ -90,6 +90,8 @@ IrVal x86_address(X86Trans *t, unsigned bytes, MemAccess access);
 /* An offset cut to an address size. */
 IrVal x86_wrap(X86Trans *t, IrVal offset, unsigned adsize);
 IrVal x86_load(X86Trans *t, IrVal linear, int64_t disp, unsigned size);
+/* Of a place that is written next. */
+IrVal x86_load_rmw(X86Trans *t, IrVal linear, unsigned size);
 void x86_store(X86Trans *t, IrVal linear, int64_t disp, unsigned size, IrVal v);
 static inline IrMem x86_mem(const X86Trans *t, unsigned size)
 {

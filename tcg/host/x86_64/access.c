@@ -46,13 +46,13 @@ static uint64_t buffer_value(const AccessFrame *f, unsigned size)
 uint64_t access_slow(TcgEnv *env, uint64_t va, uint32_t info, AccessFrame *f)
 {
     void *const *rt = env->runtime;
-    bool wide = (info & IR_MEM_SIZE) == IR_MEM_128, write = info & RT_WRITE;
+    bool wide = (info & IR_MEM_SIZE) == IR_MEM_128, store = info & RT_WRITE && !(info & IR_MEM_RMW);
     uint64_t v;
 
     info &= RT_WRITE - 1;
     if (wide) {
-        ((RtVec)(uintptr_t)rt[write ? RT_STORE128 : RT_LOAD128])(env, va, info, f->buffer);
-    } else if (write) {
+        ((RtVec)(uintptr_t)rt[store ? RT_STORE128 : RT_LOAD128])(env, va, info, f->buffer);
+    } else if (store) {
         ((RtStore)(uintptr_t)rt[RT_STORE])(env, va, buffer_value(f, 1u << (info & IR_MEM_SIZE)),
                                            info);
     } else {

@@ -22,6 +22,12 @@
 enum { TLB_ENTRY_BITS = 4 };
 G_STATIC_ASSERT(sizeof(TcgTlbEntry) == 1 << TLB_ENTRY_BITS);
 
+/* Which half of the TLB an access needs. */
+static bool needs_write(const IrInsn *insn)
+{
+    return insn->op == IR_STORE || insn->mem & IR_MEM_RMW;
+}
+
 typedef struct Address {
     uint8_t base;
     int32_t disp;
@@ -78,7 +84,7 @@ static Probe insn_probe(const IrInsn *insn, unsigned base, int32_t disp)
                    .ahead = any ? (int32_t)last : 0,
                    .low = any ? 0 : (uint8_t)last,
                    .mmu = insn->mmu,
-                   .write = insn->op == IR_STORE};
+                   .write = needs_write(insn)};
 }
 
 /* Leaves the addend in @s1; @s2 is clobbered.  Returns the position of the branch for a miss. */
@@ -153,7 +159,7 @@ static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
 {
     const IrInsn *insn = &c->ir->insns[i];
     IrVal base = c->v[insn->arg[0]].root;
-    bool write = insn->op == IR_STORE;
+    bool write = needs_write(insn);
     unsigned size = insn->mem & IR_MEM_SIZE;
 
     for (unsigned k = c->ngroups; k-- > *oldest;) {
@@ -290,10 +296,9 @@ static void emit_plain_store(Cg *c, const IrInsn *insn, Mem m, Opnd value, unsig
 /* Asks for the addend, into s->args[0]: see access.c.  @flags beside the access's own. */
 static void emit_ask(Cg *c, const Stub *s, uint32_t flags)
 {
-    bool write = s->insn->op == IR_STORE;
     unsigned t = s->args[0];
 
-    if (write) {
+    if (s->insn->op == IR_STORE) {
         emit_plain_store(c, s->insn, mem_at(RSP, FRAME_ACCESS + offsetof(AccessFrame, buffer)),
                          s->value, s->cls);
     }
@@ -303,8 +308,8 @@ static void emit_ask(Cg *c, const Stub *s, uint32_t flags)
     } else {
         emit_push(&c->a, s->base);
     }
-    emit_push_imm(&c->a,
-                  (int32_t)(s->insn->mem | s->insn->mmu << 8 | (write ? RT_WRITE : 0) | flags));
+    emit_push_imm(&c->a, (int32_t)(s->insn->mem | s->insn->mmu << 8 |
+                                   (needs_write(s->insn) ? RT_WRITE : 0) | flags));
     cg_call_runtime(c, THUNK_ACCESS, t);
     cg_point(c, s->page_rel);
     emit_pop(&c->a, t);

@@ -33,6 +33,7 @@ static struct {
     jmp_buf leave;
     unsigned vector;
     uint64_t fault_address;
+    bool fault_write;
 } emu;
 
 static const CpuKey user_key = X86_MMU_USER | 3 << X86_KEY_CPL_SHIFT | X86_KEY_SS32 | X86_KEY_LMA |
@@ -47,23 +48,24 @@ void x86_raise(X86Env *env, unsigned vector, uint32_t error_code)
     longjmp(emu.leave, 1);
 }
 
-static NORETURN void page_fault(uint64_t va)
+static NORETURN void page_fault(uint64_t va, MemAccess access)
 {
     emu.fault_address = va;
+    emu.fault_write = access == ACCESS_WRITE;
     x86_raise(emu.env, X86_EXC_PF, 0);
 }
 
 /* --- Memory --- */
 
 /* The whole access is in the data area, or it faults at its first byte that is not. */
-static uint8_t *access_at(uint64_t va, unsigned size)
+static uint8_t *access_at(uint64_t va, unsigned size, MemAccess access)
 {
     if ((int64_t)va >> 47 != 0 && (int64_t)va >> 47 != -1) {
         x86_raise(emu.env, X86_EXC_GP, 0);
     }
     for (unsigned i = 0; i < size; i++) {
         if (va + i - JUDGE_DATA >= JUDGE_DATA_BYTES) {
-            page_fault(va + i);
+            page_fault(va + i, access);
         }
     }
     return (uint8_t *)va;
@@ -74,7 +76,7 @@ static uint64_t rt_load(TcgEnv *env, uint64_t va, uint32_t info)
     unsigned size = 1u << (info & IR_MEM_SIZE);
     uint64_t v = 0;
 
-    memcpy(&v, access_at(va, size), size);
+    memcpy(&v, access_at(va, size, info & IR_MEM_RMW ? ACCESS_WRITE : ACCESS_READ), size);
     return v;
 }
 
@@ -82,30 +84,33 @@ static void rt_store(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
 {
     unsigned size = 1u << (info & IR_MEM_SIZE);
 
-    memcpy(access_at(va, size), &value, size);
+    memcpy(access_at(va, size, ACCESS_WRITE), &value, size);
 }
 
-static uint8_t *vec_at(uint64_t va, uint32_t info)
+static uint8_t *vec_at(uint64_t va, uint32_t info, MemAccess access)
 {
     if (info & IR_MEM_ALIGN && va & 15) {
         x86_raise(emu.env, X86_EXC_GP, 0);
     }
-    return access_at(va, 16);
+    return access_at(va, 16, access);
 }
 
 static void rt_load128(TcgEnv *env, uint64_t va, uint32_t info, IrV128 *value)
 {
-    memcpy(value, vec_at(va, info), 16);
+    memcpy(value, vec_at(va, info, ACCESS_READ), 16);
 }
 
 static void rt_store128(TcgEnv *env, uint64_t va, uint32_t info, const IrV128 *value)
 {
-    memcpy(vec_at(va, info), value, 16);
+    memcpy(vec_at(va, info, ACCESS_WRITE), value, 16);
 }
 
 static uint64_t rt_atomic(TcgEnv *env, uint64_t va, uint64_t value, uint32_t info)
 {
-    uint64_t old = rt_load(env, va, info), v;
+    uint64_t old, v;
+
+    access_at(va, 1u << (info & IR_MEM_SIZE), ACCESS_WRITE);
+    old = rt_load(env, va, info);
 
     switch ((IrAtomic)(info >> 16)) {
     case IR_XCHG: v = value; break;
@@ -120,8 +125,10 @@ static uint64_t rt_atomic(TcgEnv *env, uint64_t va, uint64_t value, uint32_t inf
 
 static uint64_t rt_cas(TcgEnv *env, uint64_t va, uint64_t expect, uint64_t desired, uint32_t info)
 {
-    uint64_t old = rt_load(env, va, info);
+    uint64_t old;
 
+    access_at(va, 1u << (info & IR_MEM_SIZE), ACCESS_WRITE);
+    old = rt_load(env, va, info);
     if (old == extract64(expect, 0, 8u << (info & IR_MEM_SIZE))) {
         rt_store(env, va, desired, info);
     }
@@ -154,7 +161,7 @@ void cpu_store(CpuState *cpu, GuestVA va, uint64_t value, IrMem mem, unsigned mm
 bool cpu_cas128(CpuState *cpu, GuestVA va, uint64_t expect[2], const uint64_t desired[2],
                 unsigned mmu)
 {
-    uint8_t *p = access_at(va, 16);
+    uint8_t *p = access_at(va, 16, ACCESS_WRITE);
     bool same = !memcmp(p, expect, 16);
 
     memcpy(same ? (void *)p : (void *)expect, same ? (const void *)desired : (const void *)p, 16);
@@ -163,12 +170,12 @@ bool cpu_cas128(CpuState *cpu, GuestVA va, uint64_t expect[2], const uint64_t de
 
 void cpu_probe(CpuState *cpu, GuestVA va, uint64_t len, MemAccess access, unsigned mmu)
 {
-    access_at(va, (unsigned)len);
+    access_at(va, (unsigned)len, access);
 }
 
 void *cpu_host_ptr(CpuState *cpu, GuestVA va, uint64_t len, MemAccess access, unsigned mmu)
 {
-    return access_at(va, (unsigned)len);
+    return access_at(va, (unsigned)len, access);
 }
 
 /* --- What the judged instructions do not need --- */
@@ -381,6 +388,7 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
     env->tcg.pc = before->rip;
     emu.vector = 0;
     emu.fault_address = 0;
+    emu.fault_write = false;
     after->end = JUDGE_STEP;
     if (!setjmp(emu.leave)) {
         while (env->tcg.pc != end && blocks++ < 1000) {
@@ -396,6 +404,7 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
     after->rip = env->tcg.pc;
     after->vector = after->end == JUDGE_STEP ? X86_EXC_BP : emu.vector;
     after->fault_address = after->end == JUDGE_STEP ? 0 : emu.fault_address;
+    after->fault_write = after->end == JUDGE_FAULT && emu.fault_write;
     memcpy(after->data, (void *)JUDGE_DATA, JUDGE_DATA_BYTES);
 }
 

@@ -27,7 +27,8 @@ typedef struct JudgeState {
     uint32_t eflags; /* the arithmetic flags */
     JudgeEnd end;
     unsigned vector;
-    uint64_t fault_address; /* of a page fault */
+    uint64_t fault_address; /* of a page fault ... */
+    bool fault_write;       /* ... and W of its error code */
     X86Xmm xmm[16], ymmh[16];
     uint32_t mxcsr;
     X86Fp80 st[8]; /* from the top */

@@ -73,6 +73,7 @@ static void finish_fp(JudgeState *s, const ucontext_t *uc)
     }
 }
 /* Linux' segments for user programs. */
+enum { PF_WRITE = 2 }; /* of a page fault's error code */
 enum { USER_CS32 = 0x23, USER_DS = 0x2b, USER_CS64 = 0x33 };
 
 static void enter(ucontext_t *uc)
@@ -103,12 +104,14 @@ static void finish(const siginfo_t *info, const ucontext_t *uc)
     s->vector = (unsigned)g[REG_TRAPNO];
     s->end = JUDGE_FAULT;
     s->fault_address = 0;
+    s->fault_write = false;
     finish_fp(s, uc);
     if (s->vector == X86_EXC_BP) {
         s->end = JUDGE_STEP;
         s->rip--;
     } else if (s->vector == X86_EXC_PF) {
         s->fault_address = (uint64_t)g[REG_CR2];
+        s->fault_write = g[REG_ERR] & PF_WRITE;
     }
     (void)info;
 }

@@ -90,6 +90,9 @@ static char *difference(const JudgeState *want, const JudgeState *got, uint8_t u
         return g_strdup_printf("exception %u at address %" PRIx64 ", wanted %u at %" PRIx64,
                                got->vector, got->fault_address, want->vector, want->fault_address);
     }
+    if (want->fault_write != got->fault_write) {
+        return g_strdup_printf("the fault is a %s", got->fault_write ? "write" : "read");
+    }
     for (unsigned i = 0; i < 16; i++) {
         if (want->regs[i] != got->regs[i]) {
             return g_strdup_printf("%s is %016" PRIx64 ", wanted %016" PRIx64, reg_names[i],
