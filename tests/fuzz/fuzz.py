@@ -24,8 +24,9 @@ for folder in ("lib", "qtest"):
 import rhea  # noqa: E402
 import targets_devices  # noqa: E402
 import targets_streams  # noqa: E402
+import targets_x86  # noqa: E402
 
-TARGETS = {**targets_devices.TARGETS, **targets_streams.TARGETS}
+TARGETS = {**targets_devices.TARGETS, **targets_streams.TARGETS, **targets_x86.TARGETS}
 
 
 class Tally:
