@@ -569,8 +569,11 @@ static const Option machine_options[] = {
 OPTION_GROUP(machine_group, .title = "Machine", .order = 10, .options = machine_options);
 
 static const Option boot_options[] = {
-    {"kernel", "FILE", PHASE_MACHINE, "boot this kernel (Image, gzip, ELF or flat)", run_kernel},
-    {"initrd", "FILE", PHASE_MACHINE, "initial RAM disk for it", run_initrd},
+    {"kernel", "FILE", PHASE_MACHINE,
+     "boot this kernel: Image, bzImage, gzip, flat, ELF (on a PC with a PVH note) or\nmultiboot",
+     run_kernel},
+    {"initrd", "FILE", PHASE_MACHINE,
+     "initial RAM disk for it; modules of a multiboot kernel: FILE ARGS,FILE ARGS", run_initrd},
     {"append", "TEXT", PHASE_MACHINE, "its command line", run_append},
     {"dtb", "FILE", PHASE_MACHINE, "device tree instead of the generated one", run_dtb},
     {"boot",

@@ -146,8 +146,8 @@ bool pc_tell_boot_order(PcMachine *s, Error **errp)
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GBytes) data = NULL;
 
-    if (s->machine.kernel) {
-        g_string_append(text, "/rom@genroms/" PC_BOOT_ROM "\n");
+    if (s->boot_rom) {
+        g_string_append_printf(text, "/rom@genroms/%s\n", s->boot_rom);
     }
     if (!add_entries(text, &s->machine, errp)) {
         return false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * -kernel on a PC: the Linux image is cut into setup block and kernel, the setup header filled in, and
+ * -kernel on a PC: a Linux image is cut into setup block and kernel, the setup header filled in, and
  * both kept in fw_cfg, from where our option ROM (pc-bios/linux-boot.S) or UEFI firmware takes them.
+ * Kernels of other kinds are the business of pc-flat.c.
  * Spec: Linux Documentation/arch/x86/boot.rst.
  * The image is hostile: every offset in it is checked.
  */
@@ -45,14 +46,19 @@ typedef struct LinuxImage {
     uint16_t version;
 } LinuxImage;
 
+static bool is_linux(GBytes *file)
+{
+    gsize len;
+    const uint8_t *p = g_bytes_get_data(file, &len);
+
+    return len >= HEADER_END && ld32_le(p + H_MAGIC) == HEADER_MAGIC;
+}
+
 static bool parse_image(LinuxImage *l, const char *path, Error **errp)
 {
     gsize len;
     const uint8_t *p = g_bytes_get_data(l->file, &len);
 
-    if (len < HEADER_END || ld32_le(p + H_MAGIC) != HEADER_MAGIC) {
-        return error_fail(errp, "-kernel '%s': not a Linux image for x86 (bzImage)", path);
-    }
     l->version = ld16_le(p + H_VERSION);
     if (l->version < VERSION_MIN || !(p[H_FLAGS] & FLAG_HIGH)) {
         return error_fail(errp,
@@ -168,40 +174,47 @@ static void add_kernel(LinuxImage *l)
     fw_cfg_add_item(fw_cfg, FW_CFG_KERNEL_DATA, kernel);
 }
 
-static bool add_boot_rom(PcMachine *s, Error **errp)
+bool pc_add_boot_rom(PcMachine *s, const char *name, Error **errp)
 {
-    g_autofree char *path = boot_find_firmware("rhea-linux-boot.bin");
+    g_autofree char *path = boot_find_firmware(name);
+    g_autofree char *item = g_strconcat("genroms/", name, NULL);
     g_autoptr(GBytes) rom = NULL;
 
     if (!path) {
-        return error_fail(errp, "-kernel: cannot find 'rhea-linux-boot.bin' (its directory is one "
-                                "of -L help)");
+        return error_fail(errp, "-kernel: cannot find '%s' (its directory is one of -L help)",
+                          name);
     }
     rom = boot_read_raw("-kernel", path, MiB, errp);
-    return rom && fw_cfg_add_file(s->fw_cfg, "genroms/" PC_BOOT_ROM, rom, errp);
+    s->boot_rom = name;
+    return rom && fw_cfg_add_file(s->fw_cfg, item, rom, errp);
+}
+
+static bool load_linux(PcMachine *s, GBytes *file, Error **errp)
+{
+    LinuxImage l = {.s = s, .file = file};
+    bool ok =
+        parse_image(&l, s->machine.kernel, errp) && add_cmdline(&l, errp) && add_initrd(&l, errp);
+
+    if (ok) {
+        add_kernel(&l);
+    }
+    g_free(l.setup);
+    return ok && pc_add_boot_rom(s, "rhea-linux-boot.bin", errp);
 }
 
 bool pc_load_kernel(PcMachine *s, Error **errp)
 {
-    LinuxImage l = {.s = s};
     const Machine *m = &s->machine;
-    bool ok;
+    g_autoptr(GBytes) file = NULL;
 
     if (!m->kernel) {
         const char *option = m->initrd ? "-initrd" : "-append";
 
         return (!m->initrd && !m->append) || error_fail(errp, "%s: needs -kernel", option);
     }
-    l.file = boot_read("-kernel", m->kernel, m->ram_size, errp);
-    if (!l.file) {
+    file = boot_read("-kernel", m->kernel, m->ram_size, errp);
+    if (!file) {
         return false;
     }
-    ok = parse_image(&l, m->kernel, errp) && add_cmdline(&l, errp) && add_initrd(&l, errp);
-    if (ok) {
-        add_kernel(&l);
-        ok = add_boot_rom(s, errp);
-    }
-    g_free(l.setup);
-    g_bytes_unref(l.file);
-    return ok;
+    return is_linux(file) ? load_linux(s, file, errp) : pc_load_flat_kernel(s, file, errp);
 }

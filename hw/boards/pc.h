@@ -27,6 +27,7 @@ typedef struct PcMachine {
     MemRegion *cpu_smram; /* one a CPU */
     uint64_t below_4g;    /* RAM there; the rest is above 4 GiB */
     bool a20[2];          /* what the two gates say */
+    const char *boot_rom; /* of -kernel; NULL: there is none */
 } PcMachine;
 
 /* What the tables say of a chipset. */
@@ -94,6 +95,9 @@ bool pc_add_acpi(PcMachine *s, Error **errp) MUST_CHECK;
 
 /* -kernel, -initrd, -append (pc-kernel.c): what firmware boots first then. */
 bool pc_load_kernel(PcMachine *s, Error **errp) MUST_CHECK;
-#define PC_BOOT_ROM "rhea-linux-boot.bin"
+/* Kernels that are not Linux's bzImage (pc-flat.c). */
+bool pc_load_flat_kernel(PcMachine *s, GBytes *file, Error **errp) MUST_CHECK;
+/* The option ROM that fetches and starts it. */
+bool pc_add_boot_rom(PcMachine *s, const char *name, Error **errp) MUST_CHECK;
 
 #endif

@@ -11,6 +11,7 @@
 #include "block/block.h"
 #include "virt-riscv64.h"
 #include "hw/firmware/boot-image.h"
+#include "hw/firmware/elf-image.h"
 #include "hw/firmware/fdt.h"
 #include "rhea/bits.h"
 #include "rhea/endian.h"
@@ -99,7 +100,7 @@ static bool load_firmware(Boot *b, Error **errp)
     if (!data) {
         return false;
     }
-    if (boot_is_elf(data)) {
+    if (elf_is(data)) {
         BootElf elf;
 
         if (!boot_add_elf(b->m, what, data, EM_RISCV, &elf, errp)) {
@@ -145,7 +146,7 @@ static bool load_kernel(Boot *b, Error **errp)
     if (!data) {
         return false;
     }
-    if (boot_is_elf(data)) {
+    if (elf_is(data)) {
         BootElf elf;
 
         if (!boot_add_elf(b->m, what, data, EM_RISCV, &elf, errp)) {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Boot images; see hw/firmware/boot-image.h.
- * Spec: RFC 1952 (gzip), System V gABI chapter 5 (ELF program headers), PE Format (section table).
+ * Spec: RFC 1952 (gzip), PE Format (section table).
  */
 #include "rhea/osdep.h"
 
-#include <elf.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
 #include "hw/firmware/boot-image.h"
+#include "hw/firmware/elf-image.h"
 #include "rhea/bits.h"
 #include "rhea/endian.h"
 
@@ -336,57 +336,26 @@ bool boot_check_whole(const char *what, GBytes *data, Error **errp)
 
 /* --- ELF --- */
 
-bool boot_is_elf(GBytes *data)
-{
-    gsize len;
-    const uint8_t *p = g_bytes_get_data(data, &len);
-
-    return len >= SELFMAG && !memcmp(p, ELFMAG, SELFMAG);
-}
-
-static bool elf_header_ok(const Elf64_Ehdr *eh, size_t len, uint16_t em_machine)
-{
-    return eh->e_ident[EI_CLASS] == ELFCLASS64 && eh->e_ident[EI_DATA] == ELFDATA2LSB &&
-           eh->e_machine == em_machine && eh->e_phentsize == sizeof(Elf64_Phdr) &&
-           eh->e_phoff <= len && eh->e_phnum <= (len - eh->e_phoff) / sizeof(Elf64_Phdr);
-}
-
 bool boot_add_elf(Machine *m, const char *what, GBytes *data, uint16_t em_machine, BootElf *out,
                   Error **errp)
 {
-    gsize len;
-    const uint8_t *p = g_bytes_get_data(data, &len);
-    Elf64_Ehdr eh;
+    ElfImage e;
+    bool ok = true;
 
-    if (len < sizeof(eh)) {
-        return error_fail(errp, "%s: the ELF file is truncated", what);
+    if (!elf_init(&e, what, data, errp)) {
+        return false;
     }
-    memcpy(&eh, p, sizeof(eh));
-    if (!elf_header_ok(&eh, len, em_machine)) {
-        return error_fail(errp, "%s: not an ELF64 file for this machine, or truncated", what);
+    if (!e.is_64 || e.machine != em_machine) {
+        elf_fini(&e);
+        return error_fail(errp, "%s: not an ELF64 file for this machine", what);
     }
-    *out = (BootElf){.entry = eh.e_entry, .low = UINT64_MAX};
-    for (unsigned i = 0; i < eh.e_phnum; i++) {
-        g_autoptr(GBytes) part = NULL;
-        Elf64_Phdr ph;
+    *out = (BootElf){.entry = e.entry, .low = e.low, .high = e.high};
+    for (guint i = 0; ok && i < e.loads->len; i++) {
+        const ElfSegment *s = &g_array_index(e.loads, ElfSegment, i);
+        g_autoptr(GBytes) part = g_bytes_new_from_bytes(data, s->offset, s->filesz);
 
-        memcpy(&ph, p + eh.e_phoff + i * sizeof(ph), sizeof(ph));
-        if (ph.p_type != PT_LOAD || !ph.p_memsz) {
-            continue;
-        }
-        if (ph.p_offset > len || ph.p_filesz > len - ph.p_offset || ph.p_filesz > ph.p_memsz) {
-            return error_fail(errp, "%s: ELF segment %u lies outside the file: truncated?", what,
-                              i);
-        }
-        part = g_bytes_new_from_bytes(data, ph.p_offset, ph.p_filesz);
-        if (!boot_add_blob(m, what, ph.p_paddr, part, ph.p_memsz, errp)) {
-            return false;
-        }
-        out->low = MIN(out->low, ph.p_paddr);
-        out->high = MAX(out->high, ph.p_paddr + ph.p_memsz);
-        if (eh.e_entry >= ph.p_vaddr && eh.e_entry - ph.p_vaddr < ph.p_memsz) {
-            out->entry = ph.p_paddr + (eh.e_entry - ph.p_vaddr); /* MMU is off at entry */
-        }
+        ok = boot_add_blob(m, what, s->paddr, part, s->memsz, errp);
     }
-    return out->high ? true : error_fail(errp, "%s: the ELF file has nothing to load", what);
+    elf_fini(&e);
+    return ok;
 }

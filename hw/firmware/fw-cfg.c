@@ -36,8 +36,8 @@ typedef struct FwCfg {
     GBytes *items[KEYS];
     GBytes *local[LOCAL_KEYS]; /* FW_CFG_LOCAL and up */
     char *names[MAX_FILES];
-    FwCfgBuild build[MAX_FILES]; /* NULL: the file never changes */
-    void *build_opaque[MAX_FILES];
+    FwCfgBuild build[KEYS]; /* NULL: the item never changes */
+    void *build_opaque[KEYS];
     unsigned nfiles;
     /* guest-visible: all of it is in fwcfg_snapshot */
     uint16_t selected;
@@ -131,6 +131,13 @@ bool fw_cfg_add_file(Device *dev, const char *name, GBytes *data, Error **errp)
     return true;
 }
 
+static void set_build(FwCfg *s, uint16_t key, FwCfgBuild build, void *opaque)
+{
+    g_assert(key < KEYS);
+    s->build[key] = build;
+    s->build_opaque[key] = opaque;
+}
+
 bool fw_cfg_add_built_file(Device *dev, const char *name, FwCfgBuild build, void *opaque,
                            Error **errp)
 {
@@ -140,9 +147,16 @@ bool fw_cfg_add_built_file(Device *dev, const char *name, FwCfgBuild build, void
     if (!fw_cfg_add_file(dev, name, data, errp)) {
         return false;
     }
-    s->build[s->nfiles - 1] = build;
-    s->build_opaque[s->nfiles - 1] = opaque;
+    set_build(s, FW_CFG_FILE_FIRST + s->nfiles - 1, build, opaque);
     return true;
+}
+
+void fw_cfg_add_built_item(Device *dev, uint16_t key, FwCfgBuild build, void *opaque)
+{
+    g_autoptr(GBytes) data = build(opaque);
+
+    fw_cfg_add_item(dev, key, data);
+    set_build(dev_state(dev, FwCfg), key, build, opaque);
 }
 
 bool fw_cfg_add_option(const char *optarg, Error **errp)
@@ -202,12 +216,12 @@ static void take(FwCfg *s, uint8_t *buf, uint32_t len)
     s->offset = s->offset > UINT32_MAX - len ? UINT32_MAX : s->offset + len;
 }
 
-/* Makes the selected file anew where it is one that is made. */
+/* Makes the selected item anew where it is one that is made. */
 static void fwcfg_rebuild(FwCfg *s)
 {
-    unsigned n = s->selected - FW_CFG_FILE_FIRST;
+    unsigned n = s->selected;
 
-    if (s->selected >= FW_CFG_FILE_FIRST && n < s->nfiles && s->build[n]) {
+    if (n < KEYS && s->build[n]) {
         GBytes *data = s->build[n](s->build_opaque[n]);
 
         g_assert(g_bytes_get_size(data) == g_bytes_get_size(s->items[s->selected]));

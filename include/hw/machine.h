@@ -76,7 +76,7 @@ typedef struct MachineOps {
     uint64_t default_ram_size;
     unsigned max_cpus;
     bool is_default;
-    bool has_smbios; /* -smbios means something to it */
+    bool has_smbios;             /* -smbios means something to it */
     const char *default_bus;     /* the type of bus where neutral names go */
     unsigned default_drive;      /* BlockInterface of a -drive without if=, of -hda and -cdrom */
     void (*cpu_help)(FILE *out); /* -cpu help */

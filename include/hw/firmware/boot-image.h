@@ -41,7 +41,6 @@ typedef struct BootElf {
  */
 bool boot_check_whole(const char *what, GBytes *data, Error **errp) MUST_CHECK;
 
-bool boot_is_elf(GBytes *data);
 /* Adds the loadable segments of a little-endian ELF64 file for @em_machine. */
 bool boot_add_elf(Machine *m, const char *what, GBytes *data, uint16_t em_machine, BootElf *out,
                   Error **errp) MUST_CHECK;

@@ -51,10 +51,11 @@ void fw_cfg_add_u64(Device *fw_cfg, uint16_t key, uint64_t value);
 /* A named file; false when there are too many, or the name is too long or taken. */
 bool fw_cfg_add_file(Device *fw_cfg, const char *name, GBytes *data, Error **errp) MUST_CHECK;
 /*
- * A named file that is made anew each time the guest selects it, for what depends on what firmware has
- * set up.  Its size must always be the same.
+ * Items that are made anew each time the guest selects them, for what depends on what firmware has set
+ * up.  The size must always be the same.
  */
 typedef GBytes *(*FwCfgBuild)(void *opaque);
+void fw_cfg_add_built_item(Device *fw_cfg, uint16_t key, FwCfgBuild build, void *opaque);
 bool fw_cfg_add_built_file(Device *fw_cfg, const char *name, FwCfgBuild build, void *opaque,
                            Error **errp) MUST_CHECK;
 
