@@ -65,7 +65,9 @@ static uint64_t virtio_offered(VirtioDevice *vdev)
 
 void virtio_set_features(VirtioDevice *vdev, uint64_t features)
 {
-    if (!(vdev->status & VIRTIO_STATUS_FEATURES_OK)) {
+    if (vdev->legacy) { /* a driver that mixes both interfaces has no FEATURES_OK to be refused at */
+        vdev->features = features & vdev->host_features;
+    } else if (!(vdev->status & VIRTIO_STATUS_FEATURES_OK)) {
         vdev->features = features;
     } else {
         log_guest("%s: features written after FEATURES_OK", vdev->dev.obj.type->name);

@@ -146,6 +146,8 @@ def features_asked_for_in_vain():
         vq.add([], [(memory.take(64), 64)])
         assert vq.wait() == (0, 64)
         q.command("rhea_snapshot")
+        virtio.PciModern(q, memory, 2).accept((1 << 64) - 1)      # and the other way round
+        q.command("rhea_snapshot")
 
 
 @suite.test
