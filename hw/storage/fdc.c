@@ -110,7 +110,7 @@ static void fdc_update_irq(Fdc *s)
 static void fdc_idle(Fdc *s)
 {
     s->phase = FDC_COMMAND;
-    s->ncommand = 0;
+    s->ncommand = s->nresult = s->result_pos = 0;
 }
 
 static void fdc_give(Fdc *s, unsigned n)

@@ -108,6 +108,7 @@ def registers():
         assert fdc.command(SENSE) == [0xc0, 0]
         dump = fdc.command(DUMP)
         assert len(dump) == 10 and dump[4:6] == [0xdf, 2] and dump[7] & 0x80 and dump[8:] == [0x57, 3]
+        fdc.q.command("rhea_snapshot")      # the longest result has been read
         assert fdc.command(UNLOCK) == [0]
         fdc.q.out(DOR, 0x18)
         assert fdc.q.inp(MSR) == 0, "held in reset"
