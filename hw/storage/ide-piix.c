@@ -31,6 +31,7 @@ typedef struct PiixChannel {
     /* guest-visible */
     uint8_t bm_command, bm_status;
     uint32_t bm_table;
+    bool level; /* of the drive's interrupt: its rise is what the status keeps */
     /* host-side: the transfer under way */
     DmaList list;
 } PiixChannel;
@@ -104,9 +105,10 @@ static void piix_interrupt(IdeBus *bus, IdeDrive *d, bool level)
 {
     PiixChannel *ch = bus->opaque;
 
-    if (level) {
+    if (level && !ch->level) {
         ch->bm_status |= BM_INTERRUPT;
     }
+    ch->level = level;
     irq_set(&ch->irq, level);
 }
 
@@ -263,11 +265,11 @@ static void piix_snapshot(Device *dev, Snapshot *sn)
 {
     PiixIde *s = (PiixIde *)dev;
 
-    snap_section(sn, "piix-ide", 1);
+    snap_section(sn, "piix-ide", 2);
     for (unsigned i = 0; i < CHANNELS; i++) {
         PiixChannel *ch = &s->channel[i];
 
-        snap_fields(sn, &ch->bm_command, &ch->bm_status, &ch->bm_table);
+        snap_fields(sn, &ch->bm_command, &ch->bm_status, &ch->bm_table, &ch->level);
     }
 }
 
