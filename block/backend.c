@@ -209,9 +209,17 @@ void blk_drain(BlockBackend *blk)
 
 void blk_drain_all(void)
 {
-    for (guint i = 0; backends && i < backends->len; i++) {
-        blk_drain(g_ptr_array_index(backends, i));
-    }
+    bool again;
+
+    do { /* what completes may ask for more, of another backend, too */
+        again = false;
+        for (guint i = 0; backends && i < backends->len; i++) {
+            BlockBackend *blk = g_ptr_array_index(backends, i);
+
+            again |= blk->in_flight > 0;
+            blk_drain(blk);
+        }
+    } while (again);
 }
 
 int blk_flush_all(void)

@@ -19,12 +19,16 @@
  *   rhea_devices                           PATH=TYPE of each device
  *   rhea_regs PATH                         ADDR NAME:OFFSET:SIZE:KIND:RESET:WRITABLE ..., or nothing
  *   rhea_snapshot                          saves, loads and saves all devices: the two must be equal
+ *   rhea_save                              the state of all devices as BASE64, which is kept
+ *   rhea_load [AT 0xHEX]...                loads the kept state with other bytes in places
+ *   rhea_same                              fails when the state is not the kept one
  *
  * Memory is what the first CPU sees.  Port commands fail on a machine without ports.  Machine lock,
  * main loop.
  */
 #include "rhea/osdep.h"
 
+#include "block/block.h"
 #include "chardev/chardev.h"
 #include "cmdline.h"
 #include "hw/mmio-device.h"
@@ -42,7 +46,8 @@ typedef struct Qtest {
     bool overlong; /* the rest of a line that is too long is skipped */
     Device *intercepted;
     bool inputs;
-    char *only; /* name of the intercepted outputs, NULL: all */
+    char *only;       /* name of the intercepted outputs, NULL: all */
+    GByteArray *kept; /* state of the last rhea_save */
 } Qtest;
 
 /* What the first CPU sees, which may have memory of its own. */
@@ -191,24 +196,35 @@ static bool run_read(Qtest *q, char **w, unsigned n)
     return true;
 }
 
-static bool run_write(Qtest *q, char **w, unsigned n)
+/* "0x12ab" into @size bytes; false when it has not just as many. */
+static bool arg_bytes(const char *word, uint8_t *data, uint64_t size)
 {
-    g_autofree uint8_t *data = NULL;
-    uint64_t addr, size;
-
-    if (n != 4 || !arg_u64(w[1], &addr) || !arg_size(w[2], &size) ||
-        g_ascii_strncasecmp(w[3], "0x", 2) || strlen(w[3] + 2) != 2 * size) {
+    if (g_ascii_strncasecmp(word, "0x", 2) || strlen(word + 2) != 2 * size) {
         return false;
     }
-    data = g_malloc(size);
     for (uint64_t i = 0; i < size; i++) {
-        int high = g_ascii_xdigit_value(w[3][2 + 2 * i]);
-        int low = g_ascii_xdigit_value(w[3][3 + 2 * i]);
+        int high = g_ascii_xdigit_value(word[2 + 2 * i]);
+        int low = g_ascii_xdigit_value(word[3 + 2 * i]);
 
         if (high < 0 || low < 0) {
             return false;
         }
         data[i] = high << 4 | low;
+    }
+    return true;
+}
+
+static bool run_write(Qtest *q, char **w, unsigned n)
+{
+    g_autofree uint8_t *data = NULL;
+    uint64_t addr, size;
+
+    if (n != 4 || !arg_u64(w[1], &addr) || !arg_size(w[2], &size)) {
+        return false;
+    }
+    data = g_malloc(size);
+    if (!arg_bytes(w[3], data, size)) {
+        return false;
     }
     mem_write(qtest_memory(q), addr, data, size);
     qtest_reply(q, "OK");
@@ -402,25 +418,106 @@ static bool run_regs(Qtest *q, char **w, unsigned n)
     return true;
 }
 
+/* The state as a stop of the VM leaves it: nothing is under way.  Replies when it cannot be saved. */
+static GByteArray *save_state(Qtest *q)
+{
+    g_autoptr(Error) err = NULL;
+    GByteArray *state;
+
+    blk_drain_all();
+    state = snapshot_save_devices(q->m, &err);
+    if (!state) {
+        qtest_reply(q, "FAIL %s", error_text(err));
+    }
+    return state;
+}
+
+static bool load_state(Qtest *q, const uint8_t *data, size_t len)
+{
+    g_autoptr(Error) err = NULL;
+
+    blk_drain_all();
+    if (!snapshot_load_devices(q->m, data, len, &err)) {
+        qtest_reply(q, "FAIL %s", error_text(err));
+        return false;
+    }
+    return true;
+}
+
+static bool same_state(const GByteArray *a, const GByteArray *b)
+{
+    return a->len == b->len && !memcmp(a->data, b->data, a->len);
+}
+
 static bool run_snapshot(Qtest *q, char **w, unsigned n)
 {
-    g_autoptr(GByteArray) first = snapshot_save_devices(q->m);
-    g_autoptr(GByteArray) second = NULL;
-    g_autoptr(Error) err = NULL;
+    g_autoptr(GByteArray) first = NULL, second = NULL;
 
     if (n != 1) {
         return false;
     }
-    if (!snapshot_load_devices(q->m, first->data, first->len, &err)) {
-        qtest_reply(q, "FAIL %s", error_text(err));
+    first = save_state(q);
+    if (!first || !load_state(q, first->data, first->len)) {
         return true;
     }
-    second = snapshot_save_devices(q->m);
-    if (first->len != second->len || memcmp(first->data, second->data, first->len)) {
+    second = save_state(q);
+    if (second && !same_state(first, second)) {
         qtest_reply(q, "FAIL the state differs after a load");
-        return true;
+    } else if (second) {
+        qtest_reply(q, "OK %u", first->len);
     }
-    qtest_reply(q, "OK %u", first->len);
+    return true;
+}
+
+static bool run_save(Qtest *q, char **w, unsigned n)
+{
+    g_autofree char *encoded = NULL;
+
+    if (n != 1) {
+        return false;
+    }
+    g_clear_pointer(&q->kept, g_byte_array_unref);
+    q->kept = save_state(q);
+    if (q->kept) {
+        encoded = g_base64_encode(q->kept->data, q->kept->len);
+        qtest_reply(q, "OK %s", encoded);
+    }
+    return true;
+}
+
+static bool run_load(Qtest *q, char **w, unsigned n)
+{
+    g_autofree uint8_t *data = NULL;
+
+    if (!q->kept || n % 2 == 0) {
+        return false;
+    }
+    data = g_memdup2(q->kept->data, q->kept->len);
+    for (unsigned i = 1; i < n; i += 2) {
+        uint64_t at, size = strlen(w[i + 1]) / 2 - 1;
+
+        if (!arg_u64(w[i], &at) || at > q->kept->len || size > q->kept->len - at ||
+            !arg_bytes(w[i + 1], data + at, size)) {
+            return false;
+        }
+    }
+    if (load_state(q, data, q->kept->len)) {
+        qtest_reply(q, "OK");
+    }
+    return true;
+}
+
+static bool run_same(Qtest *q, char **w, unsigned n)
+{
+    g_autoptr(GByteArray) state = NULL;
+
+    if (!q->kept || n != 1) {
+        return false;
+    }
+    state = save_state(q);
+    if (state) {
+        qtest_reply(q, "%s", same_state(state, q->kept) ? "OK" : "FAIL the state is another");
+    }
     return true;
 }
 
@@ -461,6 +558,9 @@ static const QtestCommand qtest_commands[] = {
     {"rhea_devices", run_devices},
     {"rhea_regs", run_regs},
     {"rhea_snapshot", run_snapshot},
+    {"rhea_save", run_save},
+    {"rhea_load", run_load},
+    {"rhea_same", run_same},
 };
 
 static void qtest_line(Qtest *q, char *line)

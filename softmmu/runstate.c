@@ -6,6 +6,7 @@
 #include "rhea/osdep.h"
 
 #include "accel/accel.h"
+#include "block/block.h"
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "rhea/report.h"
@@ -134,8 +135,10 @@ void vm_stop(Machine *m, RunState why)
         return;
     }
     cpus_pause_all(m);
-    /* What is due happens before the VM stands still: a saved state holds no overdue timers. */
+    /* What is due or under way ends before the VM stands still: a saved state has neither. */
+    blk_drain_all();
     clock_run_timers(m->clock[CLOCK_VIRTUAL]);
+    blk_drain_all();
     clock_set_running(m->clock[CLOCK_VIRTUAL], false);
     r->state = why;
     runstate_run_hooks(m, false);

@@ -63,8 +63,8 @@ void snap_timer(Snapshot *sn, struct ClockTimer *t);
  */
 bool snapshot_save_file(struct Machine *m, const char *path, Error **errp) MUST_CHECK;
 bool snapshot_load_file(struct Machine *m, const char *path, Error **errp) MUST_CHECK;
-/* Everything but RAM, for the round-trip tests. */
-GByteArray *snapshot_save_devices(struct Machine *m);
+/* Everything but RAM, for the round-trip tests.  Saving fails (NULL) when a device's state cannot be. */
+GByteArray *snapshot_save_devices(struct Machine *m, Error **errp);
 bool snapshot_load_devices(struct Machine *m, const uint8_t *data, size_t len,
                            Error **errp) MUST_CHECK;
 

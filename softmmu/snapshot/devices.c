@@ -51,7 +51,7 @@ static void snap_devices(Snapshot *sn, Machine *m, GPtrArray *devices)
     }
 }
 
-GByteArray *snapshot_save_devices(Machine *m)
+GByteArray *snapshot_save_devices(Machine *m, Error **errp)
 {
     g_autoptr(GPtrArray) devices = g_ptr_array_new();
     Snapshot *sn = snap_writer_new();
@@ -59,6 +59,10 @@ GByteArray *snapshot_save_devices(Machine *m)
     g_assert(machine_lock_held());
     collect_devices(&m->obj, devices);
     snap_devices(sn, m, devices);
+    if (!snap_check(sn, errp)) {
+        snap_free(sn);
+        return NULL;
+    }
     return snap_writer_finish(sn);
 }
 

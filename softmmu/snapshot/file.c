@@ -120,9 +120,12 @@ static bool put_block(SnapFile *sf, RamBlock *rb)
 
 static bool put_machine(SnapFile *sf, Machine *m)
 {
-    g_autoptr(GByteArray) devices = snapshot_save_devices(m);
+    g_autoptr(GByteArray) devices = snapshot_save_devices(m, sf->errp);
     g_autoptr(GPtrArray) blocks = g_ptr_array_new();
 
+    if (!devices) {
+        return false;
+    }
     ram_block_foreach(collect_block, blocks);
     if (!put(sf, FILE_MAGIC, 8) || !put_u32(sf, FILE_VERSION) || !put_text(sf, m->obj.type->name) ||
         !put_u32(sf, blocks->len)) {

@@ -132,14 +132,15 @@ class Channel:
 class Rig:
     """A PC with a disk as the first channel's drive 0 and a disc as the second's."""
 
-    def __init__(self, folder, *args):
+    def __init__(self, folder, *args, **kwargs):
         self.image, disc = os.path.join(folder, "disk"), os.path.join(folder, "disc")
         self.data = random.Random(3).randbytes(DISK)
         self.disc = random.Random(4).randbytes(40 * DISC_BLOCK)
         for path, data in ((self.image, self.data), (disc, self.disc)):
             with open(path, "wb") as f:
                 f.write(data)
-        self.q = PcQtest("-drive", f"file={self.image},format=raw,if=ide,index=0", "-cdrom", disc, *args)
+        self.q = PcQtest("-drive", f"file={self.image},format=raw,if=ide,index=0", "-cdrom", disc, *args,
+                         **kwargs)
 
     def __enter__(self):
         q = self.q.__enter__()
@@ -382,6 +383,40 @@ def snapshot():
             q.command("rhea_snapshot")      # also between commands: the last one's data are gone
             assert first + disk.take(SECTOR - 100) == rig.data[3 * SECTOR:4 * SECTOR]
             assert disk.wait() & DRQ and disk.take(SECTOR) == rig.data[4 * SECTOR:5 * SECTOR]
+
+
+@suite.test
+def bus_master_interrupt_in_a_snapshot():
+    """The bit keeps the rise of the line: loading a state in which the line is high is none."""
+    with rhea.scratch() as folder, Rig(folder) as (q, disk, _):
+        table = disk.table([(disk.memory.take(SECTOR), SECTOR)])
+        q.out(disk.bm + 4, table, 4)
+        disk.start(READ_DMA)
+        q.out(disk.bm, 9)
+        while q.inp(disk.control) & BSY:
+            pass
+        assert q.inp(disk.bm + 2) & BM_INTERRUPT
+        q.out(disk.bm + 2, BM_INTERRUPT)
+        q.command("rhea_snapshot")
+        assert not q.inp(disk.bm + 2) & BM_INTERRUPT
+        disk.get(STATUS)
+        assert disk.dma(READ_DMA, table)[1] & BM_INTERRUPT, "the next one counts"
+
+
+@suite.test
+def stop_waits_for_the_disk():
+    """A VM that stands still has nothing under way that its saved state would lack."""
+    with rhea.scratch() as folder, Rig(folder, qmp=True) as (q, disk, _), q.qmp() as qmp:
+        table = disk.table([(disk.memory.take(0x10000, 0x10000), 0)] * (DISK // 0x10000))
+        for _ in range(10):
+            qmp.command("cont")
+            q.out(disk.bm + 4, table, 4)
+            disk.start(READ_DMA_EXT, count=DISK // SECTOR, ext=True)
+            q.out(disk.bm, 9)
+            qmp.command("stop")
+            assert not q.inp(disk.control) & BSY
+            disk.get(STATUS)
+            q.out(disk.bm, 0)
 
 
 @suite.test

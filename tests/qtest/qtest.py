@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A machine without CPUs, driven through -qtest (softmmu/qtest.c has the protocol)."""
 
+import base64
 import os
 import shutil
 import struct
@@ -100,7 +101,6 @@ class Qtest:
         irqs, self.irqs = self.irqs, []
         return irqs
 
-
     def devices(self):
         """(path, type) of each device."""
         return [tuple(d.rsplit("=", 1)) for d in self.command("rhea_devices").split()]
@@ -108,6 +108,14 @@ class Qtest:
     def find(self, type_name, number=0):
         """Path of a device of that type."""
         return [p for p, t in self.devices() if t == type_name][number]
+
+    def save(self):
+        """The state of all devices, which the emulator keeps for load()."""
+        return base64.b64decode(self.command("rhea_save"))
+
+    def load(self, changes=()):
+        """Loads the kept state with other bytes in places, (place, bytes) each; the answer."""
+        return self.raw(" ".join(["rhea_load"] + [f"{at} 0x{part.hex()}" for at, part in changes]))
 
     def registers(self, path):
         """(address, [(name, offset, size, kind, reset, writable)]) of a device's register table, or
