@@ -23,17 +23,13 @@ typedef struct I440Fx {
 static void i440fx_update(I440Fx *s)
 {
     pc_host_update_pam(s->host, s->pci.config + PAM0);
-    pc_host_update_smram(s->host, s->pci.config[SMRAM]);
+    s->pci.config[SMRAM] = pc_host_write_smram(s->host, s->pci.config[SMRAM]);
 }
 
 static void i440fx_config_written(PciDevice *pci, uint32_t offset, unsigned size)
 {
     I440Fx *s = (I440Fx *)pci;
 
-    if (pci->config[SMRAM] & SMRAM_LOCK) {
-        pci->config[SMRAM] &= ~SMRAM_OPEN;
-        pci->writable[SMRAM] = SMRAM_CLOSED;
-    }
     if (offset < PAM0 + 7 || (offset <= SMRAM && offset + size > SMRAM)) {
         i440fx_update(s);
     }
@@ -44,7 +40,7 @@ static void i440fx_reset(Device *dev)
     I440Fx *s = dev_state(dev, I440Fx);
 
     s->pci.config[SMRAM] = SMRAM_INITIAL;
-    s->pci.writable[SMRAM] = SMRAM_WRITABLE;
+    pc_host_unlock_smram(s->host);
     i440fx_update(s);
 }
 
@@ -62,8 +58,10 @@ static bool i440fx_realize(Device *dev, Error **errp)
 
 static void i440fx_after_load(Device *dev)
 {
-    i440fx_config_written(&dev_state(dev, I440Fx)->pci, SMRAM, 1);
-    i440fx_update(dev_state(dev, I440Fx));
+    I440Fx *s = dev_state(dev, I440Fx);
+
+    pc_host_unlock_smram(s->host);
+    i440fx_update(s);
 }
 
 static const PciDeviceOps i440fx_pci = {.vendor = 0x8086,

@@ -175,14 +175,28 @@ void pc_host_update_pam(PcHost *s, const uint8_t regs[7])
     mem_transaction_commit();
 }
 
-void pc_host_update_smram(PcHost *s, uint8_t control)
+uint8_t pc_host_write_smram(PcHost *s, uint8_t control)
 {
-    bool on = control & SMRAM_ENABLE;
+    bool on;
 
+    if (s->smram_control & SMRAM_LOCK) {
+        control = (s->smram_control & ~SMRAM_CLOSED) | (control & SMRAM_CLOSED);
+    }
+    if (control & SMRAM_LOCK) {
+        control &= ~SMRAM_OPEN;
+    }
+    s->smram_control = control;
+    on = control & SMRAM_ENABLE;
     mem_transaction_begin();
     mem_set_enabled(&s->vga_window, !(on && (control & SMRAM_OPEN)));
     mem_set_enabled(&s->smram_low, on && !(control & SMRAM_CLOSED));
     mem_transaction_commit();
+    return control;
+}
+
+void pc_host_unlock_smram(PcHost *s)
+{
+    s->smram_control = 0;
 }
 
 /* --- Life --- */

@@ -66,19 +66,13 @@ static void mch_place_ecam(Mch *s)
 static void mch_update(Mch *s)
 {
     pc_host_update_pam(s->host, s->pci.config + PAM0);
-    pc_host_update_smram(s->host, s->pci.config[SMRAM]);
+    s->pci.config[SMRAM] = pc_host_write_smram(s->host, s->pci.config[SMRAM]);
     mch_place_ecam(s);
 }
 
 static void mch_config_written(PciDevice *pci, uint32_t offset, unsigned size)
 {
-    Mch *s = (Mch *)pci;
-
-    if (pci->config[SMRAM] & SMRAM_LOCK) {
-        pci->config[SMRAM] &= ~SMRAM_OPEN;
-        pci->writable[SMRAM] = SMRAM_CLOSED;
-    }
-    mch_update(s);
+    mch_update((Mch *)pci);
 }
 
 static void mch_reset(Device *dev)
@@ -86,7 +80,7 @@ static void mch_reset(Device *dev)
     Mch *s = dev_state(dev, Mch);
 
     s->pci.config[SMRAM] = SMRAM_INITIAL;
-    s->pci.writable[SMRAM] = SMRAM_WRITABLE;
+    pc_host_unlock_smram(s->host);
     mch_update(s);
 }
 
@@ -108,7 +102,10 @@ static bool mch_realize(Device *dev, Error **errp)
 
 static void mch_after_load(Device *dev)
 {
-    mch_config_written(&dev_state(dev, Mch)->pci, SMRAM, 1);
+    Mch *s = dev_state(dev, Mch);
+
+    pc_host_unlock_smram(s->host);
+    mch_update(s);
 }
 
 static const PciDeviceOps mch_pci = {.vendor = 0x8086,

@@ -6,3 +6,4 @@ fast-checks += tests/qtest/protocol.py tests/qtest/devices.py \
 fast-checks += tests/qtest/pc-irq.py tests/qtest/pc-timers.py tests/qtest/pc-chipset.py \
     tests/qtest/ide-test.py tests/qtest/fdc-test.py tests/qtest/e1000-test.py tests/qtest/pc-fuzz.py \
     tests/qtest/acpi-test.py tests/qtest/smbios-test.py
+slow-checks += tests/qtest/broken-states.py

@@ -36,6 +36,7 @@ typedef struct PcHost {
     MemRegion vga_window; /* PCI memory over RAM at 0xa0000 */
     MemRegion smram;      /* what a CPU in system management mode sees over the rest */
     MemRegion smram_low;
+    uint8_t smram_control; /* as it is in the function's configuration space */
     /* guest-visible: all of it is in pc_host_snapshot */
     uint32_t address;
     uint8_t reset_control;
@@ -56,9 +57,12 @@ static inline PciBus *pc_host_bus(Device *host)
 
 /* From realize, once the bus is there. */
 void pc_host_init_memory(PcHost *s);
-/* The seven PAM registers have changed, or the SMRAM control register. */
+/* The seven PAM registers have changed. */
 void pc_host_update_pam(PcHost *s, const uint8_t regs[7]);
-void pc_host_update_smram(PcHost *s, uint8_t control);
+/* The SMRAM control register was written: what it holds then, once it is locked no more than "closed" of it. */
+uint8_t pc_host_write_smram(PcHost *s, uint8_t control);
+/* Before the next write, which gives a reset's value or a loaded one. */
+void pc_host_unlock_smram(PcHost *s);
 
 enum { SMRAM_ENABLE = 0x08, SMRAM_LOCK = 0x10, SMRAM_CLOSED = 0x20, SMRAM_OPEN = 0x40 };
 
