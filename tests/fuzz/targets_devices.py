@@ -96,7 +96,7 @@ def payload(rng):
     if kind == 3:       # discard and write-zeroes segments, page numbers
         return b"".join(struct.pack("<QII", value(rng, 8), value(rng, 4), rng.randrange(3))
                         for _ in range(rng.choice([1, 2, 40])))
-    return rng.randbytes(rng.randrange(64))
+    return rng.randbytes(rng.randrange(1, 64))
 
 
 def fill(rng, q, vq, memory, data):
