@@ -9,7 +9,6 @@
 #include "hw/mmio-device.h"
 #include "hw/pci/gpex.h"
 #include "hw/pci/pci.h"
-#include "rhea/bits.h"
 #include "snapshot/snapshot.h"
 
 typedef struct Gpex {
@@ -21,21 +20,12 @@ typedef struct Gpex {
 
 static uint64_t ecam_read(void *opaque, uint64_t offset, unsigned size)
 {
-    Gpex *s = opaque;
-
-    if (extract64(offset, 20, 8)) {
-        return MASK_ULL(size * 8); /* no bus but 0 */
-    }
-    return pci_config_read(s->bus, extract64(offset, 12, 8), extract64(offset, 0, 12), size);
+    return pci_ecam_read(((Gpex *)opaque)->bus, offset, size);
 }
 
 static void ecam_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
-    Gpex *s = opaque;
-
-    if (!extract64(offset, 20, 8)) {
-        pci_config_write(s->bus, extract64(offset, 12, 8), extract64(offset, 0, 12), value, size);
-    }
+    pci_ecam_write(((Gpex *)opaque)->bus, offset, value, size);
 }
 
 static const MemOps ecam_ops = {

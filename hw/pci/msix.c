@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * MSI-X.  Spec: PCI Local Bus 3.0, section 6.8.2.
- * A message is a 32-bit write into the machine's memory space, whatever answers there.
  * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
@@ -12,6 +11,8 @@
 #include "rhea/endian.h"
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
+
+#include "pci-int.h"
 
 enum {
     CAP_SIZE = 12,
@@ -48,11 +49,7 @@ static void send(PciDevice *pci, unsigned n)
 {
     const uint8_t *e = pci->msix.table + n * ENTRY;
 
-    if (pci_master(pci) && mem_write_value(pci->dev.machine->memory, ld64_le(e), 4,
-                                           ld32_le(e + ENTRY_DATA)) != MEM_OK) {
-        log_guest("%s: MSI-X vector %u writes to 0x%" PRIx64 ", where nothing is",
-                  pci->dev.obj.type->name, n, ld64_le(e));
-    }
+    pci_send_message(pci, ld64_le(e), ld32_le(e + ENTRY_DATA));
 }
 
 void pci_msix_notify(PciDevice *pci, unsigned n)

@@ -12,6 +12,8 @@
 #include "rhea/bits.h"
 #include "rhea/endian.h"
 
+#include "pci-int.h"
+
 enum { ROM_MIN = 2048, ROM_MAX = 16 << 20, ROM_UNIT = 512 };
 /* The header of an image, and the data structure that it points to. */
 enum { IMAGE_MAGIC = 0xaa55, IMAGE_DATA = 0x18, IMAGE_HEADER = 0x1a };

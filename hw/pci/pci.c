@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI functions: configuration space, BARs, INTx, the bus.  See hw/pci/pci.h.
- * Spec: PCI Local Bus 3.0, chapter 6; PCI-to-PCI Bridge 1.2, table 9-1 (interrupt swizzle).
- * Not modelled: bridges, hot plug, power management.
+ * PCI functions: configuration space, BARs, INTx.  See hw/pci/pci.h.
+ * Spec: PCI Local Bus 3.0, chapter 6.
+ * Not modelled: hot plug, power management.
  * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
@@ -14,6 +14,8 @@
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "snapshot/snapshot.h"
+
+#include "pci-int.h"
 
 static const PciDeviceOps *pci_ops(PciDevice *pci)
 {
@@ -105,20 +107,20 @@ uint8_t pci_add_capability(PciDevice *pci, uint8_t id, uint8_t size)
 
 /* --- INTx --- */
 
-/* Lines rotate with the slot number, so that pin A of neighbours does not share one. */
-static unsigned pci_line(const PciDevice *pci)
+static unsigned own_line(const PciDevice *pci)
 {
-    unsigned slot = pci->devfn >> 3;
-    unsigned pin = MAX(pci->config[PCI_INTERRUPT_PIN], 1) - 1;
+    return pci_line(pci, MAX(pci->config[PCI_INTERRUPT_PIN], 1) - 1);
+}
 
-    return pci->bus->line_of ? pci->bus->line_of(slot, pin) : (slot + pin) % PCI_NUM_PINS;
+static bool intx_driven(const PciDevice *pci)
+{
+    return pci->intx_level && !pci_msi_enabled(pci) &&
+           !(ld16_le(pci->config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE);
 }
 
 static void update_intx(PciDevice *pci, bool was)
 {
-    bool disabled = ld16_le(pci->config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
-    bool now = pci->intx_level && !disabled;
-    unsigned line = pci_line(pci);
+    bool now = intx_driven(pci);
 
     if (pci->intx_level) {
         pci->config[PCI_STATUS] |= PCI_STATUS_INTX;
@@ -126,22 +128,19 @@ static void update_intx(PciDevice *pci, bool was)
         pci->config[PCI_STATUS] &= ~PCI_STATUS_INTX;
     }
     if (now != was) {
-        pci->bus->line_users[line] += now ? 1 : -1;
-        pci->bus->set_line(pci->bus->opaque, line, pci->bus->line_users[line]);
+        pci_drive_line(pci->bus, own_line(pci), now);
     }
-}
-
-static bool intx_driven(const PciDevice *pci)
-{
-    return pci->intx_level && !(ld16_le(pci->config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE);
 }
 
 void pci_set_intx(PciDevice *pci, bool level)
 {
-    bool was = intx_driven(pci);
+    bool was = intx_driven(pci), rises = level && !pci->intx_level;
 
     pci->intx_level = level;
     update_intx(pci, was);
+    if (rises && pci_msi_enabled(pci)) {
+        pci_msi_notify(pci);
+    }
 }
 
 /* --- Configuration access --- */
@@ -190,12 +189,38 @@ void pci_config_write(PciBus *bus, uint8_t devfn, uint32_t offset, uint32_t valu
     }
 }
 
+uint64_t pci_ecam_read(PciBus *root, uint64_t offset, unsigned size)
+{
+    PciBus *bus = pci_bus_by_number(root, extract64(offset, 20, 8));
+
+    return bus ? pci_config_read(bus, extract64(offset, 12, 8), extract64(offset, 0, 12), size)
+               : MASK_ULL(size * 8);
+}
+
+void pci_ecam_write(PciBus *root, uint64_t offset, uint64_t value, unsigned size)
+{
+    PciBus *bus = pci_bus_by_number(root, extract64(offset, 20, 8));
+
+    if (bus) {
+        pci_config_write(bus, extract64(offset, 12, 8), extract64(offset, 0, 12), value, size);
+    }
+}
+
 /* --- Life --- */
 
 static bool take_devfn(PciDevice *pci, Error **errp)
 {
     PciBus *bus = pci->bus;
+    int slots = bus->num_slots ? (int)bus->num_slots : PCI_NUM_SLOTS;
 
+    if (bus->only && !qom_is(&pci->dev.obj, bus->only)) {
+        return error_fail(errp, "%s: bus '%s' takes only devices of type '%s'",
+                          pci->dev.obj.type->name, bus->bus.name, bus->only);
+    }
+    if (pci->addr >> 3 >= slots) {
+        return error_fail(errp, "%s: property 'addr': bus '%s' has no slot but 0",
+                          pci->dev.obj.type->name, bus->bus.name);
+    }
     if (pci->addr >= 0) {
         if (bus->functions[pci->addr]) {
             return error_fail(errp, "%s: property 'addr': slot %d function %d of bus '%s' is taken",
@@ -205,9 +230,9 @@ static bool take_devfn(PciDevice *pci, Error **errp)
         pci->devfn = pci->addr;
         return true;
     }
-    for (unsigned slot = 0; slot < PCI_DEVFN_MAX; slot += 8) {
-        if (!bus->functions[slot]) {
-            pci->devfn = slot;
+    for (int slot = 0; slot < slots; slot++) {
+        if (!bus->functions[slot << 3]) {
+            pci->devfn = slot << 3;
             return true;
         }
     }
@@ -225,9 +250,12 @@ static void init_config(PciDevice *pci)
     st16_le(c + PCI_DEVICE_ID, ops->device);
     c[PCI_REVISION] = ops->revision;
     st16_le(c + PCI_CLASS_DEVICE, ops->class_id);
-    st16_le(c + PCI_SUBSYSTEM_VENDOR, ops->subsystem_vendor);
-    st16_le(c + PCI_SUBSYSTEM_ID, ops->subsystem);
-    c[PCI_HEADER_TYPE] = pci->devfn & 7 || pci->multifunction ? 0x80 : 0;
+    if (!ops->bridge) {
+        st16_le(c + PCI_SUBSYSTEM_VENDOR, ops->subsystem_vendor);
+        st16_le(c + PCI_SUBSYSTEM_ID, ops->subsystem);
+    }
+    c[PCI_HEADER_TYPE] = (pci->devfn & 7 || pci->multifunction ? PCI_HEADER_MULTIFUNCTION : 0) |
+                         (ops->bridge ? PCI_HEADER_BRIDGE : 0);
     c[PCI_INTERRUPT_PIN] = ops->intx ? 1 : 0;
     st16_le(pci->writable + PCI_COMMAND,
             PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
@@ -255,7 +283,7 @@ static bool pci_realize(Device *dev, Error **errp)
         PciDevice *first = pci->bus->functions[pci->devfn & ~7];
 
         if (first) {
-            first->config[PCI_HEADER_TYPE] |= 0x80; /* the slot has several functions */
+            first->config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTIFUNCTION;
         }
     }
     pci->bus->functions[pci->devfn] = pci;
@@ -313,8 +341,16 @@ static void pci_bus_recount(PciBus *bus)
 {
     memset(bus->line_users, 0, sizeof(bus->line_users));
     for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
-        if (bus->functions[i] && intx_driven(bus->functions[i])) {
-            bus->line_users[pci_line(bus->functions[i])]++;
+        PciDevice *pci = bus->functions[i];
+
+        if (!pci) {
+            continue;
+        }
+        if (intx_driven(pci)) {
+            bus->line_users[own_line(pci)]++;
+        }
+        for (unsigned pin = 0; pci->secondary && pin < PCI_NUM_PINS; pin++) {
+            bus->line_users[pci_line(pci, pin)] += pci->secondary->pins >> pin & 1;
         }
     }
     for (unsigned line = 0; line < (bus->num_lines ? bus->num_lines : PCI_NUM_PINS); line++) {
@@ -385,11 +421,6 @@ static void pcie_bus_init(Object *obj)
 QOM_TYPE(pcie_bus_type, .name = TYPE_PCIE_BUS, .parent = TYPE_PCI_BUS, .size = sizeof(PciBus),
          .desc = "PCI Express root bus", .init = pcie_bus_init);
 
-PciBus *pci_bus_by_number(PciBus *root, unsigned number)
-{
-    return number ? NULL : root;
-}
-
 Device *pci_new_device(PciBus *bus, const char *type, int devfn, Error **errp)
 {
     Device *dev = (Device *)qom_new(type);
@@ -404,28 +435,4 @@ Device *pci_new_device(PciBus *bus, const char *type, int devfn, Error **errp)
         return NULL;
     }
     return dev;
-}
-
-/* --- Information --- */
-
-void pci_print_info(PciBus *bus, GString *out)
-{
-    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
-        PciDevice *pci = bus->functions[i];
-
-        if (!pci) {
-            continue;
-        }
-        g_string_append_printf(
-            out, "  Bus  0, device %3u, function %u:\n    %04x: %04x:%04x (%s)\n", i >> 3, i & 7,
-            ld16_le(pci->config + PCI_CLASS_DEVICE), ld16_le(pci->config + PCI_VENDOR_ID),
-            ld16_le(pci->config + PCI_DEVICE_ID), pci->dev.obj.type->name);
-        for (unsigned n = 0; n < PCI_NUM_BARS; n++) {
-            if (pci->bars[n].mapped) {
-                g_string_append_printf(out, "      BAR%u: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", n,
-                                       pci->bars[n].flags & PCI_BAR_IO ? "I/O" : "memory",
-                                       pci->bars[n].mr->addr, pci->bars[n].size);
-            }
-        }
-    }
 }

@@ -26,21 +26,12 @@ typedef struct Mch {
 
 static uint64_t ecam_read(void *opaque, uint64_t offset, unsigned size)
 {
-    Mch *s = opaque;
-    PciBus *bus = pci_bus_by_number(s->host->bus, extract64(offset, 20, 8));
-
-    return bus ? pci_config_read(bus, extract64(offset, 12, 8), extract64(offset, 0, 12), size)
-               : MASK_ULL(8 * size);
+    return pci_ecam_read(((Mch *)opaque)->host->bus, offset, size);
 }
 
 static void ecam_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
-    Mch *s = opaque;
-    PciBus *bus = pci_bus_by_number(s->host->bus, extract64(offset, 20, 8));
-
-    if (bus) {
-        pci_config_write(bus, extract64(offset, 12, 8), extract64(offset, 0, 12), value, size);
-    }
+    pci_ecam_write(((Mch *)opaque)->host->bus, offset, value, size);
 }
 
 static const MemOps ecam_ops = {

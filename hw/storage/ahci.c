@@ -599,6 +599,9 @@ static void ahci_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
         update_interrupt(s);
     } else if (offset == HBA_IS) {
         s->is &= ~(uint32_t)value;
+        if (pci_msi_enabled(&s->pci)) {
+            pci_set_intx(&s->pci, false); /* what is left is worth a message of its own */
+        }
         update_interrupt(s);
     }
 }
@@ -620,6 +623,7 @@ static bool ahci_realize(Device *dev, Error **errp)
     s->pci.config[PCI_CLASS_PROG] = 0x01; /* AHCI 1.0 */
     mem_init_io(&s->mmio, &dev->obj, &ahci_ops, s, "ahci", AHCI_SPAN);
     pci_register_bar(&s->pci, AHCI_BAR, 0, &s->mmio);
+    pci_msi_init(&s->pci);
     for (unsigned i = 0; i < PORTS; i++) {
         AhciPort *p = &s->port[i];
 

@@ -2,8 +2,8 @@
 /*
  * Virtio over PCI.  Spec: Virtual I/O Device 1.2, section 4.1 (the legacy interface is in
  * virtio-pci-legacy.c).  Each "virtio-X-pci" wraps a "virtio-X-device", whose properties it shows.
- * It is transitional unless disable-legacy=on or disable-modern=on; "virtio-X-pci-transitional" and
- * "virtio-X-pci-non-transitional" leave no choice.
+ * It is transitional unless disable-legacy=on, as in slots of PCI Express, or disable-modern=on;
+ * "virtio-X-pci-transitional" and "virtio-X-pci-non-transitional" leave no choice.
  * Not modelled: shared memory.
  * BAR 0 is the legacy window, BAR 1 holds the MSI-X table, BAR 4 the four structures.
  * Threading: the machine lock.
@@ -386,8 +386,12 @@ static unsigned vpci_modes(VirtioPci *s, Error **errp)
     unsigned modes = t->modes;
 
     if (!modes) {
-        modes = (s->disable_modern ? 0 : VIRTIO_MODERN) |
-                (s->disable_legacy == ON_OFF_AUTO_ON ? 0 : VIRTIO_LEGACY);
+        /* A slot of PCI Express is younger than the legacy interface, and I/O ports are scarce there. */
+        bool slot = s->pci.bus->express && s->pci.bus->bridge;
+        bool legacy = s->disable_legacy == ON_OFF_AUTO_OFF ||
+                      (s->disable_legacy == ON_OFF_AUTO_AUTO && (!slot || s->disable_modern));
+
+        modes = (s->disable_modern ? 0 : VIRTIO_MODERN) | (legacy ? VIRTIO_LEGACY : 0);
     }
     if (!modes) {
         error_fail(errp, "%s: disable-legacy=on and disable-modern=on leave no interface",
@@ -478,8 +482,9 @@ static const PropDesc vpci_props[] = {PROP_U32("vectors", VirtioPci, vectors, UI
                                       PROP_END};
 
 static const PropDesc vpci_mode_props[] = {
-    PROP_ONOFFAUTO("disable-legacy", VirtioPci, disable_legacy, ON_OFF_AUTO_AUTO,
-                   "leave out the interface for drivers older than virtio 1.0"),
+    PROP_ONOFFAUTO(
+        "disable-legacy", VirtioPci, disable_legacy, ON_OFF_AUTO_AUTO,
+        "leave out the interface for drivers older than virtio 1.0 [on in PCI Express slots]"),
     PROP_BOOL("disable-modern", VirtioPci, disable_modern, false,
               "leave out the interface of virtio 1.0 and later"),
     PROP_END};

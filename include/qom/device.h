@@ -95,8 +95,14 @@ void device_after_load(Device *dev);
 struct Clock *device_clock(Device *dev);
 
 Bus *bus_new(Device *owner, const char *bus_type, const char *name, unsigned max_devices);
-/* A bus of @bus_type with a free place: by name when @name is given, else the first; or NULL. */
+/*
+ * A bus of @bus_type with a free place, or NULL: by name when @name is given, else the first of those that
+ * are behind the fewest other devices.
+ */
 Bus *bus_find(struct Machine *machine, const char *bus_type, const char *name, Error **errp);
+
+/* Whether the machine has a bus of that name, of any type. */
+bool bus_exists(struct Machine *machine, const char *name);
 
 /* False unless @type_name is a device that users may create. */
 bool device_check_type(const char *type_name, Error **errp) MUST_CHECK;

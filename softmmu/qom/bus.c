@@ -28,6 +28,17 @@ typedef struct BusSearch {
     GPtrArray *names; /* of buses of the type */
 } BusSearch;
 
+/* How many devices are between the bus and the machine. */
+static unsigned bus_depth(const Bus *bus)
+{
+    unsigned depth = 0;
+
+    for (; bus; bus = bus->owner->parent_bus) {
+        depth++;
+    }
+    return depth;
+}
+
 static void bus_visit(BusSearch *search, Bus *bus)
 {
     bool type_ok = qom_is(&bus->obj, search->type);
@@ -36,14 +47,16 @@ static void bus_visit(BusSearch *search, Bus *bus)
     if (type_ok) {
         g_ptr_array_add(search->names, bus->name);
     }
-    if (type_ok && name_ok && bus_has_room(bus) && !search->found) {
-        search->found = bus;
+    if (type_ok && name_ok && bus_has_room(bus)) {
+        if (!search->found || bus_depth(bus) < bus_depth(search->found)) {
+            search->found = bus;
+        }
     } else if (name_ok && (type_ok || search->name) && !search->other) {
         search->other = bus;
     }
 }
 
-/* Depth first, so that buses come in the order in which the board made them. */
+/* Depth first, so that buses of one depth come in the order in which the board made them. */
 static void bus_walk(BusSearch *search, Object *obj)
 {
     for (unsigned i = 0; i < obj->children->len; i++) {
@@ -79,6 +92,15 @@ Bus *bus_find(struct Machine *machine, const char *bus_type, const char *name, E
         error_fail(errp, "no '%s' bus has a free place", bus_type);
     }
     return NULL;
+}
+
+bool bus_exists(struct Machine *machine, const char *name)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    BusSearch search = {.type = TYPE_BUS, .name = name, .names = names};
+
+    bus_walk(&search, (Object *)machine);
+    return search.found || search.other;
 }
 
 /* --- Type --- */

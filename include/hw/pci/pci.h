@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI functions and the bus they sit on.  Specs: PCI Local Bus 3.0, PCI Express Base 4.0 (ECAM,
- * MSI-X).  Threading: the machine lock.
+ * PCI functions and the buses they sit on.  Specs: PCI Local Bus 3.0, PCI-to-PCI Bridge 1.2, PCI Express
+ * Base 4.0 (ECAM).  Threading: the machine lock.
  */
 #ifndef HW_PCI_PCI_H
 #define HW_PCI_PCI_H
@@ -19,6 +19,7 @@ enum {
     PCI_CONFIG_SIZE = 4096,
     PCI_DEVFN_MAX = 256,
     PCI_NUM_BARS = 6,
+    PCI_NUM_SLOTS = 32,
     PCI_NUM_PINS = 4,
     PCI_MAX_LINES = 8
 };
@@ -43,6 +44,23 @@ enum {
     PCI_INTERRUPT_PIN = 0x3d,
     PCI_CAP_START = 0x40,
 };
+/* Of a bridge's header (PCI-to-PCI Bridge 1.2, 3.2). */
+enum {
+    PCI_PRIMARY_BUS = 0x18,
+    PCI_SECONDARY_BUS = 0x19,
+    PCI_SUBORDINATE_BUS = 0x1a,
+    PCI_IO_BASE = 0x1c,
+    PCI_IO_LIMIT = 0x1d,
+    PCI_SECONDARY_STATUS = 0x1e,
+    PCI_MEMORY_BASE = 0x20,
+    PCI_MEMORY_LIMIT = 0x22,
+    PCI_PREFETCH_BASE = 0x24,
+    PCI_PREFETCH_LIMIT = 0x26,
+    PCI_PREFETCH_BASE_HIGH = 0x28,
+    PCI_PREFETCH_LIMIT_HIGH = 0x2c,
+    PCI_BRIDGE_CONTROL = 0x3e
+};
+enum { PCI_HEADER_BRIDGE = 0x01, PCI_HEADER_MULTIFUNCTION = 0x80 };
 enum {
     PCI_COMMAND_IO = 1,
     PCI_COMMAND_MEMORY = 2,
@@ -53,7 +71,13 @@ enum {
 };
 /* Class codes that other code than a function's own looks at. */
 enum { PCI_CLASS_ETHERNET = 0x0200 };
-enum { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
+enum {
+    PCI_CAP_SLOT_ID = 0x04,
+    PCI_CAP_MSI = 0x05,
+    PCI_CAP_VENDOR = 0x09,
+    PCI_CAP_EXPRESS = 0x10,
+    PCI_CAP_MSIX = 0x11
+};
 /* BAR number of the expansion ROM. */
 enum { PCI_ROM_BAR = PCI_NUM_BARS, PCI_ROM_ENABLE = 1 };
 enum { PCI_BAR_IO = 1, PCI_BAR_64 = 4, PCI_BAR_PREFETCH = 8 };
@@ -81,6 +105,7 @@ typedef struct PciDeviceOps {
     uint16_t vendor, device, class_id, subsystem_vendor, subsystem;
     uint8_t revision;
     bool intx;           /* uses interrupt pin A */
+    bool bridge;         /* the header is a bridge's (pci-bridge.h) */
     const char *romfile; /* default expansion ROM */
     /* Around accesses to configuration space; may be NULL. */
     void (*config_read)(PciDevice *pci, uint32_t offset, unsigned size);
@@ -99,7 +124,9 @@ struct PciDevice {
     MemRegion rom;
     char *rom_id;
     PciMsix msix;
+    uint8_t msi; /* offset of the MSI capability; 0: none */
     uint8_t devfn;
+    struct PciBus *secondary; /* the bus behind a bridge; NULL: this is none */
     uint16_t cap_end;
     /* which bits the guest can write, and which a written 1 clears */
     uint8_t writable[PCI_CONFIG_SIZE], w1c[PCI_CONFIG_SIZE];
@@ -108,7 +135,7 @@ struct PciDevice {
     bool intx_level;
 };
 
-/* What the owner of a root bus gives: the address spaces of its functions and the four lines. */
+/* What the owner of a bus gives: the address spaces of its functions and the lines. */
 typedef struct PciBus {
     Bus bus;
     MemRegion *memory, *io;
@@ -117,7 +144,11 @@ typedef struct PciBus {
     /* Which line pin @pin (0: A) of slot @slot drives; NULL: their sum modulo 4. */
     unsigned (*line_of)(unsigned slot, unsigned pin);
     unsigned num_lines; /* 0: 4 */
+    unsigned num_slots; /* 0: 32 */
     bool express;       /* functions have extended configuration space */
+    const char *only;   /* the type of all functions that it takes; NULL: any */
+    PciDevice *bridge;  /* what leads to it; NULL: a host bridge */
+    uint8_t pins;       /* bit per pin that the bus drives at its bridge */
     PciDevice *functions[PCI_DEVFN_MAX];
     unsigned line_users[PCI_MAX_LINES];
 } PciBus;
@@ -132,6 +163,10 @@ Device *pci_new_device(PciBus *bus, const char *type, int devfn, Error **errp);
 uint32_t pci_config_read(PciBus *bus, uint8_t devfn, uint32_t offset, unsigned size);
 void pci_config_write(PciBus *bus, uint8_t devfn, uint32_t offset, uint32_t value, unsigned size);
 
+/* The same by an offset into extended configuration space (PCI Express 4.0, 7.2.2) of @root and below. */
+uint64_t pci_ecam_read(PciBus *root, uint64_t offset, unsigned size);
+void pci_ecam_write(PciBus *root, uint64_t offset, uint64_t value, unsigned size);
+
 /* --- For functions, from realize --- */
 
 /* BAR @n is @mr, whose size is a power of two (at least 16). A 64-bit BAR takes n and n + 1. */
@@ -140,29 +175,34 @@ void pci_register_bar(PciDevice *pci, unsigned n, uint8_t flags, MemRegion *mr);
 uint8_t pci_add_capability(PciDevice *pci, uint8_t id, uint8_t size);
 /* A device ID other than the type's; the type's own expansion ROM is made to fit. */
 void pci_set_device_id(PciDevice *pci, uint16_t device);
+/* MSI of one vector. */
+void pci_msi_init(PciDevice *pci);
 /* MSI-X with its table in memory BAR @bar. */
 void pci_msix_init(PciDevice *pci, unsigned vectors, unsigned bar);
 
 /* --- At run time --- */
 
+/*
+ * Whether the function may read and write memory.  Bridges above would have to be told so as well, but
+ * SeaBIOS never does.
+ */
 static inline bool pci_master(const PciDevice *pci)
 {
     return pci->config[PCI_COMMAND] & PCI_COMMAND_MASTER;
 }
+bool pci_msi_enabled(const PciDevice *pci);
 bool pci_msix_enabled(const PciDevice *pci);
+/* A message as a device sends it: @data to @addr, if it may write memory. */
+void pci_send_message(PciDevice *pci, uint64_t addr, uint32_t data);
 /* Sends vector @n, or marks it pending while masked; out of range is ignored. */
 void pci_msix_notify(PciDevice *pci, unsigned n);
-/* Level of INTA#. */
+/* Level of INTA#; a message at each rise instead, once the guest has turned MSI on. */
 void pci_set_intx(PciDevice *pci, bool level);
 
-/* For msix.c, pci-rom.c and the core. */
-bool pci_rom_load(PciDevice *pci, Error **errp) MUST_CHECK;
-void pci_rom_free(PciDevice *pci);
-void pci_msix_config_written(PciDevice *pci);
-void pci_msix_reset(PciDevice *pci);
-void pci_msix_free(PciDevice *pci);
-struct Snapshot;
-void pci_msix_snapshot(PciDevice *pci, struct Snapshot *sn);
+/* --- For bridges, from realize --- */
+
+/* The bus behind @bridge; its memory and I/O are for the caller to give.  @name NULL: one is made up. */
+PciBus *pci_bus_new_secondary(PciDevice *bridge, const char *type, const char *name);
 
 /* "info pci" */
 void pci_print_info(PciBus *bus, GString *out);
