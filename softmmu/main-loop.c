@@ -119,6 +119,7 @@ static void main_loop_run_deferred(void)
 void main_loop_init(Machine *m)
 {
     loop_machine = m;
+    machine_lock_go_first(); /* timers, input and completions come by this thread only */
     /* The default slack of 50 us would make every guest timer late by as much. */
     prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
     g_main_context_set_poll_func(NULL, main_loop_poll);

@@ -11,5 +11,7 @@
 void machine_lock(void);
 void machine_unlock(void);
 bool machine_lock_held(void);
+/* The calling thread serves the others: from now on it waits for at most one turn of each of them. */
+void machine_lock_go_first(void);
 
 #endif

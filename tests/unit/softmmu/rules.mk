@@ -8,3 +8,5 @@ unit-tests += tests/unit/softmmu/test-base
 tests/unit/softmmu/test-base-objs :=
 unit-tests += tests/unit/softmmu/test-main-loop
 tests/unit/softmmu/test-main-loop-objs := softmmu/main-loop.o softmmu/machine-lock.o softmmu/clock/clock.o
+unit-tests += tests/unit/softmmu/test-machine-lock
+tests/unit/softmmu/test-machine-lock-objs := softmmu/machine-lock.o
