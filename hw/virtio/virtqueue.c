@@ -234,6 +234,8 @@ VirtqElement *vq_pop(VirtQueue *vq)
         vq->in_flight++;
         if (virtio_has(vdev, VIRTIO_F_EVENT_IDX) && !vq->notify_disabled) {
             vq_write16(vq, avail_event(vq), vq->last_avail);
+            /* Before the next look at the index: who adds behind it must see what to kick for. */
+            __atomic_thread_fence(__ATOMIC_SEQ_CST);
         }
         return e;
     }

@@ -2,3 +2,5 @@
 
 unit-tests += tests/unit/hw/test-virtio-net
 tests/unit/hw/test-virtio-net-objs := hw/virtio/virtio-net-ctrl.o softmmu/util/iov.o
+unit-tests += tests/unit/hw/test-virtqueue
+tests/unit/hw/test-virtqueue-objs := hw/virtio/virtqueue.o
