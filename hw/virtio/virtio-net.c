@@ -11,7 +11,6 @@
 #include "rhea/osdep.h"
 
 #include "hw/machine.h"
-#include "rhea/defer.h"
 #include "rhea/endian.h"
 #include "snapshot/snapshot.h"
 #include "virtio-net.h"
@@ -198,22 +197,6 @@ static void net_send_chain(VirtioNet *s, unsigned pair, VirtqElement *e)
     net_card_send(&s->card, s->frame, len);
 }
 
-static void net_handle_tx(VirtioNet *s, VirtQueue *vq);
-
-static void net_tx_again(void *opaque)
-{
-    VirtioNet *s = opaque;
-    uint64_t again = s->tx_again;
-
-    s->tx_again = 0;
-    for (unsigned pair = 0; pair < s->max_pairs; pair++) {
-        if (again >> pair & 1) {
-            net_handle_tx(s, virtio_queue(&s->parent, 2 * pair + 1));
-        }
-    }
-    qom_put(&s->parent.dev.obj);
-}
-
 /* A queue that other vCPUs keep filling must not hold the machine lock for ever. */
 static void net_handle_tx(VirtioNet *s, VirtQueue *vq)
 {
@@ -229,11 +212,7 @@ static void net_handle_tx(VirtioNet *s, VirtQueue *vq)
         vq_notify(vq);
     }
     if (sent && sent == vq->size) {
-        if (!s->tx_again) {
-            qom_get_ref(&s->parent.dev.obj);
-            main_loop_defer(net_tx_again, s);
-        }
-        s->tx_again |= 1ULL << pair;
+        vq_handle_later(vq);
     }
 }
 

@@ -63,7 +63,6 @@ typedef struct VirtioNet {
     uint8_t flow_pair[NET_FLOWS];   /* where a flow was last sent from (5.1.6.5.5) */
     /* host-side */
     uint8_t default_mac[ETH_ALEN];
-    uint64_t tx_again; /* bit a pair: its sending goes on in the main loop */
     uint8_t frame[NET_FRAME_MAX + NET_HEADER_MAX];
 } VirtioNet;
 

@@ -37,6 +37,7 @@ enum {
     CONTROL_TX = 3,
     MAX_PORTS = 31,
     QUEUE_SIZE = 128,
+    CONTROL_SIZE = 32,
     CHUNK = 4096,
     NAME_MAX_LEN = 128,
     CONTROL_BACKLOG = 256
@@ -231,6 +232,9 @@ static void port_transmit(void *opaque)
     if (sent) {
         vq_notify(p->tx);
     }
+    if (sent == QUEUE_SIZE) {
+        vq_handle_later(p->tx);
+    }
 }
 
 static void port_handle_tx(VirtioDevice *vdev, VirtQueue *vq)
@@ -251,6 +255,11 @@ static void port_event(void *opaque, CharEvent ev)
     if (ev == CHAR_OPENED || ev == CHAR_CLOSED) {
         p->host_open = ev == CHAR_OPENED;
         control_send(p->serial, p->nr, CTRL_PORT_OPEN, p->host_open, NULL);
+    }
+    if (ev == CHAR_CLOSED && p->tx_chain) {
+        /* The rest of it was for the peer that has gone.  chr_write() may be what noticed, so not here. */
+        p->tx_done = p->tx_chain->out_len;
+        vq_handle_later(p->tx);
     }
 }
 
@@ -318,8 +327,9 @@ static void control_handle_tx(VirtioDevice *vdev, VirtQueue *vq)
 {
     VirtioSerial *s = (VirtioSerial *)vdev;
     VirtqElement *e;
+    unsigned n;
 
-    for (unsigned n = 0; n < QUEUE_SIZE && (e = vq_pop(vq)); n++) {
+    for (n = 0; n < CONTROL_SIZE && (e = vq_pop(vq)); n++) {
         uint8_t raw[CTRL_SIZE];
         size_t len = iov_to_buf(e->out, e->out_num, 0, raw, sizeof(raw));
 
@@ -329,6 +339,9 @@ static void control_handle_tx(VirtioDevice *vdev, VirtQueue *vq)
         }
     }
     vq_notify(vq);
+    if (n == CONTROL_SIZE) {
+        vq_handle_later(vq);
+    }
 }
 
 static void control_handle_rx(VirtioDevice *vdev, VirtQueue *vq)
@@ -397,8 +410,8 @@ static bool serial_realize(Device *dev, Error **errp)
     g_queue_init(&s->backlog);
     virtio_add_queue(&s->parent, QUEUE_SIZE, port_handle_rx);
     virtio_add_queue(&s->parent, QUEUE_SIZE, port_handle_tx);
-    s->control_rx = virtio_add_queue(&s->parent, 32, control_handle_rx);
-    s->control_tx = virtio_add_queue(&s->parent, 32, control_handle_tx);
+    s->control_rx = virtio_add_queue(&s->parent, CONTROL_SIZE, control_handle_rx);
+    s->control_tx = virtio_add_queue(&s->parent, CONTROL_SIZE, control_handle_tx);
     for (unsigned i = 1; i < s->max_ports; i++) {
         virtio_add_queue(&s->parent, QUEUE_SIZE, port_handle_rx);
         virtio_add_queue(&s->parent, QUEUE_SIZE, port_handle_tx);

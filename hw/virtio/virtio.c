@@ -10,6 +10,7 @@
 #include "hw/machine.h"
 #include "hw/virtio/virtio.h"
 #include "rhea/bits.h"
+#include "rhea/defer.h"
 #include "rhea/endian.h"
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
@@ -170,7 +171,7 @@ void virtio_config_changed(VirtioDevice *vdev)
 static void queue_clear(VirtQueue *vq)
 {
     vq->size = vq->max_size;
-    vq->ready = vq->signalled_valid = vq->notify_disabled = false;
+    vq->ready = vq->signalled_valid = vq->notify_disabled = vq->later = false;
     vq->desc = vq->avail = vq->used = 0;
     vq->align = LEGACY_ALIGN;
     vq->vector = VIRTIO_NO_VECTOR;
@@ -242,6 +243,32 @@ void virtio_queue_kick(VirtioDevice *vdev, uint32_t n)
 
     if (vq && vq->handler && vq->ready && virtio_driver_ok(vdev)) {
         vq->handler(vdev, vq);
+    }
+}
+
+static void virtio_run_later(void *opaque)
+{
+    VirtioDevice *vdev = opaque;
+
+    vdev->later = false;
+    for (unsigned i = 0; i < vdev->nqueues; i++) {
+        if (vdev->vqs[i].later) {
+            vdev->vqs[i].later = false;
+            virtio_queue_kick(vdev, i);
+        }
+    }
+    qom_put(&vdev->dev.obj);
+}
+
+void vq_handle_later(VirtQueue *vq)
+{
+    VirtioDevice *vdev = vq->vdev;
+
+    vq->later = true;
+    if (!vdev->later) {
+        vdev->later = true;
+        qom_get_ref(&vdev->dev.obj); /* it may be unplugged meanwhile */
+        main_loop_defer(virtio_run_later, vdev);
     }
 }
 

@@ -31,10 +31,13 @@ class Port:
         self.d.start(bit(virtio.RING_RESET))
         self.rx, self.tx = self.d.queue(0), self.d.queue(1)
         self.d.ready()
+        self.connect(path)
+
+    def connect(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(20)
         self.sock.connect(path)
-        q.raw("readl 0x80000000")       # the connection is taken between two lines
+        self.q.raw("readl 0x80000000")  # the connection is taken between two lines
 
     def send(self, byte, length=CHUNK):
         addr = self.memory.take(length)
@@ -122,6 +125,23 @@ def chain_in_hand_goes_with_its_queue():
             q.command("system_reset")
             p.read_rest()
             q.command("rhea_snapshot")
+
+
+@suite.test
+def chain_in_hand_goes_with_its_peer():
+    """A driver does not wait for a peer that has left; the next one does not get the rest."""
+    with rhea.scratch() as folder:
+        path, machine = port(folder)
+        with machine as q:
+            p = Port(q, path)
+            p.send(0x41)
+            p.send(0x42)
+            assert p.tx.used_index() == 0
+            p.sock.close()
+            assert [p.tx.wait()[0] for _ in range(2)] == [0, 1]
+            p.connect(path)
+            p.send(0x43, 5)
+            assert p.read(5) == b"CCCCC" and p.tx.wait()[0] == 2
 
 
 @suite.test

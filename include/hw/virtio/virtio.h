@@ -84,6 +84,7 @@ struct VirtQueue {
     bool signalled_valid;
     bool notify_disabled;
     unsigned in_flight;
+    bool later; /* host-side: the handler runs again in the main loop */
 };
 
 /* What a kind of device supplies; ObjectType.ops of its type. */
@@ -125,6 +126,8 @@ struct VirtioDevice {
     uint8_t isr;
     bool legacy; /* the driver came through the legacy interface */
     uint32_t config_generation;
+    /* host-side */
+    bool later; /* some queue's handler runs again in the main loop */
 };
 
 /* The properties that every virtio device has, for the property tables of transports' wrappers. */
@@ -163,6 +166,9 @@ void vq_detach(VirtQueue *vq, VirtqElement *e);
 void vq_notify(VirtQueue *vq);
 /* Asks the driver (not) to kick when it adds buffers. */
 void vq_set_notification(VirtQueue *vq, bool on);
+/* The handler leaves off with chains in the ring, because other vCPUs may fill it for ever, and shall be
+ * called again, from the main loop. */
+void vq_handle_later(VirtQueue *vq);
 
 /* --- For transports --- */
 
