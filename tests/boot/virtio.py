@@ -71,10 +71,10 @@ def ports(device):
                 m.send("cat /tmp/in > /dev/vport0p1\n")
                 assert read_all(s, len(data)) == data, "other bytes came back"
             # A writer waits for a new peer (Linux has heard that the old one has gone).
-            m.run("(echo first > /dev/vport0p1 &)")
+            m.run("{ echo first > /dev/vport0p1 & }")
             with client(port) as s:
                 assert read_all(s, 6) == b"first\n"
-                m.run("echo again > /dev/vport0p1")
+                m.run("wait; echo again > /dev/vport0p1")   # a port has one user at a time
                 assert read_all(s, 6) == b"again\n"
             with client(console) as s:
                 m.run("exec 3<>/dev/hvc0; stty raw -echo <&3; echo on hvc0 >&3")
