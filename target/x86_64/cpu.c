@@ -27,6 +27,8 @@
                                        .offset = offsetof(X86Env, ymmh[n]),                        \
                                        .rank = 255}
 
+/* Ten of these live in host registers.  The flags' operands are written far more often than read, so that
+ * memory serves them as well; r12 and r13 are what compilers keep in loops after the old registers. */
 static const IrGlobal x86_globals[X86_NGLOBALS] = {
     X86_G(0, "rax", 0),
     X86_G(1, "rcx", 2),
@@ -40,13 +42,13 @@ static const IrGlobal x86_globals[X86_NGLOBALS] = {
     X86_G(9, "r9", 12),
     X86_G(10, "r10", 13),
     X86_G(11, "r11", 14),
-    X86_G(12, "r12", 15),
-    X86_G(13, "r13", 16),
-    X86_G(14, "r14", 17),
-    X86_G(15, "r15", 18),
-    X86_GCC(CC_DST, "cc_dst", IR_I64, cc_dst, 8),
-    X86_GCC(CC_SRC, "cc_src", IR_I64, cc_src, 9),
-    X86_GCC(CC_SRC2, "cc_src2", IR_I64, cc_src2, 20),
+    X86_G(12, "r12", 8),
+    X86_G(13, "r13", 9),
+    X86_G(14, "r14", 15),
+    X86_G(15, "r15", 16),
+    X86_GCC(CC_DST, "cc_dst", IR_I64, cc_dst, 255),
+    X86_GCC(CC_SRC, "cc_src", IR_I64, cc_src, 255),
+    X86_GCC(CC_SRC2, "cc_src2", IR_I64, cc_src2, 255),
     X86_GCC(CC_OP, "cc_op", IR_I32, cc_op, 255),
     X86_GV(0, 0),
     X86_GV(1, 1),
