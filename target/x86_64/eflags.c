@@ -6,7 +6,7 @@
 
 typedef struct CcValues {
     unsigned bits;
-    uint64_t dst, src, carry; /* dst and src: with the sign bit on top */
+    uint64_t dst, src, carry; /* dst and src: with the sign bit on top; carry is SRC2 */
 } CcValues;
 
 static uint64_t sign_bit(uint64_t v)
@@ -44,6 +44,15 @@ static uint32_t step_flags(const CcValues *v, uint64_t raw_dst, uint64_t raw_src
            (v->dst == overflow ? X86_OF : 0);
 }
 
+/* CF and OF: does the signed product exceed the size? */
+static uint32_t product_flags(const CcValues *v)
+{
+    unsigned unused = 64 - v->bits;
+    int64_t a = (int64_t)v->src >> unused, b = (int64_t)(v->carry << unused) >> unused;
+
+    return (__int128)a * b == (int64_t)v->dst >> unused ? 0 : X86_CF | X86_OF;
+}
+
 static uint32_t operation_flags(unsigned op, uint64_t dst, uint64_t src, uint64_t src2)
 {
     unsigned bits = 8u << (op & 3);
@@ -53,6 +62,7 @@ static uint32_t operation_flags(unsigned op, uint64_t dst, uint64_t src, uint64_
     switch ((X86Cc)(op % X86_CC_HAS_CARRY / 4)) {
     case X86_CC_ADD: f = sum_flags(&v, false); break;
     case X86_CC_ADC: f = sum_flags(&v, true); break;
+    case X86_CC_CMP: dst -= src; v.dst -= v.src; /* fall through */
     case X86_CC_SUB: f = difference_flags(&v, false); break;
     case X86_CC_SBB: f = difference_flags(&v, true); break;
     case X86_CC_LOGIC: f = 0; break;
@@ -63,6 +73,7 @@ static uint32_t operation_flags(unsigned op, uint64_t dst, uint64_t src, uint64_
         break;
     case X86_CC_SHR: f = (src & 1 ? X86_CF : 0) | (sign_bit(v.src ^ v.dst) ? X86_OF : 0); break;
     case X86_CC_RESULT: f = (src & 1 ? X86_CF : 0) | (src & 2 ? X86_OF : 0); break;
+    case X86_CC_IMUL: f = product_flags(&v); break;
     default: return src & X86_ARITH_FLAGS;
     }
     return f | (v.dst == 0 ? X86_ZF : 0) | (sign_bit(v.dst) ? X86_SF : 0) |
@@ -75,6 +86,9 @@ uint32_t x86_cc_flags(unsigned op, uint64_t dst, uint64_t src, uint64_t src2)
 
     if (op & X86_CC_HAS_CARRY) {
         f = (f & ~X86_CF) | (op >> X86_CC_CARRY_SHIFT & 1);
+    }
+    if (op & X86_CC_HAS_OVERFLOW) {
+        f = (f & ~X86_OF) | (op >> X86_CC_OVERFLOW_SHIFT & 1 ? X86_OF : 0);
     }
     return f;
 }

@@ -53,7 +53,7 @@ void x86_op_sbb(X86Trans *t)
 
 void x86_op_cmp(X86Trans *t)
 {
-    sum(t, X86_CC_SUB, false);
+    sum(t, X86_CC_CMP, false);
 }
 
 void x86_op_xadd(X86Trans *t)
@@ -137,30 +137,31 @@ void x86_op_andn(X86Trans *t)
 
 /* --- One carry chain each: ADCX in CF, ADOX in OF --- */
 
-static void add_in_flag(X86Trans *t, unsigned flag, uint32_t bit)
+/* The sum with the carry @in; *out is the carry out of it (both I32, 0 or 1). */
+static IrVal add_with(X86Trans *t, IrVal in, IrVal *out)
 {
-    unsigned size = size_of(t);
-    IrVal all = x86_flags_all(t);
-    IrVal in = flag_at(t, x86_flag(t, flag), size), partial, r, out;
+    IrVal partial = ir_add(t->ir, t->v[0], t->v[1]);
+    IrVal r = ir_add(t->ir, partial, flag_at(t, in, size_of(t)));
 
-    partial = ir_add(t->ir, t->v[0], t->v[1]);
-    r = ir_add(t->ir, partial, in);
-    out = ir_or(t->ir, ir_setcond(t->ir, IR_I32, IR_LTU, partial, t->v[0]),
-                ir_setcond(t->ir, IR_I32, IR_LTU, r, partial));
-    out = ir_bin(t->ir, IR_SHL, out, ir_imm32(t->ir, __builtin_ctz(bit)));
-    all = ir_and(t->ir, all, ir_imm32(t->ir, (int32_t)~bit));
-    x86_flags_eflags(t, ir_or(t->ir, all, out));
-    t->v[0] = r;
+    *out = ir_or(t->ir, ir_setcond(t->ir, IR_I32, IR_LTU, partial, t->v[0]),
+                 ir_setcond(t->ir, IR_I32, IR_LTU, r, partial));
+    return r;
 }
 
 void x86_op_adcx(X86Trans *t)
 {
-    add_in_flag(t, X86_FLAG_C, X86_CF);
+    IrVal out, r = add_with(t, x86_flag(t, X86_FLAG_C), &out);
+
+    x86_flags_carry(t, out);
+    t->v[0] = r;
 }
 
 void x86_op_adox(X86Trans *t)
 {
-    add_in_flag(t, X86_FLAG_O, X86_OF);
+    IrVal out, r = add_with(t, x86_flag(t, X86_FLAG_O), &out);
+
+    x86_flags_overflow(t, out);
+    t->v[0] = r;
 }
 
 /* --- Multiplication --- */
@@ -230,24 +231,11 @@ void x86_op_imul1(X86Trans *t)
     multiply_rax(t, true);
 }
 
+/* Whether the product fits is seldom asked: it is computed from the factors then. */
 static void multiply(X86Trans *t, IrVal a, IrVal b)
 {
-    unsigned size = size_of(t);
-    IrVal r, high;
-
-    if (size == 8) {
-        r = ir_bin(t->ir, IR_MUL, a, b);
-        high = ir_bin(t->ir, IR_MULHS, a, b);
-        multiply_flags(
-            t, size, r,
-            ir_setcond(t->ir, IR_I32, IR_NE, high, ir_bin(t->ir, IR_SAR, r, ir_imm(t->ir, 63))));
-    } else {
-        IrVal full = product(t, a, b, size, true);
-
-        r = size == 4 ? ir_un(t->ir, IR_TRUNC, full) : full;
-        multiply_flags(t, size, r, exceeds(t, full, size, true));
-    }
-    t->v[0] = r;
+    t->v[0] = ir_bin(t->ir, IR_MUL, a, b);
+    x86_flags_sum(t, X86_CC_IMUL, size_of(t), t->v[0], IR_NONE, a, b);
 }
 
 void x86_op_imul2(X86Trans *t)

@@ -13,7 +13,8 @@ static const X86Flags no_flags = {.kind = X86_CC_DYNAMIC,
                                   .src2 = IR_NONE,
                                   .a = IR_NONE,
                                   .op = IR_NONE,
-                                  .carry = IR_NONE};
+                                  .carry = IR_NONE,
+                                  .overflow = IR_NONE};
 
 void x86_flags_set(X86Trans *t, X86Cc kind, unsigned size, IrVal dst, IrVal src)
 {
@@ -62,14 +63,14 @@ static IrVal widen(X86Trans *t, IrVal v)
     return ir_type(t->ir, v) == IR_I64 ? v : ir_un(t->ir, IR_ZEXT32, v);
 }
 
-/* CC_OP of @op with a CF of its own. */
-static IrVal op_with_carry(X86Trans *t, IrVal op, IrVal carry)
+/* CC_OP of @op with a flag of its own, in the bit @shift; the bit below it says so. */
+static IrVal op_with_flag(X86Trans *t, IrVal op, IrVal flag, unsigned shift)
 {
-    const int32_t bits = X86_CC_HAS_CARRY | 1 << X86_CC_CARRY_SHIFT;
+    const int32_t has = 1 << (shift - 1);
 
-    op = ir_and(t->ir, op, ir_imm32(t->ir, ~bits));
-    op = ir_or(t->ir, op, ir_imm32(t->ir, X86_CC_HAS_CARRY));
-    return ir_or(t->ir, op, ir_bin(t->ir, IR_SHL, carry, ir_imm32(t->ir, X86_CC_CARRY_SHIFT)));
+    op = ir_and(t->ir, op, ir_imm32(t->ir, ~(3 * has)));
+    op = ir_or(t->ir, op, ir_imm32(t->ir, has));
+    return ir_or(t->ir, op, ir_bin(t->ir, IR_SHL, flag, ir_imm32(t->ir, (int32_t)shift)));
 }
 
 /* A number of CC_OP; one value while it is the same, so that storing it again is seen to be idle. */
@@ -91,13 +92,17 @@ static X86Flags as_dynamic(X86Trans *t, const X86Flags *f)
     if (f->kind != X86_CC_DYNAMIC) {
         d.kind = X86_CC_DYNAMIC;
         d.op = op_number(t, x86_cc_op(f->kind, x86_log2(f->size)));
-        d.dst = widen(t, f->dst);
+        d.dst = widen(t, f->kind == X86_CC_CMP ? f->a : f->dst);
         d.src = widen(t, f->src);
         d.src2 = widen(t, f->src2);
     }
     if (f->carry != IR_NONE) {
-        d.op = op_with_carry(t, d.op, f->carry);
+        d.op = op_with_flag(t, d.op, f->carry, X86_CC_CARRY_SHIFT);
         d.carry = IR_NONE;
+    }
+    if (f->overflow != IR_NONE) {
+        d.op = op_with_flag(t, d.op, f->overflow, X86_CC_OVERFLOW_SHIFT);
+        d.overflow = IR_NONE;
     }
     return d;
 }
@@ -106,6 +111,13 @@ void x86_flags_carry(X86Trans *t, IrVal carry)
 {
     need_dynamic(t, &t->flags);
     t->flags.carry = carry;
+    t->new_flags = true;
+}
+
+void x86_flags_overflow(X86Trans *t, IrVal overflow)
+{
+    need_dynamic(t, &t->flags);
+    t->flags.overflow = overflow;
     t->new_flags = true;
 }
 
@@ -149,7 +161,8 @@ IrVal x86_flags_all(X86Trans *t)
     X86Flags d;
     IrVal v;
 
-    if (t->flags.kind == X86_CC_EFLAGS && t->flags.carry == IR_NONE) {
+    if (t->flags.kind == X86_CC_EFLAGS && t->flags.carry == IR_NONE &&
+        t->flags.overflow == IR_NONE) {
         return t->flags.src;
     }
     d = as_dynamic(t, &t->flags);
@@ -191,6 +204,23 @@ static IrVal compare(X86Trans *t, IrCond cond, IrVal a, IrVal b, bool is_signed)
     return ir_setcond(t->ir, IR_I32, cond, x86_zext(t, a, size), x86_zext(t, b, size));
 }
 
+/* CF and OF of IMUL: the high half of the product is not the low one's sign. */
+static IrVal product_exceeds(X86Trans *t)
+{
+    X86Flags *f = &t->flags;
+    IrVal a, b, r;
+
+    if (f->size == 8) {
+        r = ir_bin(t->ir, IR_MULHS, f->src, f->src2);
+        a = ir_bin(t->ir, IR_SAR, f->dst, ir_imm(t->ir, 63));
+        return ir_setcond(t->ir, IR_I32, IR_NE, r, a);
+    }
+    a = x86_sext64(t, f->src, f->size);
+    b = x86_sext64(t, f->src2, f->size);
+    r = ir_bin(t->ir, IR_MUL, a, b);
+    return ir_setcond(t->ir, IR_I32, IR_NE, r, x86_sext64(t, f->dst, f->size));
+}
+
 static IrVal carry_flag(X86Trans *t)
 {
     X86Flags *f = &t->flags;
@@ -201,12 +231,14 @@ static IrVal carry_flag(X86Trans *t)
     case X86_CC_ADC:
         less = compare(t, IR_LTU, f->dst, f->src, false);
         return ir_or(t->ir, less, ir_and(t->ir, f->src2, compare(t, IR_EQ, f->dst, f->src, false)));
-    case X86_CC_SUB: return compare(t, IR_LTU, f->a, f->src, false);
+    case X86_CC_SUB:
+    case X86_CC_CMP: return compare(t, IR_LTU, f->a, f->src, false);
     case X86_CC_SBB:
         less = compare(t, IR_LTU, f->a, f->src, false);
         return ir_or(t->ir, less, ir_and(t->ir, f->src2, compare(t, IR_EQ, f->a, f->src, false)));
     case X86_CC_LOGIC: return ir_imm32(t->ir, 0);
     case X86_CC_SHL: return bit(t, f->src, f->size * 8 - 1);
+    case X86_CC_IMUL: return product_exceeds(t);
     default: return bit(t, f->src, 0);
     }
 }
@@ -224,6 +256,7 @@ static IrVal overflow_flag(X86Trans *t)
         x = ir_and(t->ir, ir_xor(t->ir, f->a, f->dst), ir_xor(t->ir, f->src, f->dst));
         return bit(t, x, top);
     case X86_CC_SUB:
+    case X86_CC_CMP:
     case X86_CC_SBB:
         x = ir_and(t->ir, ir_xor(t->ir, f->a, f->src), ir_xor(t->ir, f->a, f->dst));
         return bit(t, x, top);
@@ -234,6 +267,7 @@ static IrVal overflow_flag(X86Trans *t)
         return compare(t, IR_EQ, f->dst, x86_imm(t, (int64_t)extreme, f->size), false);
     case X86_CC_SHL:
     case X86_CC_SHR: return bit(t, ir_xor(t->ir, f->dst, f->src), top);
+    case X86_CC_IMUL: return product_exceeds(t);
     default: return bit(t, f->src, 1);
     }
 }
@@ -247,6 +281,7 @@ static IrVal adjust_flag(X86Trans *t)
     case X86_CC_ADD:
     case X86_CC_ADC:
     case X86_CC_SUB:
+    case X86_CC_CMP:
     case X86_CC_SBB: return bit(t, ir_xor(t->ir, ir_xor(t->ir, f->a, f->src), f->dst), 4);
     case X86_CC_INC:
     case X86_CC_DEC:
@@ -272,6 +307,9 @@ IrVal x86_flag(X86Trans *t, unsigned flag)
 
     if (flag == X86_FLAG_C && f->carry != IR_NONE) {
         return f->carry;
+    }
+    if (flag == X86_FLAG_O && f->overflow != IR_NONE) {
+        return f->overflow;
     }
     if (f->kind == X86_CC_DYNAMIC || f->kind == X86_CC_EFLAGS) {
         return flag_of_eflags(t, flag);
@@ -364,10 +402,17 @@ static bool cond_of_result(X86Trans *t, unsigned cc, X86Cond *c)
     }
 }
 
-/* BE and B read CF. */
-static bool reads_carry(unsigned cc)
+/* Does condition @cc read a flag that was set on its own?  B and BE read CF; O, L and LE read OF. */
+static bool reads_own(const X86Flags *f, unsigned cc)
 {
-    return (cc & ~1u) == 2 || (cc & ~1u) == 6;
+    cc &= ~1u;
+    return (f->carry != IR_NONE && (cc == 2 || cc == 6)) ||
+           (f->overflow != IR_NONE && (cc == 0 || cc >= 0xc));
+}
+
+static bool is_difference(const X86Flags *f)
+{
+    return f->kind == X86_CC_SUB || f->kind == X86_CC_CMP;
 }
 
 X86Cond x86_cond(X86Trans *t, unsigned cc)
@@ -375,8 +420,8 @@ X86Cond x86_cond(X86Trans *t, unsigned cc)
     X86Cond c;
 
     if (t->flags.kind == X86_CC_DYNAMIC || t->flags.kind == X86_CC_EFLAGS ||
-        (t->flags.carry != IR_NONE && reads_carry(cc)) ||
-        !((t->flags.kind == X86_CC_SUB && cond_of_sub(t, cc, &c)) || cond_of_result(t, cc, &c))) {
+        reads_own(&t->flags, cc) ||
+        !((is_difference(&t->flags) && cond_of_sub(t, cc, &c)) || cond_of_result(t, cc, &c))) {
         c = cond_of_flags(t, cc);
     }
     c.cond ^= cc & 1; /* IrConds lie in pairs of opposites, as conditions do */

@@ -18,6 +18,7 @@ typedef enum X86Cc {
     X86_CC_ADD,     /* DST = a + SRC */
     X86_CC_ADC,     /* DST = a + SRC + SRC2 (0 or 1) */
     X86_CC_SUB,     /* DST = a - SRC */
+    X86_CC_CMP,     /* the same, but DST holds a: the difference is in no register */
     X86_CC_SBB,     /* DST = a - SRC - SRC2 */
     X86_CC_LOGIC,   /* CF, OF, AF clear, the others from DST */
     X86_CC_INC,     /* DST = a + 1, CF = SRC */
@@ -25,11 +26,18 @@ typedef enum X86Cc {
     X86_CC_SHL,     /* CF is the top bit of SRC; OF where the top bits of SRC and DST differ */
     X86_CC_SHR,     /* CF is bit 0 of SRC; OF likewise */
     X86_CC_RESULT,  /* SF, ZF, PF from DST, CF and OF are bits 0 and 1 of SRC */
+    X86_CC_IMUL,    /* DST = SRC * SRC2, CF and OF say whether that is more than the size holds */
     X86_CC_DYNAMIC, /* in the translator: the operation is a value, too */
 } X86Cc;
 
-/* Bits of CC_OP beside: CF was set on its own after the operation (BT, CLC...), to what the second says. */
-enum { X86_CC_HAS_CARRY = 1 << 8, X86_CC_CARRY_SHIFT = 9 };
+/* Bits of CC_OP beside: CF or OF was set on its own after the operation (BT, CLC, ADOX...), to what the bit
+ * above says. */
+enum {
+    X86_CC_HAS_CARRY = 1 << 8,
+    X86_CC_CARRY_SHIFT = 9,
+    X86_CC_HAS_OVERFLOW = 1 << 10,
+    X86_CC_OVERFLOW_SHIFT = 11,
+};
 
 static inline unsigned x86_cc_op(X86Cc kind, unsigned log2_size)
 {

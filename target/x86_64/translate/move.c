@@ -130,7 +130,7 @@ void x86_op_cmpxchg(X86Trans *t)
         put_accumulator(t, size, acc, old);
         exchange_register(t, size, acc, old, v);
     }
-    x86_flags_sum(t, X86_CC_SUB, size, ir_bin(t->ir, IR_SUB, acc, old), acc, old, IR_NONE);
+    x86_flags_sum(t, X86_CC_CMP, size, ir_bin(t->ir, IR_SUB, acc, old), acc, old, IR_NONE);
 }
 
 /* ZF := @equal (I32), the others stay. */

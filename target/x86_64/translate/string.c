@@ -123,7 +123,7 @@ static void compare(X86Trans *t, IrVal a, IrVal b)
 {
     IrVal r = ir_bin(t->ir, IR_SUB, a, b);
 
-    x86_flags_sum(t, X86_CC_SUB, t->insn.opsize, r, a, b, IR_NONE);
+    x86_flags_sum(t, X86_CC_CMP, t->insn.opsize, r, a, b, IR_NONE);
 }
 
 void x86_op_scas(X86Trans *t)

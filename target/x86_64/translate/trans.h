@@ -19,9 +19,10 @@ typedef struct X86Flags {
     X86Cc kind;
     unsigned size;        /* bytes */
     IrVal dst, src, src2; /* typed by size; for EFLAGS src is I32; for DYNAMIC all are I64 */
-    IrVal a;              /* of ADD, ADC, SUB, SBB: the first operand */
+    IrVal a;              /* of ADD, ADC, SUB, CMP, SBB: the first operand; dst is the result */
     IrVal op;             /* of DYNAMIC: I32 */
-    IrVal carry;          /* CF where it was set on its own (I32, 0 or 1), or IR_NONE */
+    IrVal carry;          /* CF where it was set on its own (I32, 0 or 1), or IR_NONE ... */
+    IrVal overflow;       /* ... and OF */
 } X86Flags;
 
 struct X86Trans {
@@ -121,8 +122,9 @@ void x86_flags_set(X86Trans *t, X86Cc kind, unsigned size, IrVal dst, IrVal src)
 void x86_flags_sum(X86Trans *t, X86Cc kind, unsigned size, IrVal dst, IrVal a, IrVal b,
                    IrVal carry);
 void x86_flags_eflags(X86Trans *t, IrVal i32);
-/* CF becomes @carry (I32, 0 or 1), the others stay. */
+/* CF becomes @carry (I32, 0 or 1), the others stay; OF likewise. */
 void x86_flags_carry(X86Trans *t, IrVal carry);
+void x86_flags_overflow(X86Trans *t, IrVal overflow);
 /* What has been set holds only if @count (I32) is not 0; else @old. */
 void x86_flags_unless_zero(X86Trans *t, IrVal count, const X86Flags *old);
 /* They are in the globals only: a helper has set them, or a block begins. */
