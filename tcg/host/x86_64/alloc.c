@@ -34,11 +34,25 @@ static bool zero_extends(const IrInsn *insn)
     case IR_AND:
     case IR_OR:
     case IR_XOR:
+    case IR_ANDN:
+    case IR_NOT:
+    case IR_NEG:
     case IR_SHL:
     case IR_SHR:
     case IR_SAR:
     case IR_MUL:
-    case IR_SETCOND: return insn->type == IR_I32;
+    case IR_CLZ:
+    case IR_CTZ:
+    case IR_POPCNT:
+    case IR_BSWAP:
+    case IR_SEXT8:
+    case IR_SEXT16:
+    case IR_ZEXT8:
+    case IR_ZEXT16:
+    case IR_SETCOND:
+    case IR_MOVCOND:
+    case IR_LDENV:
+    case IR_LOAD: return insn->type == IR_I32;
     default: return false;
     }
 }
@@ -64,6 +78,52 @@ static void find_roots(Cg *c)
         for (unsigned k = 0; k < ir_op_info[insn->op].nargs; k++) {
             if (insn->arg[k] != IR_NONE) {
                 c->v[c->v[insn->arg[k]].root].last_use = (IrVal)i;
+            }
+        }
+    }
+}
+
+/* A shift that lea can do, and that nobody but the sum at @user reads. */
+static bool can_fuse(const Cg *c, const uint8_t *uses, IrVal shift, IrVal other)
+{
+    const IrInsn *s = &c->ir->insns[shift];
+    int64_t count, imm;
+
+    return s->op == IR_SHL && c->v[shift].root == shift && uses[shift] == 1 &&
+           cg_is_const(c, s->arg[1], &count) && count >= 1 && count <= 3 &&
+           !cg_is_const(c, s->arg[0], &imm) && !cg_is_const(c, other, &imm);
+}
+
+/* x + (y << 1..3) is one instruction: the shift is marked, and y lives on to the sum. */
+static void fuse_shifts(Cg *c)
+{
+    uint8_t *uses = cg_array(c, c->ir->n + 1, 1);
+
+    memset(uses, 0, c->ir->n);
+    for (unsigned i = 0; i < c->ir->n; i++) {
+        const IrInsn *insn = &c->ir->insns[i];
+
+        for (unsigned k = 0; k < ir_op_info[insn->op].nargs; k++) {
+            if (insn->arg[k] != IR_NONE) {
+                IrVal r = c->v[insn->arg[k]].root;
+
+                uses[r] = (uint8_t)MIN(uses[r] + 1, 2);
+            }
+        }
+    }
+    for (unsigned i = 0; i < c->ir->n; i++) {
+        const IrInsn *insn = &c->ir->insns[i];
+
+        if (insn->op != IR_ADD) {
+            continue;
+        }
+        for (unsigned k = 0; k < 2; k++) {
+            if (can_fuse(c, uses, insn->arg[k], insn->arg[1 - k])) {
+                Val *y = &c->v[c->v[c->ir->insns[insn->arg[k]].arg[0]].root];
+
+                c->v[insn->arg[k]].fused = true;
+                y->last_use = (IrVal)MAX(y->last_use, i);
+                break;
             }
         }
     }
@@ -169,6 +229,7 @@ void cg_alloc_init(Cg *c)
     c->free_temps[CLASS_GPR] = TEMP_GPRS;
     c->free_temps[CLASS_XMM] = TEMP_XMMS;
     find_roots(c);
+    fuse_shifts(c);
     find_hints(c);
 }
 

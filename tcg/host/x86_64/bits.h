@@ -161,15 +161,16 @@ typedef struct Asm {
     bool overflow;
 } Asm;
 
-/* A memory operand: [base + index * 1 + disp]; base NO_REG means relative to the next instruction. */
+/* A memory operand: [base + (index << scale) + disp]; base NO_REG means relative to the next instruction. */
 typedef struct Mem {
     uint8_t base, index;
     int32_t disp;
+    uint8_t scale;
 } Mem;
 
 static inline Mem mem_at(unsigned base, int32_t disp)
 {
-    return (Mem){(uint8_t)base, NO_REG, disp};
+    return (Mem){(uint8_t)base, NO_REG, disp, 0};
 }
 
 static inline uint32_t asm_pos(const Asm *a)

@@ -81,6 +81,7 @@ typedef struct Val {
     uint8_t reg;    /* temporary, or home before its PUT; NO_REG */
     uint8_t cls;
     bool in_slot; /* the slot holds it */
+    bool fused;   /* a shift that is part of the sum which uses it: no code, no place */
 } Val;
 
 typedef enum OpndKind { OPND_REG, OPND_MEM, OPND_IMM } OpndKind;

@@ -140,7 +140,7 @@ static void put_mem(Asm *a, unsigned reg, Mem m, unsigned imm_bytes)
     if (sib) {
         unsigned index = m.index == NO_REG ? RSP : m.index;
 
-        *a->p++ = (uint8_t)((index & 7) << 3 | (m.base & 7));
+        *a->p++ = (uint8_t)(m.scale << 6 | (index & 7) << 3 | (m.base & 7));
     }
     if (mod == 1) {
         *a->p++ = (uint8_t)m.disp;

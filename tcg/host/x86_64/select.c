@@ -105,7 +105,7 @@ static bool add_by_lea(Cg *c, uint32_t w, unsigned dst, Opnd a, Opnd b)
         return true;
     }
     if (b.kind == OPND_REG) {
-        emit_lea(&c->a, w, dst, (Mem){a.reg, b.reg, 0});
+        emit_lea(&c->a, w, dst, (Mem){a.reg, b.reg, 0, 0});
         return true;
     }
     return false;
@@ -142,6 +142,54 @@ static void select_binary(Cg *c, unsigned alu, bool commutes)
     }
 }
 
+/* ADD of a value and a fused shift. */
+static bool add_scaled(Cg *c)
+{
+    const IrInsn *insn = cg_insn(c);
+
+    for (unsigned k = 0; k < 2; k++) {
+        if (c->v[insn->arg[k]].fused) {
+            const IrInsn *shift = &c->ir->insns[insn->arg[k]];
+            unsigned base = cg_use(c, insn->arg[1 - k]), index = cg_use(c, shift->arg[0]);
+            int64_t count = 0;
+
+            cg_is_const(c, shift->arg[1], &count);
+            c->extra_use = c->v[shift->arg[0]].root;
+            emit_lea(&c->a, cg_w(insn->type), cg_def(c, CG_WRITTEN_LAST),
+                     (Mem){(uint8_t)base, (uint8_t)index, 0, (uint8_t)count});
+            return true;
+        }
+    }
+    return false;
+}
+
+static void select_add(Cg *c)
+{
+    if (!add_scaled(c)) {
+        select_binary(c, ALU_ADD, true);
+    }
+}
+
+/* MUL and MULHU of the same factors, one behind the other, are one instruction. */
+static bool multiply_wide(Cg *c)
+{
+    const IrInsn *insn = cg_insn(c), *next = insn + 1;
+    IrVal high = (IrVal)(c->i + 1);
+    unsigned b, low;
+
+    if (insn->type != IR_I64 || next->op != IR_MULHU || next->arg[0] != insn->arg[0] ||
+        next->arg[1] != insn->arg[1]) {
+        return false;
+    }
+    cg_take(c, CLASS_GPR, RDX);
+    b = cg_use(c, insn->arg[1]);
+    cg_move(c, CLASS_GPR, X_W, RDX, cg_opnd(c, insn->arg[0]));
+    c->locked[CLASS_GPR] = 1U << RDX | 1U << b; /* the results may need the first factor's */
+    low = cg_def(c, CG_WRITTEN_LAST);
+    emit_vex_rr(&c->a, OP_MULX, cg_def_extra(c, high, c->v[high].last_use), low, b);
+    return true;
+}
+
 static void select_mul(Cg *c)
 {
     const IrInsn *insn = cg_insn(c);
@@ -150,6 +198,9 @@ static void select_mul(Cg *c)
     Opnd a, b;
     unsigned dst;
 
+    if (multiply_wide(c)) {
+        return;
+    }
     order_args(c, &av, &bv);
     a = cg_opnd(c, av);
     b = cg_opnd(c, bv);
@@ -197,6 +248,13 @@ static void select_rdx_rax(Cg *c, unsigned ext, unsigned result)
     cg_move(c, CLASS_GPR, w, RAX, cg_opnd(c, insn->arg[0]));
     emit_rr(&c->a, OP_GRP3 | w, ext, b);
     cg_def_in(c, result);
+}
+
+static void select_mulhu(Cg *c)
+{
+    if (c->v[c->i].reg == NO_REG) { /* else multiply_wide() has made it */
+        select_rdx_rax(c, GRP3_MUL, RDX);
+    }
 }
 
 /*
@@ -261,13 +319,16 @@ static void select_shift(Cg *c, uint32_t vex_op, unsigned shift)
     int64_t count;
     unsigned dst;
 
+    if (c->v[c->i].fused) {
+        return;
+    }
     if (cg_is_const(c, insn->arg[1], &count)) {
         Opnd a = cg_opnd(c, insn->arg[0]);
 
         dst = cg_def(c, insn->arg[0]);
         count &= w ? 63 : 31;
         if (shift == SHIFT_SHL && count == 1 && a.kind == OPND_REG && a.reg != dst) {
-            emit_lea(&c->a, w, dst, (Mem){a.reg, a.reg, 0});
+            emit_lea(&c->a, w, dst, (Mem){a.reg, a.reg, 0, 0});
             return;
         }
         cg_move(c, CLASS_GPR, w, dst, a);
@@ -507,8 +568,11 @@ static void select_movcond(Cg *c)
         no = (Opnd){.kind = OPND_REG, .reg = (uint8_t)cg_use(c, insn->arg[3])};
     }
     dst = cg_def(c, insn->arg[3]);
-    if (same_reg(yes, dst)) {
-        return; /* both are one value, which dies here */
+    if (same_reg(yes, dst)) { /* both are one value, which dies here */
+        if (!w) {
+            emit_mov(&c->a, 0, dst, dst); /* as every result, with a clear upper half */
+        }
+        return;
     }
     if (no_const) {
         const_keeping_flags(c, w, dst, insn->arg[3]);
@@ -544,7 +608,7 @@ static bool select_integer(Cg *c)
     uint32_t w = cg_w(insn->type);
 
     switch ((IrOp)insn->op) {
-    case IR_ADD: select_binary(c, ALU_ADD, true); break;
+    case IR_ADD: select_add(c); break;
     case IR_SUB: select_binary(c, ALU_SUB, false); break;
     case IR_AND: select_binary(c, ALU_AND, true); break;
     case IR_OR: select_binary(c, ALU_OR, true); break;
@@ -555,7 +619,7 @@ static bool select_integer(Cg *c)
     case IR_ROTL: select_rotate(c, SHIFT_ROL); break;
     case IR_ROTR: select_rotate(c, SHIFT_ROR); break;
     case IR_MUL: select_mul(c); break;
-    case IR_MULHU: select_rdx_rax(c, GRP3_MUL, RDX); break;
+    case IR_MULHU: select_mulhu(c); break;
     case IR_MULHS: select_rdx_rax(c, GRP3_IMUL, RDX); break;
     case IR_DIVU: select_divide(c, false, RAX); break;
     case IR_DIVS: select_divide(c, true, RAX); break;

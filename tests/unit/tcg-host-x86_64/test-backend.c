@@ -371,6 +371,26 @@ static IrRound some_round(void)
     return below(2) ? IR_ROUND_CURRENT : below(5);
 }
 
+/* What the back end makes one instruction of: both halves of a product, a sum with a scaled index. */
+static void random_int_pair(Ir *ir)
+{
+    IrType t = int_type();
+    IrVal a = some(ir, below(2) ? IR_I64 : t), b = some(ir, ir_type(ir, a));
+
+    if (ir_type(ir, a) == IR_I64 && below(2)) {
+        ir_bin(ir, IR_MUL, a, b);
+        ir_bin(ir, IR_MULHU, a, b);
+    } else {
+        IrVal count = ir_type(ir, b) == IR_I64 ? ir_imm(ir, below(5)) : ir_imm32(ir, below(5));
+
+        b = ir_bin(ir, IR_SHL, b, count);
+        if (below(3) == 0) {
+            ir_put(ir, below(NX), some(ir, IR_I64));
+        }
+        ir_bin(ir, IR_ADD, below(2) ? a : b, below(2) ? a : b);
+    }
+}
+
 static void random_int_op(Ir *ir)
 {
     static const uint8_t binary[] = {IR_ADD,  IR_SUB,  IR_AND,  IR_OR,   IR_XOR,  IR_SHL,
@@ -381,7 +401,8 @@ static void random_int_op(Ir *ir)
                                     IR_BSWAP, IR_SEXT8, IR_SEXT16, IR_ZEXT8, IR_ZEXT16};
     IrType t = int_type(), t2 = int_type();
 
-    switch (below(10)) {
+    switch (below(11)) {
+    case 10: random_int_pair(ir); break;
     case 0: ir_bin(ir, wide[below(ARRAY_SIZE(wide))], some(ir, IR_I64), some(ir, IR_I64)); break;
     case 1: ir_un(ir, unary[below(ARRAY_SIZE(unary))], some(ir, t)); break;
     case 2: ir_un(ir, below(2) ? IR_SEXT32 : IR_ZEXT32, some(ir, IR_I32)); break;
