@@ -16,6 +16,7 @@
 #include "hw/irqchip/ioapic.h"
 #include "hw/timer/hpet.h"
 #include "pc-acpi.h"
+#include "target/x86_64.h"
 
 enum { SCI_IRQ = 9, RESET_PORT = 0xcf9, RESET_VALUE = 6, CMOS_CENTURY = 0x32 };
 enum { FACS_SIZE = 64, FACS_VERSION = 2 };
@@ -153,7 +154,7 @@ static void add_madt(PcMachine *s, AcpiTables *t)
         acpi_add(t, MADT_LAPIC, 1);
         acpi_add(t, 8, 1);
         acpi_add(t, i, 1); /* _UID */
-        acpi_add(t, i, 1); /* APIC id */
+        acpi_add(t, x86_topology_apic_id(&s->machine, i), 1);
         acpi_add(t, LAPIC_ENABLED, 4);
     }
     acpi_add(t, MADT_IOAPIC, 1);

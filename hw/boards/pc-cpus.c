@@ -50,13 +50,21 @@ static const ApicCpuOps apic_cpu_ops = {
 static bool create_cpu(PcMachine *s, unsigned n, Error **errp)
 {
     Machine *m = &s->machine;
-    struct CpuState *cpu = x86_cpu_new(m, m->cpu_model, n, errp);
+    uint32_t id = x86_topology_apic_id(m, n);
+    struct CpuState *cpu;
     Device *apic;
 
+    if (id > PC_MAX_APIC_ID) {
+        return error_fail(errp,
+                          "-smp: CPU %u would have local APIC id %u, the last one is %u: fewer CPUs, or "
+                          "counts of threads, cores and dies that are powers of two, fit",
+                          n, id, PC_MAX_APIC_ID);
+    }
+    cpu = x86_cpu_new(m, m->cpu_model, id, errp);
     if (!cpu) {
         return false;
     }
-    apic = apic_new(s->apic_bus, n, x86_cpu_memory(cpu), &apic_cpu_ops, cpu, errp);
+    apic = apic_new(s->apic_bus, id, x86_cpu_memory(cpu), &apic_cpu_ops, cpu, errp);
     if (!apic) {
         return false;
     }

@@ -298,7 +298,8 @@ bool pc_tell_firmware(PcMachine *s, Error **errp)
     static const uint8_t sleep_states[] = {128, 0, 0, 1, 2, 128};
 
     set_cmos(s);
-    fw_cfg_add_u32(s->fw_cfg, FW_CFG_MAX_CPUS, m->smp.max_cpus);
+    /* Firmware takes it for the number of local APIC ids. */
+    fw_cfg_add_u32(s->fw_cfg, FW_CFG_MAX_CPUS, x86_topology_apic_id(m, m->smp.max_cpus - 1) + 1);
     fw_cfg_add_u64(s->fw_cfg, FW_CFG_NUMA, 0);
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_IRQ0_OVERRIDE, 1);
     return pc_add_acpi(s, errp) && add_smbios(s, errp) && add_e820(s, errp) &&

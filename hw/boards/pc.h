@@ -7,7 +7,7 @@
 #include "hw/machine.h"
 #include "hw/pci/pci.h"
 
-enum { PC_MAX_CPUS = 255, PC_FLASH_BANKS = 2 };
+enum { PC_MAX_CPUS = 255, PC_MAX_APIC_ID = 254, PC_FLASH_BANKS = 2 };
 
 typedef struct PcMachine {
     Machine machine;

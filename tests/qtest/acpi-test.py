@@ -201,4 +201,13 @@ def many_cpus_and_much_memory():
         assert "C0FE" in t.disassemble("DSDT")
 
 
+@suite.test
+def ids_of_processors_follow_the_topology():
+    with PcQtest("-smp", "6,sockets=2,cores=3") as q:
+        assert lapics(Tables(q).tables["APIC"]) == [0, 1, 2, 4, 5, 6], "a package's ids begin at a power of two"
+    done = subprocess.run([PcQtest.emulator(), "-smp", "255,sockets=85,cores=3,threads=1", "-display", "none"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "CPU 192 would have local APIC id 256" in done.stderr, done.stderr
+
+
 sys.exit(suite.run())
