@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "fpu.h"
+#include "x87.h"
 
 static const struct {
     uint8_t x86, ir;
@@ -50,4 +51,28 @@ void x86_set_mxcsr(X86Env *env, uint32_t v)
     env->tcg.fp_flags = x86_fp_flags_from_x86(v & X86_MXCSR_FLAGS);
     env->tcg.fp_round = rounds[(v & X86_MXCSR_RC) >> 13] | (v & X86_MXCSR_FTZ ? IR_ROUND_FTZ : 0) |
                         (v & X86_MXCSR_DAZ ? IR_ROUND_DAZ : 0);
+}
+
+static bool all_zero(const void *p, size_t n)
+{
+    const uint8_t *b = p;
+
+    while (n && !*b) {
+        b++;
+        n--;
+    }
+    return !n;
+}
+
+uint64_t x86_fp_in_use(const X86Env *env)
+{
+    uint64_t used = 0;
+
+    if (env->fpu_cw != X87_CW_DEFAULT || env->fpu_sw || env->fpu_tags || env->fpu_op ||
+        env->fpu_ip || env->fpu_dp || !all_zero(env->st, sizeof(env->st))) {
+        used |= XCOMP_X87;
+    }
+    used |= all_zero(env->xmm, sizeof(env->xmm)) ? 0 : XCOMP_SSE;
+    used |= all_zero(env->ymmh, sizeof(env->ymmh)) ? 0 : XCOMP_AVX;
+    return used | (env->pkru ? XCOMP_PKRU : 0);
 }

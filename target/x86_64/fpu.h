@@ -17,10 +17,16 @@ enum {
     X86_MXCSR_DEFAULT = 0x1f80,
 };
 
+/* Components of XSAVE, bits of XCR0. */
+enum { XCOMP_X87 = 1 << 0, XCOMP_SSE = 1 << 1, XCOMP_AVX = 1 << 2, XCOMP_PKRU = 1 << 9 };
+
 /* All of MXCSR: masks are in env->mxcsr, flags and modes in TcgEnv. */
 uint32_t x86_get_mxcsr(const X86Env *env);
 /* @v has no reserved bits.  The translation key may change. */
 void x86_set_mxcsr(X86Env *env, uint32_t v);
+
+/* Components (XCOMP_*) that are not in their initial state; MXCSR does not count. */
+uint64_t x86_fp_in_use(const X86Env *env);
 
 /* IR_FP_* as the flag bits of MXCSR and of the x87 status word, which agree, and back. */
 uint32_t x86_fp_flags_to_x86(uint32_t flags);

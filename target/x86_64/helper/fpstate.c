@@ -19,8 +19,6 @@ enum {
     XS_HEADER_BYTES = 64,
 };
 
-enum { XCOMP_X87 = 1 << 0, XCOMP_SSE = 1 << 1, XCOMP_AVX = 1 << 2, XCOMP_PKRU = 1 << 9 };
-
 #define XCOMP_COMPACT (1ULL << 63)
 
 /* --- An area of guest memory --- */
@@ -373,31 +371,6 @@ uint64_t x86_helper_fxrstor(void *opaque, uint64_t addr, uint64_t info, uint64_t
 
 /* --- XSAVE --- */
 
-static bool all_zero(const void *p, size_t n)
-{
-    const uint8_t *b = p;
-
-    while (n && !*b) {
-        b++;
-        n--;
-    }
-    return !n;
-}
-
-/* Components that are not in their initial state. */
-static uint64_t components_in_use(const X86Env *env)
-{
-    uint64_t used = 0;
-
-    if (env->fpu_cw != X87_CW_DEFAULT || env->fpu_sw || env->fpu_tags || env->fpu_op ||
-        env->fpu_ip || env->fpu_dp || !all_zero(env->st, sizeof(env->st))) {
-        used |= XCOMP_X87;
-    }
-    used |= all_zero(env->xmm, sizeof(env->xmm)) ? 0 : XCOMP_SSE;
-    used |= all_zero(env->ymmh, sizeof(env->ymmh)) ? 0 : XCOMP_AVX;
-    return used | (env->pkru ? XCOMP_PKRU : 0);
-}
-
 /* Where the extended components are in an area that holds @comps. */
 static unsigned pkru_offset(uint64_t comps, bool compact)
 {
@@ -423,7 +396,10 @@ uint64_t x86_helper_xsave(void *opaque, uint64_t addr, uint64_t comps, uint64_t 
     check_aligned(env, addr, 64);
     comps &= env->xcr0;
     area_probe(&m, area_bytes(comps, compact), ACCESS_WRITE);
-    used = components_in_use(env) & comps;
+    used = x86_fp_in_use(env) & comps;
+    if (compact && x86_get_mxcsr(env) != X86_MXCSR_DEFAULT) {
+        used |= comps & XCOMP_SSE; /* MXCSR belongs to it here */
+    }
     saved = how & X86_AREA_OPT ? used : comps;
     old = compact ? 0 : get64(&m, XS_HEADER) & ~comps;
     if (saved & XCOMP_X87) {

@@ -5,6 +5,7 @@
  */
 #include "rhea/osdep.h"
 
+#include "../fpu.h"
 #include "../seg.h"
 #include "hw/machine.h"
 #include "helper.h"
@@ -84,7 +85,7 @@ uint64_t x86_helper_xgetbv(void *opaque, uint64_t xcr, uint64_t b, uint64_t c, u
     X86Env *env = opaque;
 
     if (xcr == 1 && x86_has(x86_model(env), X86_F_XGETBV1)) {
-        return env->xcr0; /* XINUSE: all that is enabled may be in use */
+        return env->xcr0 & x86_fp_in_use(env);
     }
     if (xcr != 0) {
         x86_raise_gp(env, 0);

@@ -20,7 +20,7 @@ $(rv-test)/test-translate-objs := $(rv-test-objs) target/riscv64/decode.o target
     vec-crypto.o vec-fp.o vec-helpers.o vec-int.o)
 
 x86-test := tests/unit/target/x86_64
-x86-test-objs := $(x86-test)/fake.o $(addprefix target/x86_64/,cpuid.o excp.o features.o mappings.o \
+x86-test-objs := $(x86-test)/fake.o $(addprefix target/x86_64/,cpuid.o excp.o features.o fpu.o mappings.o \
     mmu.o mode.o reset.o smm.o sysreg.o timer.o) \
     $(addprefix target/x86_64/helper/,debug.o far.o seg.o syscall.o system.o task.o) \
     softmmu/util/error.o softmmu/util/log.o softmmu/util/trace.o
@@ -34,6 +34,6 @@ $(x86-test)/test-sysreg-objs := $(x86-test-objs)
 ifeq ($(HOST),x86_64)
 unit-tests += $(x86-test)/test-fpu $(x86-test)/test-x87
 $(x86-test)/test-x87-objs := target/x86_64/helper/x87-host.o
-$(x86-test)/test-fpu-objs := $(x86-test-objs) target/x86_64/fpu.o \
+$(x86-test)/test-fpu-objs := $(x86-test-objs) \
     $(addprefix target/x86_64/helper/,fpstate.o vec.o x87.o x87-host.o)
 endif

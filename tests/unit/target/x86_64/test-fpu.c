@@ -179,6 +179,27 @@ static void test_xrstor_parts(void)
     g_assert_cmphex(env->st[0].sig, ==, 0);
 }
 
+/* A component in its initial state is told to be: by XGETBV, and by XSAVEC, for which MXCSR counts. */
+static void test_in_use(void)
+{
+    X86Env *env = xsave_cpu();
+    unsigned how = INFO64 | X86_AREA_COMPACT | X86_AREA_OPT;
+
+    g_assert_cmphex(x86_helper_xgetbv(env, 1, 0, 0, 0), ==, X87 | SSE | AVX);
+    memset(env->ymmh, 0, sizeof(env->ymmh));
+    memset(env->xmm, 0, sizeof(env->xmm));
+    g_assert_cmphex(x86_helper_xgetbv(env, 1, 0, 0, 0), ==, X87);
+    x86_set_mxcsr(env, X86_MXCSR_DEFAULT | X86_MXCSR_RC);
+    x86_helper_xsave(env, AREA, ~0ULL, how, 0);
+    g_assert_cmphex(fake_get(AREA + 512, 8), ==, X87 | SSE);
+    x86_set_mxcsr(env, X86_MXCSR_DEFAULT);
+    x86_helper_xrstor(env, AREA, ~0ULL, INFO64, 0);
+    g_assert_cmphex(x86_get_mxcsr(env), ==, X86_MXCSR_DEFAULT | X86_MXCSR_RC);
+    x86_set_mxcsr(env, X86_MXCSR_DEFAULT);
+    x86_helper_xsave(env, AREA, ~0ULL, how, 0);
+    g_assert_cmphex(fake_get(AREA + 512, 8), ==, X87);
+}
+
 static void test_faults(void)
 {
     X86Env *env = xsave_cpu();
@@ -236,6 +257,7 @@ int main(int argc, char **argv)
     g_test_add_func("/x86_64/fpu/fnsave", test_fnsave);
     g_test_add_func("/x86_64/fpu/environments", test_environments);
     g_test_add_func("/x86_64/fpu/xsave", test_xsave);
+    g_test_add_func("/x86_64/fpu/in-use", test_in_use);
     g_test_add_func("/x86_64/fpu/xrstor-parts", test_xrstor_parts);
     g_test_add_func("/x86_64/fpu/faults", test_faults);
     g_test_add_func("/x86_64/fpu/exceptions", test_exceptions);
