@@ -72,6 +72,11 @@ void engine_retry_alone(EngineCpu *ec)
     cpu_leave(ec->base.cpu);
 }
 
+void cpu_retry_alone(CpuState *cpu)
+{
+    engine_retry_alone(engine_cpu(cpu));
+}
+
 void engine_need_alone(EngineCpu *ec)
 {
     const Block *b = engine_running_block(ec);

@@ -55,10 +55,11 @@ static bool create_cpu(PcMachine *s, unsigned n, Error **errp)
     Device *apic;
 
     if (id > PC_MAX_APIC_ID) {
-        return error_fail(errp,
-                          "-smp: CPU %u would have local APIC id %u, the last one is %u: fewer CPUs, or "
-                          "counts of threads, cores and dies that are powers of two, fit",
-                          n, id, PC_MAX_APIC_ID);
+        return error_fail(
+            errp,
+            "-smp: CPU %u would have local APIC id %u, the last one is %u: fewer CPUs, or "
+            "counts of threads, cores and dies that are powers of two, fit",
+            n, id, PC_MAX_APIC_ID);
     }
     cpu = x86_cpu_new(m, m->cpu_model, id, errp);
     if (!cpu) {

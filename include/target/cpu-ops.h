@@ -161,6 +161,9 @@ void cpu_context_changed(CpuState *cpu);
 void cpu_tlb_flush(CpuState *cpu, uint64_t space);
 void cpu_tlb_flush_page(CpuState *cpu, GuestVA va, uint64_t space);
 
+/* Leaves the running block before the present instruction, which is then translated and run on its own. */
+void cpu_retry_alone(CpuState *cpu) NORETURN;
+
 /*
  * Guest memory from STATE helpers, deliver() and take_interrupt(), vCPU thread without the machine
  * lock: as translated code does it, through the soft TLB, from RAM or devices, across pages.  A fault

@@ -232,6 +232,7 @@ enum {
     X86_KEY_PKE = 1 << 27,      /* CR4.PKE */
     X86_KEY_NE = 1 << 28,       /* CR0.NE */
     X86_KEY_X87EXC = 1 << 29,   /* x87 unmasks an exception, or one is pending */
+    X86_KEY_CSLIMIT = 1 << 30,  /* CS ends below 4 GiB; a 16-bit one below 64 KiB */
     /* One instruction a block, between X86_H_INSN_BEGIN and, for TF and BP, X86_H_INSN_END. */
     X86_KEY_ALONE = X86_KEY_TF | X86_KEY_SHADOW | X86_KEY_BP,
 };

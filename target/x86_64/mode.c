@@ -217,6 +217,7 @@ static CpuKey key_segments(const X86Env *env)
     key |= cs->attr & X86_ATTR_DB ? X86_KEY_CS32 : 0;
     key |= env->seg[X86_SS].attr & X86_ATTR_DB ? X86_KEY_SS32 : 0;
     key |= cs->base || cs->limit != UINT32_MAX ? X86_KEY_CSBASE : 0;
+    key |= cs->limit < (cs->attr & X86_ATTR_DB ? UINT32_MAX : 0xffff) ? X86_KEY_CSLIMIT : 0;
     if (!seg_is_flat(&env->seg[X86_DS]) || !seg_is_flat(&env->seg[X86_ES]) ||
         !seg_is_flat(&env->seg[X86_SS])) {
         key |= X86_KEY_SEGS;

@@ -279,6 +279,30 @@ void x86_check_ip(X86Env *env, const X86Seg *cs, uint64_t ip)
     }
 }
 
+uint64_t x86_helper_cs_fetch(void *opaque, uint64_t last, uint64_t ninsns, uint64_t c, uint64_t d)
+{
+    X86Env *env = opaque;
+    const X86Seg *cs = &env->seg[X86_CS];
+
+    if ((uint32_t)(last - cs->base) > cs->limit) {
+        if (ninsns > 1) {
+            cpu_retry_alone(env->tcg.cpu); /* the first may be inside */
+        }
+        x86_raise_gp(env, 0);
+    }
+    return 0;
+}
+
+uint64_t x86_helper_cs_target(void *opaque, uint64_t eip, uint64_t b, uint64_t c, uint64_t d)
+{
+    X86Env *env = opaque;
+
+    if (eip > env->seg[X86_CS].limit) {
+        x86_raise_gp(env, 0);
+    }
+    return 0;
+}
+
 /* --- Stacks --- */
 
 X86Stack x86_stack_new(X86Env *env, const X86Seg *ss, uint64_t sp, unsigned cpl)

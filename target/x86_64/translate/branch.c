@@ -9,14 +9,50 @@ static int64_t relative_target(const X86Trans *t)
     return t->next + t->insn.imm[0];
 }
 
+/* --- The limit of CS: checked before anything changes --- */
+
+/* Can EIP leave the segment by a near transfer? */
+static bool may_pass_limit(const X86Trans *t)
+{
+    return !t->mode64 &&
+           (t->key & X86_KEY_CSLIMIT || (t->insn.opsize == 4 && !(t->key & X86_KEY_CS32)));
+}
+
+static void check_target(X86Trans *t, IrVal eip)
+{
+    if (may_pass_limit(t)) {
+        x86_call1(t, X86_H_CS_TARGET, eip);
+    }
+}
+
+/* Of a relative transfer, which happens if @c (NULL: always). */
+static void check_relative(X86Trans *t, const X86Cond *c)
+{
+    IrVal eip;
+
+    if (may_pass_limit(t)) {
+        eip = x86_eip(t, relative_target(t), t->insn.opsize);
+        if (c) {
+            eip = ir_movcond(t->ir, c->cond, c->a, c->b, eip, ir_imm(t->ir, 0));
+        }
+        check_target(t, eip);
+    }
+}
+
+/* --- Jumps --- */
+
 void x86_op_jmp(X86Trans *t)
 {
+    check_relative(t, NULL);
     x86_end_jump(t, relative_target(t));
 }
 
 void x86_op_jcc(X86Trans *t)
 {
-    x86_jump_if(t, x86_cond(t, t->insn.opcode & 15), relative_target(t));
+    X86Cond c = x86_cond(t, t->insn.opcode & 15);
+
+    check_relative(t, &c);
+    x86_jump_if(t, c, relative_target(t));
 }
 
 /* --- Calls --- */
@@ -30,6 +66,7 @@ static void push_return(X86Trans *t)
 
 void x86_op_call(X86Trans *t)
 {
+    check_relative(t, NULL);
     push_return(t);
     x86_end_jump(t, relative_target(t));
 }
@@ -38,13 +75,17 @@ void x86_op_call_ind(X86Trans *t)
 {
     IrVal target = x86_zext64(t, t->v[0], t->insn.opsize);
 
+    check_target(t, target);
     push_return(t);
     x86_end_eip(t, IR_CALL_JUMP, target);
 }
 
 void x86_op_jmp_ind(X86Trans *t)
 {
-    x86_end_eip(t, IR_JUMP, x86_zext64(t, t->v[0], t->insn.opsize));
+    IrVal target = x86_zext64(t, t->v[0], t->insn.opsize);
+
+    check_target(t, target);
+    x86_end_eip(t, IR_JUMP, target);
 }
 
 static void near_return(X86Trans *t, unsigned release)
@@ -52,6 +93,7 @@ static void near_return(X86Trans *t, unsigned release)
     unsigned size = t->insn.opsize;
     IrVal target = x86_zext64(t, x86_stack_load(t, 0, size), size);
 
+    check_target(t, target);
     x86_add_sp(t, size + release);
     x86_end_eip(t, IR_RET, target);
 }
@@ -73,14 +115,17 @@ static void count_down(X86Trans *t, IrVal more)
 {
     unsigned size = t->insn.adsize;
     IrVal count = x86_get(t, X86_RCX, size), go;
+    X86Cond c;
 
     count = ir_add(t->ir, count, x86_imm(t, -1, size));
-    x86_put(t, X86_RCX, size, count);
     go = ir_setcond(t->ir, IR_I32, IR_NE, x86_zext(t, count, size), x86_imm(t, 0, size));
     if (more != IR_NONE) {
         go = ir_and(t->ir, go, more);
     }
-    x86_jump_if(t, (X86Cond){IR_NE, go, ir_imm32(t->ir, 0)}, relative_target(t));
+    c = (X86Cond){IR_NE, go, ir_imm32(t->ir, 0)};
+    check_relative(t, &c);
+    x86_put(t, X86_RCX, size, count);
+    x86_jump_if(t, c, relative_target(t));
 }
 
 void x86_op_loop(X86Trans *t)
@@ -103,7 +148,10 @@ void x86_op_jcxz(X86Trans *t)
     unsigned size = t->insn.adsize;
     IrVal count = x86_zext(t, x86_get(t, X86_RCX, size), size);
 
-    x86_jump_if(t, (X86Cond){IR_EQ, count, x86_imm(t, 0, size)}, relative_target(t));
+    X86Cond c = {IR_EQ, count, x86_imm(t, 0, size)};
+
+    check_relative(t, &c);
+    x86_jump_if(t, c, relative_target(t));
 }
 
 /* --- Far transfers --- */

@@ -197,9 +197,28 @@ static void translate_valid(X86Trans *t)
     }
 }
 
+/* Before the first instruction: does the segment have all of the block?  Its end is filled in later. */
+static void check_fetch(X86Trans *t)
+{
+    if (t->key & X86_KEY_CSLIMIT && t->pc == t->start) {
+        t->end_value = ir_pc(t->ir, t->next - 1);
+        t->count_value = ir_imm(t->ir, 1);
+        x86_call2(t, X86_H_CS_FETCH, t->end_value, t->count_value);
+    }
+}
+
+static void patch_fetch(X86Trans *t, unsigned ninsns)
+{
+    if (t->key & X86_KEY_CSLIMIT && ninsns) {
+        t->ir->insns[t->end_value].imm = t->pc - 1;
+        t->ir->insns[t->count_value].imm = ninsns;
+    }
+}
+
 static void translate_one(X86Trans *t, X86Decoded decoded)
 {
     ir_insn(t->ir, t->pc);
+    check_fetch(t);
     if (x86_alone(t)) {
         x86_call0(t, X86_H_INSN_BEGIN);
     }
@@ -277,5 +296,6 @@ void x86_translate(Translate *tx)
     if (!t.ended && tx->ninsns) {
         ir_goto(t.ir, t.pc);
     }
+    patch_fetch(&t, tx->ninsns);
     tx->size = t.pc - tx->page_off;
 }

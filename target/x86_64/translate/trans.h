@@ -44,9 +44,10 @@ struct X86Trans {
     X86Flags flags;
     IrVal op_value; /* CC_OP as it was stored last in the block: the number op_known */
     unsigned op_known;
-    bool more;      /* another instruction may follow this one in the block */
-    unsigned left;  /* the block ends after so many more; 0: no such limit */
-    bool new_flags; /* t->flags is to be stored after this instruction */
+    IrVal end_value, count_value; /* X86_KEY_CSLIMIT: arguments of CS_FETCH */
+    bool more;                    /* another instruction may follow this one in the block */
+    unsigned left;                /* the block ends after so many more; 0: no such limit */
+    bool new_flags;               /* t->flags is to be stored after this instruction */
 };
 
 static inline unsigned x86_log2(unsigned size)

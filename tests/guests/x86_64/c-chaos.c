@@ -77,15 +77,37 @@ static int chance(u32 percent)
 static u32 telling(void)
 {
     static const u32 numbers[] = {
-        0,          1,          2,          3,          7,          8,          0x10,
-        0x7f,       0x80,       0xff,       0xffff,     0x10000,    0x7fffffff, 0x80000000,
-        0xffffffff, GDT,        IDT,        TSS,        LDT,        CODE,       TABLES,
-        TABLES + 1, STACKS,     DATA,       DATA + 1,   DATA + 0xffc, 0xfee00000, 0xfee00300,
-        0xfec00000, 0xa0000,    0xf0000,    0x80000011, 0x80000001, 0xe0000011, 0x60000010,
-        0x20,       0xb0,       0x30,       0x6b0,      0x370678,   0x20000,    0xd00,
-        0x8000,     0x400,      0x3000,     0x4000,     0x100,      0x200,      0x40000,
-        0x1f80,     0x37f,      0x207,      S_CODE32,   S_DATA,     S_CODE64,   S_TSS,
-        S_LDT,      S_CALL,     S_TASK,     S_TSS2,     S_UCODE32,  S_UDATA,
+        0,          1,
+        2,          3,
+        7,          8,
+        0x10,       0x7f,
+        0x80,       0xff,
+        0xffff,     0x10000,
+        0x7fffffff, 0x80000000,
+        0xffffffff, GDT,
+        IDT,        TSS,
+        LDT,        CODE,
+        TABLES,     TABLES + 1,
+        STACKS,     DATA,
+        DATA + 1,   DATA + 0xffc,
+        0xfee00000, 0xfee00300,
+        0xfec00000, 0xa0000,
+        0xf0000,    0x80000011,
+        0x80000001, 0xe0000011,
+        0x60000010, 0x20,
+        0xb0,       0x30,
+        0x6b0,      0x370678,
+        0x20000,    0xd00,
+        0x8000,     0x400,
+        0x3000,     0x4000,
+        0x100,      0x200,
+        0x40000,    0x1f80,
+        0x37f,      0x207,
+        S_CODE32,   S_DATA,
+        S_CODE64,   S_TSS,
+        S_LDT,      S_CALL,
+        S_TASK,     S_TSS2,
+        S_UCODE32,  S_UDATA,
     };
 
     switch (below(6)) {
@@ -98,14 +120,17 @@ static u32 telling(void)
 
 static u32 telling_msr(void)
 {
-    static const u32 msrs[] = {0x10,       0x1b,       0x3a,       0x3b,       0x48,       0x49,
-                               0x8b,       0xfe,       0x174,      0x175,      0x176,      0x179,
-                               0x17a,      0x186,      0x198,      0x1a0,      0x1d9,      0x200,
-                               0x250,      0x277,      0x2ff,      0x400,      0x401,      0x6e0,
-                               0xc0000080, 0xc0000080, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083,
-                               0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0xc0010015};
+    static const u32 msrs[] = {
+        0x10,       0x1b,       0x3a,       0x3b,       0x48,       0x49,
+        0x8b,       0xfe,       0x174,      0x175,      0x176,      0x179,
+        0x17a,      0x186,      0x198,      0x1a0,      0x1d9,      0x200,
+        0x250,      0x277,      0x2ff,      0x400,      0x401,      0x6e0,
+        0xc0000080, 0xc0000080, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083,
+        0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0xc0010015};
 
-    return chance(20) ? 0x800 + below(0x40) : chance(10) ? below(0x500) : msrs[below(ARRAY_SIZE(msrs))];
+    return chance(20)   ? 0x800 + below(0x40)
+           : chance(10) ? below(0x500)
+                        : msrs[below(ARRAY_SIZE(msrs))];
 }
 
 /* --- Code --- */
@@ -148,16 +173,51 @@ static void put_system(int mode)
     };
     static const u8 plain[][4] = {
         /* length, bytes */
-        {2, 0x0f, 0x30}, {2, 0x0f, 0x30}, {2, 0x0f, 0x32}, {2, 0x0f, 0x05}, {2, 0x0f, 0x07},
-        {2, 0x0f, 0x34}, {2, 0x0f, 0x35}, {2, 0x0f, 0xaa}, {2, 0x0f, 0x09}, {2, 0x0f, 0x06},
-        {2, 0x0f, 0xa2}, {2, 0x0f, 0x31}, {2, 0x0f, 0x33}, {2, 0x0f, 0x0b}, {2, 0x0f, 0xa1},
-        {2, 0x0f, 0xa9}, {1, 0xcf},       {1, 0xcf},       {1, 0xcb},       {1, 0xc3},
-        {1, 0xcc},       {1, 0xce},       {1, 0xf1},       {1, 0xfa},       {1, 0xfb},
-        {1, 0x9c},       {1, 0x9d},       {1, 0x9d},       {1, 0x07},       {1, 0x17},
-        {1, 0x1f},       {1, 0x60},       {1, 0x61},       {1, 0x9b},       {1, 0xc9},
-        {3, 0x0f, 0x01, 0xc8}, {3, 0x0f, 0x01, 0xc9}, {3, 0x0f, 0x01, 0xca}, {3, 0x0f, 0x01, 0xcb},
-        {3, 0x0f, 0x01, 0xd0}, {3, 0x0f, 0x01, 0xd1}, {3, 0x0f, 0x01, 0xee}, {3, 0x0f, 0x01, 0xef},
-        {3, 0x0f, 0x01, 0xf8}, {3, 0x0f, 0x01, 0xf9},
+        {2, 0x0f, 0x30},
+        {2, 0x0f, 0x30},
+        {2, 0x0f, 0x32},
+        {2, 0x0f, 0x05},
+        {2, 0x0f, 0x07},
+        {2, 0x0f, 0x34},
+        {2, 0x0f, 0x35},
+        {2, 0x0f, 0xaa},
+        {2, 0x0f, 0x09},
+        {2, 0x0f, 0x06},
+        {2, 0x0f, 0xa2},
+        {2, 0x0f, 0x31},
+        {2, 0x0f, 0x33},
+        {2, 0x0f, 0x0b},
+        {2, 0x0f, 0xa1},
+        {2, 0x0f, 0xa9},
+        {1, 0xcf},
+        {1, 0xcf},
+        {1, 0xcb},
+        {1, 0xc3},
+        {1, 0xcc},
+        {1, 0xce},
+        {1, 0xf1},
+        {1, 0xfa},
+        {1, 0xfb},
+        {1, 0x9c},
+        {1, 0x9d},
+        {1, 0x9d},
+        {1, 0x07},
+        {1, 0x17},
+        {1, 0x1f},
+        {1, 0x60},
+        {1, 0x61},
+        {1, 0x9b},
+        {1, 0xc9},
+        {3, 0x0f, 0x01, 0xc8},
+        {3, 0x0f, 0x01, 0xc9},
+        {3, 0x0f, 0x01, 0xca},
+        {3, 0x0f, 0x01, 0xcb},
+        {3, 0x0f, 0x01, 0xd0},
+        {3, 0x0f, 0x01, 0xd1},
+        {3, 0x0f, 0x01, 0xee},
+        {3, 0x0f, 0x01, 0xef},
+        {3, 0x0f, 0x01, 0xf8},
+        {3, 0x0f, 0x01, 0xf9},
     };
 
     if (chance(40)) {
@@ -183,7 +243,7 @@ static void put_system(int mode)
 
 static void put_far(int mode)
 {
-    static const u16 selectors[] = {S_CODE32, S_CODE64, S_CODE16, S_CALL,   S_TASK,
+    static const u16 selectors[] = {S_CODE32, S_CODE64, S_CODE16,  S_CALL,   S_TASK,
                                     S_TSS,    S_TSS2,   S_UCODE32, S_UCODE64};
     u32 sel = chance(80) ? selectors[below(ARRAY_SIZE(selectors))] : random32() & 0xffff;
 
@@ -267,8 +327,8 @@ static void put_desc(u32 sel, u32 base, u32 limit, u32 attr)
 {
     u64 *at = (u64 *)(GDT + (sel & ~7u));
 
-    *at = (limit & 0xffff) | (u64)(base & 0xffffff) << 16 | (u64)attr << 40 | (u64)(limit >> 16) << 48 |
-          (u64)(base >> 24) << 56;
+    *at = (limit & 0xffff) | (u64)(base & 0xffffff) << 16 | (u64)attr << 40 |
+          (u64)(limit >> 16) << 48 | (u64)(base >> 24) << 56;
 }
 
 static void put_gate_desc(u32 sel, u32 target_sel, u32 target, u32 attr)
@@ -463,7 +523,8 @@ static void enter_mode(int mode)
     }
     switch (mode) {
     case M_V86: {
-        u32 frame[] = {0, CODE >> 4, flags | VM, 0xfff0, STACKS >> 4, DATA >> 4, DATA >> 4, 0, 0xffff};
+        u32 frame[] = {0,         CODE >> 4, flags | VM, 0xfff0, STACKS >> 4,
+                       DATA >> 4, DATA >> 4, 0,          0xffff};
 
         enter(frame, ARRAY_SIZE(frame));
     }

@@ -106,8 +106,69 @@ static void test_code16(void)
     check_is("code16.call", ecx, 0xffff1234);
 }
 
+/*
+ * Code that leaves its segment: near transfers fault where they stand, before they change anything; what lies
+ * behind the limit faults when its turn comes.  The function at EIP 0 does what AL says.
+ */
+extern char limited[], limited_jump[], limited_call[], limited_loop[], limited_ret[], limited_cut[],
+    limited_end[];
+__asm__(".text\nlimited:\n"
+        "    dec %al\n"
+        "    jz limited_jump\n"
+        "    dec %al\n"
+        "    jz limited_call\n"
+        "    dec %al\n"
+        "    jz limited_ret\n"
+        "    dec %al\n"
+        "    jz limited_on\n"
+        "    mov $7, %ecx\n"
+        "limited_loop: loop limited_end\n"
+        "    lret\n"
+        "limited_jump: jmp limited_end\n"
+        "limited_call: call limited_end\n"
+        "    push $0x12345\n"
+        "limited_ret: ret\n"
+        "limited_on: nop\n nop\n inc %edx\n"
+        "limited_cut: inc %edx\n nop\n"
+        "limited_end: lret\n");
+
+static u32 what;
+
+static void call_limited(void)
+{
+    __asm__ volatile("lcall %1, $0" : : "a"(what), "i"(SEL_TEST), "d"(0) : "ecx", "memory");
+}
+
+static void leave_segment(u32 n, const char *at, const char *name)
+{
+    what = n;
+    check_is(name, try(call_limited), EXC_GP);
+    check_is(name, last.eip, at - limited);
+    check_is(name, last.error, 0);
+}
+
+static void test_code_limit(void)
+{
+    u32 esp;
+
+    set_segment(SEL_TEST, (u32)limited, limited_cut - limited - 1, 0x409a);
+    leave_segment(1, limited_jump, "code-limit.jmp");
+    esp = last.handler_esp;
+    leave_segment(2, limited_call, "code-limit.call");
+    check_is("code-limit.call-esp", last.handler_esp, esp);
+    leave_segment(5, limited_loop, "code-limit.loop");
+    check_is("code-limit.loop-ecx", last.ecx, 7);
+    leave_segment(4, limited_cut, "code-limit.on");
+    check_is("code-limit.on-edx", last.edx, 1);
+    set_segment(SEL_TEST, (u32)limited, limited_cut - limited, 0x409a);
+    what = 4;
+    check_is("code-limit.inside", try(call_limited), EXC_GP);
+    check_is("code-limit.one-more", last.edx, 2);
+}
+
 void test_segments(void)
 {
+    test_code_limit();
     test_loads();
     test_limits();
     test_queries();
