@@ -10,6 +10,7 @@
 #include "hw/irqchip/apic.h"
 #include "hw/irqchip/i8259.h"
 #include "hw/irqchip/ioapic.h"
+#include "hw/misc/fpu-error.h"
 #include "hw/misc/port92.h"
 #include "hw/mmio-device.h"
 #include "hw/rtc/mc146818.h"
@@ -21,7 +22,7 @@
 #include "pc.h"
 #include "target/x86_64.h"
 
-enum { IRQ_TIMER = 0, IRQ_RTC = 8, DISC_INDEX = 2 };
+enum { IRQ_TIMER = 0, IRQ_RTC = 8, IRQ_FPU = 13, DISC_INDEX = 2 };
 
 /* An unnamed device of the board on @bus, realized after @prop (may be NULL) has got @value. */
 static Device *new_on_bus(PcMachine *s, Bus *bus, const char *type, const char *prop,
@@ -115,6 +116,21 @@ static void gate_a20(void *opaque, int gate, bool level)
     }
 }
 
+/* --- Floating-point errors --- */
+
+static bool create_fpu_error(PcMachine *s, Error **errp)
+{
+    Device *dev = new_isa(s, TYPE_FPU_ERROR, errp), *cpu = g_ptr_array_index(s->machine.cpus, 0);
+
+    if (!dev) {
+        return false;
+    }
+    irq_connect_fn(irq_find_out(dev, "irq", 0), isa_bus_set_irq, s->isa, IRQ_FPU);
+    irq_connect(irq_find_out(dev, "ignne", 0), cpu, NULL, X86_IRQ_IGNNE);
+    irq_connect(irq_find_out(cpu, "ferr", 0), dev, "ferr", 0);
+    return true;
+}
+
 /* --- Ports --- */
 
 static bool create_serial_ports(PcMachine *s, Error **errp)
@@ -155,7 +171,7 @@ bool pc_create_isa_devices(PcMachine *s, Error **errp)
     if (!s->fdc) {
         return false;
     }
-    port92 = new_isa(s, TYPE_PORT92, errp);
+    port92 = create_fpu_error(s, errp) ? new_isa(s, TYPE_PORT92, errp) : NULL;
     if (!port92) {
         return false;
     }

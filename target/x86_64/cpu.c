@@ -131,6 +131,7 @@ static void x86_irq_input(void *opaque, int n, bool level)
             cpu_interrupt_set(cpu, X86_INT_SMI);
         }
         break;
+    case X86_IRQ_IGNNE: __atomic_store_n(&x86_cpu(cpu)->ignne, level, __ATOMIC_RELAXED); break;
     default:
         __atomic_store_n(&x86_cpu(cpu)->a20, level, __ATOMIC_RELAXED);
         cpu_interrupt_set(cpu, X86_INT_A20);
@@ -233,6 +234,7 @@ static bool x86_realize(Device *dev, Error **errp)
     x->a20 = true;
     init_memory(x, dev->machine);
     irq_inputs_init(dev, NULL, x86_irq_input, cpu, X86_IRQ_COUNT);
+    irq_line_init(&x->ferr, dev, "ferr");
     return true;
 }
 

@@ -12,6 +12,7 @@
 #define TARGET_X86_64_CPU_H
 
 #include "memory/clock.h"
+#include "memory/irq.h"
 #include "rhea/bits.h"
 #include "target/cpu-ops.h"
 #include "target/x86_64.h"
@@ -121,6 +122,7 @@ typedef struct X86Env {
     bool wait_sipi;
     bool in_hlt;       /* HLT or MWAIT waits: nothing was taken since */
     bool shutdown;     /* a triple fault: waits for a reset */
+    bool ferr;         /* level of the output */
     uint64_t a20_mask; /* physical addresses are ANDed with it */
     uint32_t smbase;
     /* of CpuState.exception */
@@ -172,7 +174,8 @@ typedef struct X86Cpu {
      * is in "smm", which is enabled then. */
     MemRegion root, system, smm;
     uint8_t sipi_vector; /* machine lock */
-    bool a20;            /* machine lock: level of the input */
+    bool a20, ignne;     /* machine lock: levels of the inputs */
+    IrqLine ferr;
     bool flat_start;
     uint32_t start_eip, start_eax, start_ebx, start_esi;
 } X86Cpu;
@@ -390,6 +393,13 @@ void x86_cpuid(X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
 /* timer.c */
 uint64_t x86_tsc(X86Env *env);
 void x86_set_tsc(X86Env *env, uint64_t tsc);
+
+/*
+ * helper/system.c: an x87 exception that CR0.NE does not make a fault: the FERR# output.  x86_wait_ferr() comes
+ * back when the exception is to be ignored, else the instruction waits for an interrupt.
+ */
+void x86_set_ferr(X86Env *env, bool level);
+void x86_wait_ferr(X86Env *env);
 
 /* smm.c */
 void x86_enter_smm(X86Env *env);

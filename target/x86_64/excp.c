@@ -510,8 +510,8 @@ bool x86_has_work(CpuState *cpu)
     if (env->wait_sipi) {
         return pending & (X86_INT_INIT | X86_INT_SIPI);
     }
-    if (pending & (X86_INT_INIT | X86_INT_SMI)) {
-        return !env->smm;
+    if (pending & (X86_INT_INIT | X86_INT_SMI) && !env->smm) { /* they wait for the end of SMM */
+        return true;
     }
     if (env->shutdown) {
         return false;

@@ -131,6 +131,8 @@ void x86_reset(CpuState *cpu)
     cpu->halted = false;
     /* INTR keeps its level: the APIC is reset as well. */
     cpu_interrupt_clear(cpu, X86_INT_NMI | X86_INT_SMI | X86_INT_INIT | X86_INT_SIPI);
+    env->ferr = false;
+    irq_set(&x86_cpu(cpu)->ferr, false);
     env->a20_mask = __atomic_load_n(&x86_cpu(cpu)->a20, __ATOMIC_RELAXED) ? ~0ULL : ~0x100000ULL;
     if (!is_bootstrap(cpu)) {
         wait_for_sipi(env);

@@ -58,7 +58,7 @@ static void snap_control(Snapshot *sn, X86Env *env)
     snap_u64_array(sn, env->dr, ARRAY_SIZE(env->dr));
     snap_fields(sn, &env->pkru, &env->cpl, &env->smm, &env->nmi_blocked, &env->inhibit_irq,
                 &env->wait_sipi, &env->in_hlt, &env->shutdown);
-    snap_fields(sn, &env->a20_mask, &env->smbase);
+    snap_fields(sn, &env->a20_mask, &env->smbase, &env->ferr);
 }
 
 static void snap_msrs(Snapshot *sn, X86Env *env)
@@ -103,7 +103,7 @@ void x86_snapshot(Device *dev, Snapshot *sn)
     uint32_t pending = __atomic_load_n(&x->cpu.interrupt_pending, __ATOMIC_SEQ_CST);
     uint32_t eflags = x86_eflags(env);
 
-    snap_section(sn, "x86_64-cpu", 1);
+    snap_section(sn, "x86_64-cpu", 2);
     snap_u64_array(sn, env->regs, ARRAY_SIZE(env->regs));
     snap_fields(sn, &env->tcg.pc, &eflags);
     snap_segments(sn, env);
@@ -112,7 +112,7 @@ void x86_snapshot(Device *dev, Snapshot *sn)
     snap_fpu(sn, env);
     snap_event(sn, env);
     snap_fields(sn, &pending, &x->cpu.halted, &x->cpu.exception, &x->sipi_vector, &x->a20,
-                &x->cpu.insns);
+                &x->ignne, &x->cpu.insns);
     if (snap_loading(sn) && snap_ok(sn)) {
         x86_set_eflags(env, eflags);
         check_loaded(env);

@@ -296,6 +296,31 @@ static void halt(X86Env *env)
     __atomic_store_n(&cpu->halted, true, __ATOMIC_SEQ_CST);
 }
 
+/* For the interrupt that the board makes of it, or any other. */
+static NORETURN void wait_for_interrupt(X86Env *env)
+{
+    halt(env);
+    cpu_leave(env->tcg.cpu);
+}
+
+void x86_set_ferr(X86Env *env, bool level)
+{
+    if (env->ferr != level) {
+        env->ferr = level;
+        machine_lock();
+        irq_set(&x86_cpu(env->tcg.cpu)->ferr, level);
+        machine_unlock();
+    }
+}
+
+void x86_wait_ferr(X86Env *env)
+{
+    x86_set_ferr(env, true);
+    if (!__atomic_load_n(&x86_cpu(env->tcg.cpu)->ignne, __ATOMIC_RELAXED)) {
+        wait_for_interrupt(env);
+    }
+}
+
 uint64_t x86_helper_hlt(void *opaque, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     halt(opaque);

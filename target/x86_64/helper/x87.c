@@ -5,7 +5,7 @@
  *
  * An exception that is not masked sets ES; the next waiting instruction raises #MF (X87_CHECK).  For
  * invalid operations, division by zero and denormal operands nothing is written then.  Not modelled: the
- * results scaled by 2^24576 that an overflow or underflow gives when it is not masked; the FERR pin.
+ * results scaled by 2^24576 that an overflow or underflow gives when it is not masked.
  */
 #include "rhea/osdep.h"
 
@@ -99,8 +99,12 @@ uint64_t x86_helper_x87_check(void *opaque, uint64_t a, uint64_t b, uint64_t c, 
 {
     X86Env *env = opaque;
 
-    if (env->fpu_sw & X87_ES && env->cr0 & X86_CR0_NE) {
+    if (!(env->fpu_sw & X87_ES)) {
+        x86_set_ferr(env, false);
+    } else if (env->cr0 & X86_CR0_NE) {
         x86_raise(env, X86_EXC_MF, 0);
+    } else {
+        x86_wait_ferr(env);
     }
     return 0;
 }

@@ -46,6 +46,66 @@ static void test_simple(void)
     check_is("fault.div-eip", last.eip, (u32)at_div);
 }
 
+/* Without CR0.NE an x87 exception is interrupt 13, which the next waiting instruction waits for. */
+extern char at_fwait[];
+static u32 fpu_errors, fpu_error_eip;
+static u16 control_word;
+
+static void setup_pics(void)
+{
+    static const u8 words[][2] = {{0x20, 0x11}, {0x21, 0x60}, {0x21, 4}, {0x21, 1},
+                                  {0xa0, 0x11}, {0xa1, 0x70}, {0xa1, 2}, {0xa1, 1},
+                                  {0x21, 0xfb}, {0xa1, 0xdf}};
+
+    for (u32 i = 0; i < ARRAY_SIZE(words); i++) {
+        outb(words[i][0], words[i][1]);
+    }
+}
+
+static int on_fpu_error(Frame *f)
+{
+    if (f->vector != 0x75) {
+        return 0;
+    }
+    fpu_errors++;
+    fpu_error_eip = f->eip;
+    outb(0xf0, 0);
+    outb(0xa0, 0x20);
+    outb(0x20, 0x20);
+    /* IGNNE# lets waiting instructions run: this store is one. */
+    __asm__ volatile("fstcw %0; fnclex" : "=m"(control_word));
+    return 1;
+}
+
+static void divide_by_zero(void)
+{
+    static const u16 unmasked = 0x37b;
+
+    __asm__ volatile("fninit; fldcw %0; fld1; fldz; fdivrp; sti\n"
+                     "at_fwait: fwait; cli; fninit"
+                     :
+                     : "m"(unmasked));
+}
+
+static void test_fpu_error(void)
+{
+    u32 cr0 = read_cr0();
+
+    setup_pics();
+    hook = on_fpu_error;
+    for (u32 i = 1; i <= 2; i++) {
+        write_cr0(cr0 & ~0x2cU); /* EM, TS, NE */
+        check("fpu-error.goes-on", try(divide_by_zero) == -1);
+        check_is("fpu-error.irq13", fpu_errors, i);
+        check_is("fpu-error.eip", fpu_error_eip, (u32)at_fwait);
+    }
+    write_cr0((cr0 & ~0xcU) | 0x20);
+    check_is("fpu-error.native", try(divide_by_zero), 16);
+    __asm__ volatile("cli; fninit");
+    hook = NULL;
+    write_cr0(cr0);
+}
+
 static u8 source[64], target[64];
 
 static void copy_past_limit(void)
@@ -140,4 +200,5 @@ void test_faults(void)
     test_simple();
     test_strings();
     test_shadow();
+    test_fpu_error();
 }

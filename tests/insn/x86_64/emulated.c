@@ -203,6 +203,14 @@ void cpu_context_changed(CpuState *cpu)
 {
 }
 
+void x86_set_ferr(X86Env *env, bool level)
+{
+}
+
+void x86_wait_ferr(X86Env *env)
+{
+}
+
 uint64_t x86_helper_wrpkru(void *env, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     return 0;

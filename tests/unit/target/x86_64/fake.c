@@ -352,6 +352,11 @@ void cpu_leave(CpuState *cpu)
     longjmp(fake.raised, 1);
 }
 
+void cpu_retry_alone(CpuState *cpu)
+{
+    cpu_leave(cpu);
+}
+
 void cpu_raise(CpuState *cpu, int32_t exception)
 {
     cpu->exception = exception;
@@ -394,6 +399,11 @@ void machine_request_reset(Machine *m, ShutdownCause cause)
 {
     g_assert(m == &fake.machine && cause == SHUTDOWN_GUEST_RESET);
     fake.resets++;
+}
+
+void irq_set(IrqLine *line, bool level)
+{
+    line->level = level;
 }
 
 Clock *device_clock(Device *dev)

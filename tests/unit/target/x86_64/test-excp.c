@@ -252,6 +252,25 @@ static void test_halt(void)
     g_assert_false(cpu->halted);
 }
 
+/* SMM holds INIT and another SMI back, but not the interrupts that its handler lets in. */
+static void test_halt_in_smm(void)
+{
+    CpuState *cpu;
+
+    env = fake_protected(0);
+    cpu = &fake.cpu.cpu;
+    env->smm = true;
+    env->eflags |= X86_IF;
+    x86_helper_hlt(env, 0, 0, 0, 0);
+    cpu->interrupt_pending = X86_INT_INIT | X86_INT_SMI;
+    g_assert_false(x86_has_work(cpu));
+    cpu->interrupt_pending |= X86_INT_HARD;
+    g_assert_true(x86_has_work(cpu));
+    env->smm = false;
+    cpu->interrupt_pending = X86_INT_SMI;
+    g_assert_true(x86_has_work(cpu));
+}
+
 static void test_startup(void)
 {
     CpuState *cpu = &fake.cpu.cpu;
@@ -346,6 +365,7 @@ int main(int argc, char **argv)
     g_test_add_func("/x86_64/excp/vme", test_vme);
     g_test_add_func("/x86_64/excp/interrupts", test_interrupts);
     g_test_add_func("/x86_64/excp/halt", test_halt);
+    g_test_add_func("/x86_64/excp/halt-in-smm", test_halt_in_smm);
     g_test_add_func("/x86_64/excp/startup", test_startup);
     g_test_add_func("/x86_64/excp/a20", test_a20);
     g_test_add_func("/x86_64/excp/single-step", test_single_step);
