@@ -15,9 +15,6 @@ import rhea  # noqa: E402
 import tap  # noqa: E402
 
 suite = tap.Suite()
-# Once in about twenty boots on a loaded host, four CPUs stood still while the kernel brought them up.
-# Until that is found, they are for check-slow.
-SLOW = bool(os.environ.get("RHEA_SLOW"))
 os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x86_64"))
 
 
@@ -53,8 +50,7 @@ def to_shell(cpus, accel="tcg"):
 
 
 suite.add("shell-1", to_shell, 1)
-if SLOW:
-    suite.add("shell-4", to_shell, 4)
+suite.add("shell-4", to_shell, 4)
 
 
 # Where a disk is, and what Linux calls it when it is the only one there.
@@ -164,8 +160,7 @@ def goes_on(cpus):
 
 
 suite.add("goes-on-1", goes_on, 1)
-if SLOW:
-    suite.add("goes-on-4", goes_on, 4)
+suite.add("goes-on-4", goes_on, 4)
 
 
 @suite.test
