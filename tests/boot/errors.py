@@ -106,7 +106,7 @@ for _name, _line, _args in (
          GUEST + ["-smp", "513"]),
         ("memory-beyond-the-host", r"-m: 67108864 MiB is more than this host can give "
          r"\(\d+ MiB of memory and swap\)", GUEST + ["-m", "64T"]),
-        ("missing-disk", r"-drive: cannot open '/no/disk': No such file or directory",
+        ("missing-disk", r"-drive: file: cannot open '/no/disk': No such file or directory",
          GUEST + ["-drive", "file=/no/disk,format=raw"]),
         ("misspelled-drive-option", r"-drive: option 'formt' is not known; did you mean 'format'\?",
          GUEST + ["-drive", f"file={rhea.OWN_GUEST},formt=raw,readonly=on"]),
@@ -158,9 +158,9 @@ def says_who_has_the_image():
         drive = ["-drive", f"file={path},format=raw,if=none,id=d"]
         with rhea.Machine(*GUEST, "-append", "idle", *drive) as m:
             m.expect("idle")
-            says(rf"-drive: image '{path}' is locked by process {m.process.pid} \(rhea-system-\w+\)",
+            says(rf"-drive: file: image '{path}' is locked by process {m.process.pid} \(rhea-system-\w+\)",
                  GUEST + drive)
-            says(rf"-drive: image '{path}' is locked by process {m.process.pid} \(rhea-system-\w+\)",
+            says(rf"-drive: file: image '{path}' is locked by process {m.process.pid} \(rhea-system-\w+\)",
                  GUEST + ["-drive", drive[1] + ",read-only=on"])
 
 
