@@ -133,6 +133,44 @@ def letters():
 
 
 @suite.test
+def once():
+    """The first start is from a floppy that resets the machine, all others are from the disk."""
+    reset = bytes([0xba, 0xf8, 0x03, 0xb0, ord("F"), 0xee,     # mov $0x3f8, %dx; mov $'F', %al; out
+                   0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4])  # mov $0xcf9, %dx; mov $6, %al; out; hlt
+    with rhea.scratch() as folder:
+        floppy = write(folder, "floppy", reset.ljust(510, b"\0") + b"\x55\xaa", 1440 * 1024)
+        disk = write(folder, "disk", boot_sector(folder), 1 << 20)
+        with pc("-hda", disk, "-fda", floppy, "-boot", "order=c,once=a") as m:
+            m.expect("second sector", 60)
+            assert m.log.startswith("Fboot sector on 80"), m.log
+            assert m.wait(60) == 17
+
+
+@suite.test
+def menu():
+    """Nobody touches a key: the first disk; the menu's second entry; no menu, no waiting for a key."""
+    with rhea.scratch() as folder:
+        good = boot_sector(folder)
+        drives = ["-machine", "graphics=off"]
+        for name in "AB":
+            path = write(folder, name, good.replace(b"second sector\r", f"this is {name}\r".encode()), 1 << 20)
+            drives += ["-drive", f"file={path},format=raw,if=none,id=d{name}", "-device",
+                       f"virtio-blk-pci,drive=d{name},bootindex={ord(name)}"]
+        with pc(*drives, "-boot", "menu=on,splash-time=1") as m:
+            m.expect("Press ESC for boot menu", 60)
+            m.expect("this is A", 60)
+        with pc(*drives, "-boot", "menu=on,splash-time=60000", qmp=True) as m, m.qmp() as q:
+            m.expect("Press ESC for boot menu", 60)
+            q.command("send-key", keys=[{"type": "qcode", "data": "esc"}])
+            m.expect(r"(?s)1\. Virtio disk.*2\. Virtio disk", 60)
+            q.command("send-key", keys=[{"type": "qcode", "data": "2"}])
+            m.expect("this is B", 60)
+        with pc(*drives, "-boot", "menu=off,splash-time=60000") as m:
+            m.expect("this is A", 60)
+            assert "Press ESC" not in m.log
+
+
+@suite.test
 def the_same_index_twice():
     with rhea.scratch() as folder:
         disk = write(folder, "disk", b"", 1 << 20)
