@@ -96,7 +96,8 @@ typedef struct CpuOps {
      * undecodable. */
     unsigned (*disas)(const void *model, CpuKey key, GuestVA pc, const uint8_t *code, size_t len,
                       char *buf, size_t bufsize);
-    const struct GdbArch *gdb; /* see target/gdb.h */
+    /* How gdb is to see this CPU (target/gdb.h). */
+    const struct GdbArch *(*gdb)(CpuState *cpu);
 } CpuOps;
 
 struct CpuState {

@@ -24,7 +24,10 @@ typedef struct GdbFeature {
     const char *types; /* XML of the types that its registers use, or NULL */
 } GdbFeature;
 
-/* The model's callbacks, in CpuOps order of features. Values are little-endian, bits / 8 bytes. */
+/*
+ * The model's callbacks.  Values are little-endian, bits / 8 bytes; where a description shows less of a
+ * register than the model has, the stub cuts what is read and extends what is written with zeroes.
+ */
 typedef struct GdbArch {
     const char *arch; /* "riscv:rv64" */
     const GdbFeature *features;

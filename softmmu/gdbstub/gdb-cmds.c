@@ -61,33 +61,54 @@ static const GdbReg *find_reg(const GdbArch *arch, uint64_t regnum)
     return NULL;
 }
 
+static const GdbArch *arch_of(CpuState *cpu)
+{
+    return cpu->ops->gdb(cpu);
+}
+
+static void put_reg(GString *out, CpuState *cpu, const GdbReg *reg)
+{
+    uint8_t buf[REG_BYTES_MAX];
+
+    put_hex(out, buf, MIN(arch_of(cpu)->read(cpu, reg->id, buf), reg->bits / 8U));
+}
+
+/* Takes the register's value from *@text, which then is behind it. */
+static bool take_reg(CpuState *cpu, const GdbReg *reg, const char **text, bool *written)
+{
+    uint8_t buf[REG_BYTES_MAX] = {0};
+    size_t size = reg->bits / 8;
+
+    if (get_hex(*text, buf, size) != size) {
+        return false;
+    }
+    *written = arch_of(cpu)->write(cpu, reg->id, buf);
+    *text += 2 * size;
+    return true;
+}
+
 /* Only the first feature: gdb asks for the others one by one when it needs them. */
 static void cmd_read_all(GdbStub *s, CpuState *cpu)
 {
-    const GdbFeature *f = cpu->ops->gdb->features;
+    const GdbFeature *f = arch_of(cpu)->features;
     g_autoptr(GString) out = g_string_new(NULL);
-    uint8_t buf[REG_BYTES_MAX];
 
     for (unsigned i = 0; i < f->nregs; i++) {
-        put_hex(out, buf, cpu->ops->gdb->read(cpu, f->regs[i].id, buf));
+        put_reg(out, cpu, &f->regs[i]);
     }
     gdb_reply(s, out->str);
 }
 
 static void cmd_write_all(GdbStub *s, CpuState *cpu, const char *args)
 {
-    const GdbFeature *f = cpu->ops->gdb->features;
-    uint8_t buf[REG_BYTES_MAX];
+    const GdbFeature *f = arch_of(cpu)->features;
+    bool written;
 
     for (unsigned i = 0; i < f->nregs; i++) {
-        size_t size = f->regs[i].bits / 8;
-
-        if (get_hex(args, buf, size) != size) {
+        if (!take_reg(cpu, &f->regs[i], &args, &written)) {
             gdb_reply(s, "E22");
             return;
         }
-        cpu->ops->gdb->write(cpu, f->regs[i].id, buf);
-        args += 2 * size;
     }
     cpu_debug_changed(cpu);
     gdb_reply(s, "OK");
@@ -96,28 +117,24 @@ static void cmd_write_all(GdbStub *s, CpuState *cpu, const char *args)
 static void cmd_read_reg(GdbStub *s, CpuState *cpu, const char *args)
 {
     g_autoptr(GString) out = g_string_new(NULL);
-    uint8_t buf[REG_BYTES_MAX];
     const GdbReg *reg;
     uint64_t n;
 
-    reg = get_number(&args, '\0', &n) ? find_reg(cpu->ops->gdb, n) : NULL;
-    if (!reg) {
-        gdb_reply(s, "E14");
-        return;
+    reg = get_number(&args, '\0', &n) ? find_reg(arch_of(cpu), n) : NULL;
+    if (reg) {
+        put_reg(out, cpu, reg);
     }
-    put_hex(out, buf, cpu->ops->gdb->read(cpu, reg->id, buf));
     gdb_reply(s, out->len ? out->str : "E14");
 }
 
 static void cmd_write_reg(GdbStub *s, CpuState *cpu, const char *args)
 {
-    uint8_t buf[REG_BYTES_MAX];
     const GdbReg *reg;
+    bool written;
     uint64_t n;
 
-    reg = get_number(&args, '=', &n) ? find_reg(cpu->ops->gdb, n) : NULL;
-    if (!reg || get_hex(args, buf, reg->bits / 8) != reg->bits / 8U ||
-        !cpu->ops->gdb->write(cpu, reg->id, buf)) {
+    reg = get_number(&args, '=', &n) ? find_reg(arch_of(cpu), n) : NULL;
+    if (!reg || !take_reg(cpu, reg, &args, &written) || !written) {
         gdb_reply(s, "E14");
         return;
     }
@@ -318,7 +335,7 @@ static void cmd_read_features(GdbStub *s, CpuState *cpu, const char *args)
         return;
     }
     if (!s->xml) {
-        s->xml = make_xml(cpu->ops->gdb);
+        s->xml = make_xml(arch_of(cpu));
     }
     total = strlen(s->xml);
     offset = MIN(offset, total);

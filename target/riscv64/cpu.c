@@ -109,7 +109,7 @@ const CpuOps rv_cpu_ops = {
     .set_pc = rv_set_pc,
     .dump = rv_dump,
     .disas = rv_disas,
-    .gdb = &rv_gdb,
+    .gdb = rv_gdb,
 };
 
 /* --- The device --- */

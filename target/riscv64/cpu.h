@@ -288,7 +288,7 @@ void rv_stimer_update(RvCpu *cpu);
 uint64_t rv_time(RvCpu *cpu);
 
 /* gdb.c, snapshot.c */
-extern const struct GdbArch rv_gdb;
+const struct GdbArch *rv_gdb(CpuState *cpu);
 void rv_snapshot(Device *dev, struct Snapshot *sn);
 void rv_after_load(Device *dev);
 

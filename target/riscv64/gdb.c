@@ -139,9 +139,14 @@ static bool rv_gdb_write(CpuState *cpu, uint32_t id, const uint8_t *buf)
     return true;
 }
 
-const GdbArch rv_gdb = {
-    .arch = "riscv:rv64",
-    .features = features,
-    .read = rv_gdb_read,
-    .write = rv_gdb_write,
-};
+const GdbArch *rv_gdb(CpuState *cpu)
+{
+    static const GdbArch arch = {
+        .arch = "riscv:rv64",
+        .features = features,
+        .read = rv_gdb_read,
+        .write = rv_gdb_write,
+    };
+
+    return &arch;
+}

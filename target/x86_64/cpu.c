@@ -101,7 +101,7 @@ const CpuOps x86_cpu_ops = {
     .dump = x86_dump,
     .print_mappings = x86_print_mappings,
     .disas = x86_disas,
-    .gdb = &x86_gdb,
+    .gdb = x86_gdb,
 };
 
 /* --- Wires --- */

@@ -416,7 +416,7 @@ unsigned x86_noncanonical_vector(CpuState *cpu, MemAccess access);
 /* dump.c, mappings.c, gdb.c, snapshot.c */
 void x86_dump(CpuState *cpu, GString *out);
 void x86_print_mappings(CpuState *cpu, bool ranges, GString *out);
-extern const struct GdbArch x86_gdb;
+const struct GdbArch *x86_gdb(CpuState *cpu);
 void x86_snapshot(Device *dev, struct Snapshot *sn);
 void x86_after_load(Device *dev);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers as gdb knows them: i386:x86-64 with SSE, AVX and segment bases, and control registers in a
- * feature of our own.  Ids are gdb's register numbers.
+ * Registers as gdb knows them: of i386:x86-64, or of i386 when the CPU has no long mode; SSE, AVX, segment
+ * bases, and control registers in a feature of our own.  Ids are gdb's register numbers of i386:x86-64.
+ * The program counter is linear in every mode, CS.base + EIP: gdb does not know segments.
  */
 #include "rhea/osdep.h"
 
@@ -20,13 +21,17 @@ enum {
     GDB_FS_BASE = 57,
     GDB_GS_BASE = 58,
     GDB_YMMH = 59,
-    GDB_SYSTEM = 75, /* k_gs_base, cr0, cr2, cr3, cr4, cr8, efer */
+    GDB_SYSTEM = 75, /* system_field()'s order */
+    GDB_BASE = 81,   /* of cs ss ds es fs gs */
 };
+/* Where the numbers of i386 are others. */
+enum { GDB32_EIP = 8, GDB32_XMM = 32, GDB32_MXCSR = 40, GDB32_YMMH = 41, GDB32_SYSTEM = 49 };
 
-#define REG(n, name_, bits_, type_, group_)                                                        \
+#define REG_AS(n, id_, name_, bits_, type_, group_)                                                \
     {                                                                                              \
-        .name = name_, .bits = bits_, .type = type_, .group = group_, .regnum = n, .id = n         \
+        .name = name_, .bits = bits_, .type = type_, .group = group_, .regnum = n, .id = id_       \
     }
+#define REG(n, ...)        REG_AS(n, n, __VA_ARGS__)
 #define G(n, name_, type_) REG(n, name_, 64, type_, "general")
 #define SEG(n, name_)      REG(GDB_SEG + n, name_, 32, "int32", "general")
 #define ST(n, name_)       REG(GDB_ST + n, name_, 80, "i387_ext", "float")
@@ -111,8 +116,83 @@ static const GdbReg avx_regs[] = {
 };
 
 static const GdbReg system_regs[] = {
-    SYS(0, "k_gs_base"), SYS(1, "cr0"), SYS(2, "cr2"), SYS(3, "cr3"), SYS(4, "cr4"), SYS(5, "efer"),
+    SYS(0, "k_gs_base"), SYS(1, "cr0"),     SYS(2, "cr2"),     SYS(3, "cr3"),     SYS(4, "cr4"),
+    SYS(5, "efer"),      SYS(6, "cs_base"), SYS(7, "ss_base"), SYS(8, "ds_base"), SYS(9, "es_base"),
 };
+
+/* --- The same without long mode --- */
+
+#define G32(n, id, name_, type_) REG_AS(n, id, name_, 32, type_, "general")
+#define LATER32(n, name_, bits_, type_, group_)                                                    \
+    REG_AS((n)-GDB_RIP + GDB32_EIP, n, name_, bits_, type_, group_)
+#define SEG32(n, name_)     LATER32(GDB_SEG + n, name_, 32, "int32", "general")
+#define ST32(n, name_)      LATER32(GDB_ST + n, name_, 80, "i387_ext", "float")
+#define FCTL32(n, name_)    LATER32(GDB_FCTRL + n, name_, 32, "int", "float")
+#define XMM32(n, name_)     REG_AS(GDB32_XMM + n, GDB_XMM + n, name_, 128, "vec128", "vector")
+#define YMMH32(n, name_)    REG_AS(GDB32_YMMH + n, GDB_YMMH + n, name_, 128, "uint128", "vector")
+#define SYS32(n, id, name_) REG_AS(GDB32_SYSTEM + n, id, name_, 32, "int32", "system")
+
+static const GdbReg core32_regs[] = {
+    G32(0, 0, "eax", "int32"),
+    G32(1, 2, "ecx", "int32"),
+    G32(2, 3, "edx", "int32"),
+    G32(3, 1, "ebx", "int32"),
+    G32(4, 7, "esp", "data_ptr"),
+    G32(5, 6, "ebp", "data_ptr"),
+    G32(6, 4, "esi", "int32"),
+    G32(7, 5, "edi", "int32"),
+    LATER32(GDB_RIP, "eip", 32, "code_ptr", "general"),
+    LATER32(GDB_EFLAGS, "eflags", 32, "i386_eflags", "general"),
+    SEG32(0, "cs"),
+    SEG32(1, "ss"),
+    SEG32(2, "ds"),
+    SEG32(3, "es"),
+    SEG32(4, "fs"),
+    SEG32(5, "gs"),
+    ST32(0, "st0"),
+    ST32(1, "st1"),
+    ST32(2, "st2"),
+    ST32(3, "st3"),
+    ST32(4, "st4"),
+    ST32(5, "st5"),
+    ST32(6, "st6"),
+    ST32(7, "st7"),
+    FCTL32(0, "fctrl"),
+    FCTL32(1, "fstat"),
+    FCTL32(2, "ftag"),
+    FCTL32(3, "fiseg"),
+    FCTL32(4, "fioff"),
+    FCTL32(5, "foseg"),
+    FCTL32(6, "fooff"),
+    FCTL32(7, "fop"),
+};
+
+static const GdbReg sse32_regs[] = {
+    XMM32(0, "xmm0"),
+    XMM32(1, "xmm1"),
+    XMM32(2, "xmm2"),
+    XMM32(3, "xmm3"),
+    XMM32(4, "xmm4"),
+    XMM32(5, "xmm5"),
+    XMM32(6, "xmm6"),
+    XMM32(7, "xmm7"),
+    REG_AS(GDB32_MXCSR, GDB_MXCSR, "mxcsr", 32, "int", "vector"),
+};
+
+static const GdbReg avx32_regs[] = {
+    YMMH32(0, "ymm0h"), YMMH32(1, "ymm1h"), YMMH32(2, "ymm2h"), YMMH32(3, "ymm3h"),
+    YMMH32(4, "ymm4h"), YMMH32(5, "ymm5h"), YMMH32(6, "ymm6h"), YMMH32(7, "ymm7h"),
+};
+
+static const GdbReg system32_regs[] = {
+    SYS32(0, GDB_SYSTEM + 1, "cr0"),   SYS32(1, GDB_SYSTEM + 2, "cr2"),
+    SYS32(2, GDB_SYSTEM + 3, "cr3"),   SYS32(3, GDB_SYSTEM + 4, "cr4"),
+    SYS32(4, GDB_BASE + 0, "cs_base"), SYS32(5, GDB_BASE + 1, "ss_base"),
+    SYS32(6, GDB_BASE + 2, "ds_base"), SYS32(7, GDB_BASE + 3, "es_base"),
+    SYS32(8, GDB_FS_BASE, "fs_base"),  SYS32(9, GDB_GS_BASE, "gs_base"),
+};
+
+/* --- Features --- */
 
 #define FLAG(n, name)           "<field name=\"" name "\" start=\"" #n "\" end=\"" #n "\"/>"
 #define FIELD(name, type)       "<field name=\"" name "\" type=\"" type "\"/>"
@@ -137,6 +217,14 @@ static const GdbFeature features[] = {
     {"org.gnu.gdb.i386.segments", base_regs, ARRAY_SIZE(base_regs)},
     {"org.gnu.gdb.i386.avx", avx_regs, ARRAY_SIZE(avx_regs)},
     {"org.rhea.x86.system", system_regs, ARRAY_SIZE(system_regs)},
+    {NULL},
+};
+
+static const GdbFeature features32[] = {
+    {"org.gnu.gdb.i386.core", core32_regs, ARRAY_SIZE(core32_regs), eflags_type},
+    {"org.gnu.gdb.i386.sse", sse32_regs, ARRAY_SIZE(sse32_regs), vector_types},
+    {"org.gnu.gdb.i386.avx", avx32_regs, ARRAY_SIZE(avx32_regs)},
+    {"org.rhea.x86.system", system32_regs, ARRAY_SIZE(system32_regs)},
     {NULL},
 };
 
@@ -238,7 +326,10 @@ static unsigned x86_gdb_read(CpuState *cpu, uint32_t id, uint8_t *buf)
     if (id < GDB_SYSTEM) {
         return read_vector(buf, &env->ymmh[id - GDB_YMMH]);
     }
-    return put64(buf, *system_field(env, id - GDB_SYSTEM));
+    if (id < GDB_BASE) {
+        return put64(buf, *system_field(env, id - GDB_SYSTEM));
+    }
+    return put64(buf, env->seg[seg_order[id - GDB_BASE]].base);
 }
 
 /* --- Writing --- */
@@ -316,15 +407,18 @@ static bool x86_gdb_write(CpuState *cpu, uint32_t id, const uint8_t *buf)
         env->seg[id == GDB_FS_BASE ? X86_FS : X86_GS].base = ld64_le(buf);
     } else if (id < GDB_SYSTEM) {
         write_vector(&env->ymmh[id - GDB_YMMH], buf);
-    } else {
+    } else if (id < GDB_BASE) {
         return write_system(env, id - GDB_SYSTEM, ld64_le(buf));
+    } else {
+        return ld64_le(buf) == env->seg[seg_order[id - GDB_BASE]].base;
     }
     return true;
 }
 
-const GdbArch x86_gdb = {
-    .arch = "i386:x86-64",
-    .features = features,
-    .read = x86_gdb_read,
-    .write = x86_gdb_write,
-};
+const GdbArch *x86_gdb(CpuState *cpu)
+{
+    static const GdbArch arch64 = {"i386:x86-64", features, x86_gdb_read, x86_gdb_write};
+    static const GdbArch arch32 = {"i386", features32, x86_gdb_read, x86_gdb_write};
+
+    return x86_has(cpu->model, X86_F_LM) ? &arch64 : &arch32;
+}

@@ -5,15 +5,13 @@
 
 import os
 import re
-import select
-import signal
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import rhea                                             # noqa: E402
 import tap                                              # noqa: E402
+from gdbclient import Gdb                               # noqa: E402
 
 suite = tap.Suite()
 HARTS = 4
@@ -21,61 +19,6 @@ HARTS = 4
 
 def symbols():
     return rhea.guest_file("debug-kernel/vmlinux", "scripts/debug-kernel")
-
-
-class Gdb:
-    """A gdb that is typed at as a person would; Ctrl-C is SIGINT."""
-
-    def __init__(self, port):
-        self.log = ""
-        self.marks = 0
-        argv = [rhea.need_tool("gdb-multiarch"), "-nx", "-q",
-                symbols()]
-        for setting in ("pagination off", "confirm off", "width 0", "debuginfod enabled off"):
-            argv += ["-ex", f"set {setting}"]
-        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
-        self.ask(f"target remote 127.0.0.1:{port}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-    def send(self, line):
-        """Types a line, behind it one that prints a mark once the line is done."""
-        self.marks += 1
-        self.process.stdin.write(f"{line}\necho <mark {self.marks}>\\n\n".encode())
-        self.process.stdin.flush()
-
-    def answer(self, timeout=60):
-        """What gdb said up to the mark of the last send()."""
-        start, mark = len(self.log), f"<mark {self.marks}>"
-        deadline = time.monotonic() + timeout
-        while mark not in self.log[start:]:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-                raise rhea.ConsoleError(f"gdb did not answer within {timeout} s", self.log)
-            data = os.read(self.process.stdout.fileno(), 65536)
-            if not data:
-                raise rhea.ConsoleError("gdb ended", self.log)
-            self.log += data.decode("utf-8", "replace")
-        return self.log[start:self.log.index(mark, start)]
-
-    def ask(self, line, expected=""):
-        """Types a line; the answer must have the regular expression in it."""
-        self.send(line)
-        text = self.answer()
-        if not re.search(expected, text):
-            raise rhea.ConsoleError(f"{line!r}: no {expected!r} in {text!r}", self.log)
-        return text
-
-    def interrupt(self):
-        self.process.send_signal(signal.SIGINT)
 
 
 def kernel(accel, *args):
@@ -92,7 +35,7 @@ def kernel(accel, *args):
 
 def boot_under_gdb(accel):
     """From the reset vector through the boot: breakpoints by name, steps, watchpoints, variables."""
-    with kernel(accel, "-S") as m, Gdb(m.gdb_port) as g:
+    with kernel(accel, "-S") as m, Gdb(m.gdb_port, symbols()) as g:
         g.ask("break start_kernel", r"Breakpoint 1 at 0xf+[0-9a-f]+: file .*init/main\.c")
         g.ask("continue", r"Breakpoint 1, start_kernel \(\)")
         g.ask("backtrace", r"#0 +start_kernel.*\n#1 +0x\w+ in _start_kernel \(\)")
@@ -126,7 +69,7 @@ def running_kernel(accel):
     """A kernel that runs is broken into with Ctrl-C, looked at hart by hart, and goes on."""
     with kernel(accel) as m:
         m.expect(r"rhea-guest: ready", 200)
-        with Gdb(m.gdb_port) as g:
+        with Gdb(m.gdb_port, symbols()) as g:
             text = g.ask("info threads")
             assert re.findall(r"Thread (\d)", text) == [str(n + 1) for n in range(HARTS)], text
             for n in range(HARTS):
