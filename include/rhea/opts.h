@@ -56,7 +56,7 @@ bool opts_foreach_rest(Opts *o,
 /* False when a key is neither taken nor one of @accepted: for consumers that act while they take. */
 bool opts_check_names(Opts *o, const char *const *accepted, Error **errp) MUST_CHECK;
 
-/* False when something is left over; @accepted (NULL-terminated) is what the message suggests. */
+/* False when something is left over; @accepted (NULL-terminated, NULL: nothing) is what the message suggests. */
 bool opts_done(Opts *o, const char *const *accepted, Error **errp) MUST_CHECK;
 
 /* --- Single values; @what names the option and key in messages --- */

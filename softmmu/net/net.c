@@ -326,6 +326,7 @@ static NicConfig *nic_new(const char *model, const char *netdev, const char *mac
 static bool add_legacy_net(Opts *o, const char *type, Error **errp)
 {
     static const char *const hub_id = "hub0port0";
+    static const char *const nic_items[] = {"model", "macaddr", NULL};
     NicConfig *nic = nics && nics->len ? g_ptr_array_index(nics, 0) : NULL;
 
     if (!strcmp(type, "none")) {
@@ -337,7 +338,7 @@ static bool add_legacy_net(Opts *o, const char *type, Error **errp)
         }
         nic_new(opts_take(o, "model"), backend_find(hub_id) ? hub_id : NULL,
                 opts_take(o, "macaddr"));
-        return opts_done(o, NULL, errp);
+        return opts_done(o, nic_items, errp);
     }
     if (!backend_new(o, type, hub_id, errp)) {
         return false;

@@ -136,7 +136,7 @@ bool error_unknown_name(Error **errp, const char *what, const char *wrong, const
 {
     const char *near = nearest_name(wrong, names);
     g_autofree char *list = g_strjoinv(", ", (char **)names);
-    bool short_list = g_strv_length((char **)names) <= 12;
+    bool short_list = *names && g_strv_length((char **)names) <= 12;
 
     return error_fail(errp, "%s '%s' is not known%s%s%s%s%s%s", what, wrong,
                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "",

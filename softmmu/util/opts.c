@@ -350,13 +350,15 @@ bool opts_check_names(Opts *o, const char *const *accepted, Error **errp)
 
 bool opts_done(Opts *o, const char *const *accepted, Error **errp)
 {
+    static const char *const nothing[] = {NULL};
+
     for (guint i = 0; i < o->pairs->len; i++) {
         OptPair *pair = &g_array_index(o->pairs, OptPair, i);
 
         if (!pair->taken) {
             g_autofree char *what = g_strdup_printf("%s: option", o->what);
 
-            return error_unknown_name(errp, what, pair->key, accepted);
+            return error_unknown_name(errp, what, pair->key, accepted ? accepted : nothing);
         }
     }
     return true;

@@ -110,6 +110,9 @@ for _name, _line, _args in (
          GUEST + ["-drive", "file=/no/disk,format=raw"]),
         ("misspelled-drive-option", r"-drive: option 'formt' is not known; did you mean 'format'\?",
          GUEST + ["-drive", f"file={rhea.OWN_GUEST},formt=raw,readonly=on"]),
+        ("nothing-goes-with-none", r"-nic: option 'mac' is not known", GUEST + ["-nic", "none,mac=1"]),
+        ("misspelled-card-option", r"-net: option 'modell' is not known; did you mean 'model'\? "
+         r"\(accepted: model, macaddr\)", GUEST + ["-net", "nic,modell=virtio"]),
         ("unwritable-device-tree", r"-machine: dumpdtb=/no/x: No such file or directory",
          ["-machine", "dumpdtb=/no/x"])):
     suite.add("says-" + _name, says, _line, _args)
