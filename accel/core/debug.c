@@ -48,20 +48,35 @@ bool debug_page_has_watchpoint(const CpuState *cpu, GuestVA va)
     return false;
 }
 
+/* The first hit repeats the instruction on its own, in which all that it hits are marked. */
 void debug_check_watch(EngineCpu *ec, GuestVA va, unsigned size, MemAccess access)
 {
     CpuState *cpu = ec->base.cpu;
     uint8_t kind = access == ACCESS_WRITE ? PROT_W : PROT_R;
 
-    for (guint i = 0; !ec->watch_stop && cpu->watchpoints && i < cpu->watchpoints->len; i++) {
-        const CpuWatch *w = &g_array_index(cpu->watchpoints, CpuWatch, i);
+    for (guint i = 0; cpu->watchpoints && i < cpu->watchpoints->len; i++) {
+        CpuWatch *w = &g_array_index(cpu->watchpoints, CpuWatch, i);
 
-        if (w->kinds & kind && watch_touches(w, va, size)) {
-            cpu->watch_hit = MAX(w->addr, va);
+        if (!(w->kinds & kind) || !watch_touches(w, va, size)) {
+            continue;
+        }
+        if (!ec->watch_stop) {
             ec->watch_stop = true;
             engine_retry_alone(ec);
         }
+        w->hit = true;
+        w->hit_at = MAX(w->addr, va);
     }
+}
+
+bool debug_watch_hit(const CpuState *cpu)
+{
+    for (guint i = 0; cpu->watchpoints && i < cpu->watchpoints->len; i++) {
+        if (g_array_index(cpu->watchpoints, CpuWatch, i).hit) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void cpu_debug_changed(CpuState *cpu)

@@ -280,7 +280,7 @@ struct EngineCpu {
     const Block *running; /* interpreter: the block */
     bool one_insn;        /* next block: a single instruction, not kept */
     bool step_done;       /* it has run, and the vCPU stops */
-    bool watch_stop;      /* that instruction has hit a watchpoint */
+    bool watch_stop;      /* that instruction hits a watchpoint */
     uint8_t *fetch_buf;   /* a page for code outside plain memory */
 
     EngineStats stats;
@@ -471,7 +471,8 @@ bool translate_one(EngineCpu *ec);
 bool debug_has_breakpoint(const CpuState *cpu, GuestVA pc);
 bool debug_page_has_breakpoint(const CpuState *cpu, GuestVA va);
 bool debug_page_has_watchpoint(const CpuState *cpu, GuestVA va);
-/* An access to a watched page: records a hit and leaves when it matches. */
+/* An access to a watched page: leaves at the first match, and marks matches when the instruction is alone. */
 void debug_check_watch(EngineCpu *ec, GuestVA va, unsigned size, MemAccess access);
+bool debug_watch_hit(const CpuState *cpu);
 
 #endif

@@ -193,6 +193,20 @@ static void loop_memory_map_changed(EngineCpu *ec)
     }
 }
 
+/* After the instruction that was run on its own; true: the vCPU stops. */
+static bool loop_stop_stepped(EngineCpu *ec)
+{
+    CpuState *cpu = ec->base.cpu;
+    bool hit = ec->watch_stop && debug_watch_hit(cpu); /* not when a fault came first */
+
+    ec->step_done = ec->watch_stop = false;
+    if (!hit && !cpu->singlestep) {
+        return false;
+    }
+    accel_cpu_stopped(&ec->base, hit ? CPU_STOP_WATCH : CPU_STOP_STEP);
+    return true;
+}
+
 /* False: cpu_run() returns. */
 static bool loop_poll(EngineCpu *ec)
 {
@@ -212,10 +226,7 @@ static bool loop_poll(EngineCpu *ec)
     if (ec->engine->icount.on) {
         icount_poll(ec);
     }
-    if (ec->step_done) {
-        ec->step_done = false;
-        accel_cpu_stopped(&ec->base, ec->watch_stop ? CPU_STOP_WATCH : CPU_STOP_STEP);
-        ec->watch_stop = false;
+    if (ec->step_done && loop_stop_stepped(ec)) {
         return false;
     }
     if (accel_cpu_wanted(&ec->base)) {

@@ -81,6 +81,9 @@ typedef struct CpuWatch {
     GuestVA addr;
     uint64_t len;
     uint8_t kinds; /* PROT_R, PROT_W */
+    /* Marked by the vCPU before it stops with CPU_STOP_WATCH; whoever hears of the stop clears the mark. */
+    bool hit;
+    GuestVA hit_at; /* first byte that was touched */
 } CpuWatch;
 
 /* Breakpoints and watchpoints changed: drop affected translations and TLB entries. CPUs stopped. */

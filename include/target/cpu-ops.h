@@ -126,7 +126,6 @@ struct CpuState {
     bool held;           /* stays paused at the next cpus_resume_all(); machine lock */
     GArray *breakpoints; /* GuestVA */
     GArray *watchpoints; /* CpuWatch */
-    GuestVA watch_hit;   /* valid when the CPU stopped with CPU_STOP_WATCH */
 };
 
 /* With counts_insns, vCPU thread: the instructions that the CPU has executed, not counting the present. */

@@ -264,6 +264,7 @@ static void with_cpus_paused(GdbStub *s, void (*fn)(CpuState *cpu, const CpuWatc
 void gdb_remove_all_breakpoints(GdbStub *s)
 {
     with_cpus_paused(s, remove_all, NULL);
+    g_array_set_size(s->hits, 0);
 }
 
 /* "TYPE,ADDR,KIND": Z0 and Z1 are breakpoints, Z2 to Z4 watch writes, reads, both. */

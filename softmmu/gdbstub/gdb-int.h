@@ -11,6 +11,11 @@ enum { GDB_PACKET_MAX = 16384 };
 
 typedef enum GdbRx { GDB_RX_IDLE, GDB_RX_DATA, GDB_RX_ESCAPE, GDB_RX_SUM1, GDB_RX_SUM2 } GdbRx;
 
+typedef struct GdbHit {
+    CpuState *cpu;
+    CpuWatch watch;
+} GdbHit;
+
 typedef struct GdbStub {
     Machine *m;
     CharFront fe;
@@ -31,6 +36,7 @@ typedef struct GdbStub {
     CpuState *stopped_cpu;
     CpuStop stop_why;
     bool stop_deferred;
+    GArray *hits; /* GdbHit: watchpoints that were hit and are not reported yet */
 } GdbStub;
 
 /* --- gdbstub.c --- */

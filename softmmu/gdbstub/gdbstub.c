@@ -49,14 +49,96 @@ void gdb_reply_stop(GdbStub *s, int signal)
 
 /* --- Run control --- */
 
+/*
+ * What several instructions, or one, have hit is told one at a time: the rest when gdb lets the guest run.
+ * gdb takes its watchpoints out while the guest stands still, so the hits are kept beside them.
+ */
+static void gdb_gather_hits(GdbStub *s)
+{
+    for (guint i = 0; i < s->m->cpus->len; i++) {
+        CpuState *cpu = g_ptr_array_index(s->m->cpus, i);
+
+        for (guint j = 0; cpu->watchpoints && j < cpu->watchpoints->len; j++) {
+            CpuWatch *w = &g_array_index(cpu->watchpoints, CpuWatch, j);
+            GdbHit hit = {cpu, *w};
+
+            if (w->hit) {
+                w->hit = false;
+                g_array_append_val(s->hits, hit);
+            }
+        }
+    }
+}
+
+/* Whether its watchpoint is still, or again, there. */
+static bool gdb_hit_wanted(const GdbHit *hit)
+{
+    const GArray *all = hit->cpu->watchpoints;
+
+    for (guint i = 0; all && i < all->len; i++) {
+        const CpuWatch *w = &g_array_index(all, CpuWatch, i);
+
+        if (w->addr == hit->watch.addr && w->len == hit->watch.len &&
+            w->kinds == hit->watch.kinds) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reports the first hit that is wanted, of @cpu if that is not NULL. */
+static bool gdb_report_hit(GdbStub *s, const CpuState *cpu)
+{
+    for (guint i = 0; i < s->hits->len; i++) {
+        GdbHit hit = g_array_index(s->hits, GdbHit, i);
+        uint8_t kinds = hit.watch.kinds;
+        g_autofree char *text = NULL;
+
+        if ((cpu && hit.cpu != cpu) || !gdb_hit_wanted(&hit)) {
+            continue;
+        }
+        g_array_remove_index(s->hits, i);
+        s->g_cpu = s->c_cpu = hit.cpu->index;
+        text = g_strdup_printf("T%02xthread:%02x;%s:%" PRIx64 ";", GDB_SIGNAL_TRAP,
+                               hit.cpu->index + 1,
+                               kinds == PROT_W   ? "watch"
+                               : kinds == PROT_R ? "rwatch"
+                                                 : "awatch",
+                               hit.watch.hit_at);
+        gdb_reply(s, text);
+        return true;
+    }
+    return false;
+}
+
+static void gdb_standing_still(GdbStub *s)
+{
+    s->waiting = false;
+    for (guint i = 0; i < s->m->cpus->len; i++) {
+        CpuState *cpu = g_ptr_array_index(s->m->cpus, i);
+
+        cpu->singlestep = cpu->held = false;
+    }
+}
+
 void gdb_resume(GdbStub *s)
 {
+    bool stepping = false;
+
     for (guint i = 0; i < s->m->cpus->len; i++) {
         CpuState *cpu = g_ptr_array_index(s->m->cpus, i);
 
         if (cpu->singlestep) {
             cpu_debug_changed(cpu);
+            stepping = true;
         }
+    }
+    if (!stepping) { /* gdb steps without its watchpoints */
+        if (gdb_report_hit(s, NULL)) {
+            gdb_standing_still(s);
+            return;
+        }
+        g_array_set_size(s->hits, 0);
     }
     s->waiting = true;
     vm_start(s->m);
@@ -65,24 +147,12 @@ void gdb_resume(GdbStub *s)
 static void gdb_report_cpu_stop(GdbStub *s)
 {
     CpuState *cpu = s->stopped_cpu;
-    g_autoptr(GString) text = g_string_new(NULL);
 
     s->stopped_cpu = NULL;
-    s->g_cpu = s->c_cpu = cpu->index;
-    g_string_printf(text, "T%02xthread:%02x;", GDB_SIGNAL_TRAP, cpu->index + 1);
-    if (s->stop_why == CPU_STOP_WATCH) {
-        const char *kind = "watch";
-
-        for (guint i = 0; cpu->watchpoints && i < cpu->watchpoints->len; i++) {
-            CpuWatch *w = &g_array_index(cpu->watchpoints, CpuWatch, i);
-
-            if (cpu->watch_hit - w->addr < w->len) {
-                kind = w->kinds == PROT_W ? "watch" : w->kinds == PROT_R ? "rwatch" : "awatch";
-            }
-        }
-        g_string_append_printf(text, "%s:%" PRIx64 ";", kind, cpu->watch_hit);
+    if (s->stop_why != CPU_STOP_WATCH || !gdb_report_hit(s, cpu)) {
+        s->g_cpu = s->c_cpu = cpu->index;
+        gdb_reply_stop(s, GDB_SIGNAL_TRAP);
     }
-    gdb_reply(s, text->str);
 }
 
 /* The VM has stopped or goes on, for whatever reason. */
@@ -93,12 +163,8 @@ static void gdb_run_changed(void *opaque, Machine *m, bool running)
     if (running || !s->attached || !s->waiting || runstate_is_ending(m)) {
         return; /* the end is told by gdbstub_exit() */
     }
-    s->waiting = false;
-    for (guint i = 0; i < m->cpus->len; i++) {
-        CpuState *cpu = g_ptr_array_index(m->cpus, i);
-
-        cpu->singlestep = cpu->held = false;
-    }
+    gdb_standing_still(s);
+    gdb_gather_hits(s);
     if (s->stopped_cpu) {
         gdb_report_cpu_stop(s);
     } else {
@@ -264,6 +330,7 @@ bool gdbstub_start(Machine *m, const char *dev, Error **errp)
         stub->m = m;
         stub->packet = g_string_new(NULL);
         stub->sent = g_string_new(NULL);
+        stub->hits = g_array_new(FALSE, FALSE, sizeof(GdbHit));
         runstate_add_hook(gdb_run_changed, stub);
         cpus_set_stop_hook(m, gdb_cpu_stopped, stub);
     }

@@ -127,6 +127,31 @@ def stops_at_breakpoints_and_watchpoints():
 
 
 @suite.test
+def every_watchpoint_is_told():
+    """What one instruction hits, and what several harts hit at once; gdb takes its watchpoints out in between."""
+    code = ENTRY + 0x200000
+    with machine("-smp", "2") as m, Remote(m.gdb_port) as r:
+        # sd a0, 0(a1); j .
+        assert r.ask(f"M{code:x},8:23b0a5006f000000") == "OK"
+        for thread in (1, 2):
+            assert r.ask(f"Hg{thread}") == "OK"
+            assert r.ask(f"P20={code.to_bytes(8, 'little').hex()}") == "OK"
+            assert r.ask(f"Pb={(code + 0x1000 * thread).to_bytes(8, 'little').hex()}") == "OK"
+        watches = [f"2,{code + 0x1000:x},2", f"2,{code + 0x1004:x},4", f"4,{code + 0x2000:x},8", f"3,{code + 0x2000:x},8"]
+        seen = []
+        for _ in range(3):
+            assert all(r.ask("Z" + w) == "OK" for w in watches)
+            seen.append(r.ask("c"))
+            assert all(r.ask("z" + w) == "OK" for w in watches)
+        assert sorted(seen) == [f"T05thread:01;watch:{code + 0x1000:x};", f"T05thread:01;watch:{code + 0x1004:x};",
+                                f"T05thread:02;awatch:{code + 0x2000:x};"], seen
+        r.send(b"c")        # nothing is left of them
+        time.sleep(0.2)
+        r.sock.sendall(b"\x03")
+        assert r.reply().startswith(b"T02")
+
+
+@suite.test
 def steps_and_holds_threads_apart():
     with machine("-smp", "3") as m, Remote(m.gdb_port) as r:
         def pcs():

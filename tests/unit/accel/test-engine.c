@@ -530,7 +530,8 @@ static void test_debug(gconstpointer accel)
     ToyMachine *t = toy_machine_new(accel, 1);
     ToyCpu *cpu = t->cpus[0];
     GuestVA bp = 0x1008;
-    CpuWatch watch = {0x8004, 1, PROT_W};
+    CpuWatch watch = {.addr = 0x8004, .len = 1, .kinds = PROT_W};
+    CpuWatch second = {.addr = 0x8006, .len = 8, .kinds = PROT_R | PROT_W};
 
     cpus_set_stop_hook(t->m, stop_hook, NULL);
     toy_write_code(t, 0x1000, code, ARRAY_SIZE(code));
@@ -555,11 +556,17 @@ static void test_debug(gconstpointer accel)
     cpu->cpu.singlestep = false;
 
     g_array_append_val(cpu->cpu.watchpoints, watch);
+    g_array_append_val(cpu->cpu.watchpoints, second);
     cpu_debug_changed(&cpu->cpu);
     toy_start_at(cpu, 0x1000);
     run_to_stop(t);
     g_assert_cmpint(last_stop, ==, CPU_STOP_WATCH);
-    g_assert_cmphex(cpu->cpu.watch_hit, ==, 0x8004);
+    for (unsigned i = 0; i < 2; i++) {
+        const CpuWatch *w = &g_array_index(cpu->cpu.watchpoints, CpuWatch, i);
+
+        g_assert_true(w->hit);
+        g_assert_cmphex(w->hit_at, ==, w->addr);
+    }
     g_assert_cmphex(cpu->env->tcg.pc, ==, 0x1008); /* the store is done */
     g_assert_cmpuint(toy_peek(t, 0x8000), ==, cpu->env->r[1]);
     cpus_set_stop_hook(t->m, NULL, NULL);
