@@ -29,7 +29,7 @@ static void debugcon_write(void *opaque, uint64_t offset, uint64_t value, unsign
     DebugCon *s = opaque;
     uint8_t c = value;
 
-    chr_write_all(&s->chr, &c, 1);
+    chr_write(&s->chr, &c, 1); /* the port cannot say "wait": what finds no room is lost */
 }
 
 static const MemOps debugcon_mem_ops = ISA_BYTE_PORTS(debugcon_read, debugcon_write);

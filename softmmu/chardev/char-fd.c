@@ -4,7 +4,8 @@
  * their open file with the shell); every write is preceded by a poll and small enough not to block.
  *
  * What the other end does not take waits in a buffer.  Device output beyond PENDING_LIMIT is refused, so
- * that the guest's driver waits; output that must not be refused (monitors) makes the buffer grow.
+ * that the guest's driver waits; output that must not be refused (monitors) makes the buffer grow.  Who
+ * lets it grow to PENDING_MAX does not read: it is hung up on, or what waits is dropped.
  */
 #include "rhea/osdep.h"
 
@@ -17,6 +18,7 @@
 
 enum {
     PENDING_LIMIT = 64 * 1024,
+    PENDING_MAX = 16 << 20,
     CHUNK = 256, /* a terminal that reports room takes this much */
     READ_SIZE = 4096,
     CLOSE_FLUSH_MS = 500,
@@ -96,6 +98,9 @@ size_t char_fd_write(Chardev *c, const uint8_t *buf, size_t len, bool all)
     rest = len - (size_t)n;
     if (!all) {
         rest = MIN(rest, PENDING_LIMIT - MIN(f->pending->len, PENDING_LIMIT));
+    } else if (rest > PENDING_MAX - MIN(f->pending->len, PENDING_MAX)) {
+        char_fd_lost(f);
+        return len;
     }
     if (rest) {
         g_byte_array_append(f->pending, buf + n, (guint)rest);
@@ -227,12 +232,13 @@ CharFd *char_fd_new(Chardev *c, int in, int out)
     return f;
 }
 
-void char_fd_free(CharFd *f)
+/* Not for longer than CLOSE_FLUSH_MS, however slowly the other end reads. */
+static void char_fd_last_flush(CharFd *f)
 {
-    if (!f) {
-        return;
-    }
-    while (f->pending->len && f->out >= 0 && char_fd_writable(f, CLOSE_FLUSH_MS)) {
+    gint64 end = g_get_monotonic_time() + CLOSE_FLUSH_MS * G_TIME_SPAN_MILLISECOND, left_us;
+
+    while (f->pending->len && f->out >= 0 && (left_us = end - g_get_monotonic_time()) > 0 &&
+           char_fd_writable(f, (int)(left_us / 1000))) {
         ssize_t n = char_fd_push(f, f->pending->data, f->pending->len);
 
         if (n <= 0) {
@@ -240,6 +246,14 @@ void char_fd_free(CharFd *f)
         }
         g_byte_array_remove_range(f->pending, 0, (guint)n);
     }
+}
+
+void char_fd_free(CharFd *f)
+{
+    if (!f) {
+        return;
+    }
+    char_fd_last_flush(f);
     g_source_destroy(&f->source);
     if (f->in > STDERR_FILENO) {
         close(f->in);

@@ -17,22 +17,29 @@
 #include <sys/un.h>
 
 #include "char-int.h"
+#include "rhea/defer.h"
 #include "rhea/fdset.h"
 #include "rhea/report.h"
 
-enum { SOCKET_FDS_MAX = 4 };
+enum { SOCKET_FDS_MAX = 4, CONNECT_WAIT_MS = 10000, RECONNECT_WAIT_MS = 200 };
 
 typedef enum TelnetState { TN_DATA, TN_IAC, TN_OPTION, TN_SUB, TN_SUB_IAC } TelnetState;
 
 enum { TN_SE = 240, TN_BRK = 243, TN_SB = 250, TN_WILL = 251, TN_DONT = 254, TN_IAC_BYTE = 255 };
 
+typedef struct SocketAddress {
+    char *path, *host, *port;
+    bool server, abstract;
+} SocketAddress;
+
 typedef struct CharSocket {
     Chardev chr;
     /* options */
-    char *path, *host, *port;
-    bool server, wait, telnet, nodelay, abstract, unlink_path;
+    SocketAddress addr;
+    bool wait, telnet, nodelay, unlink_path;
     uint64_t reconnect_ms;
     /* state */
+    struct ConnectJob *job; /* a connection that is being made */
     int listen_fd;
     guint listen_source, reconnect_source;
     TelnetState tn;
@@ -40,12 +47,27 @@ typedef struct CharSocket {
     unsigned nfds;
 } CharSocket;
 
-static bool socket_connect(CharSocket *s, Error **errp);
+/*
+ * A client's connect() and the look-up before it may take minutes: a thread does them, and the main loop
+ * takes the result.  The job belongs to the deferred call that ends it.
+ */
+typedef struct ConnectJob {
+    CharSocket *owner; /* machine lock; NULL: it no longer waits */
+    SocketAddress to;
+    GMutex lock;
+    GCond ended;
+    /* under lock */
+    bool done;
+    int fd;
+    Error *err;
+} ConnectJob;
+
+static void socket_connect_later(CharSocket *s);
 static void socket_listen(CharSocket *s);
 
 static const char *socket_name(const CharSocket *s)
 {
-    return s->path ? s->path : s->port ? s->port : "fd";
+    return s->addr.path ? s->addr.path : s->addr.port ? s->addr.port : "fd";
 }
 
 /* --- Input --- */
@@ -152,17 +174,6 @@ static void socket_received(CharFd *f, const uint8_t *buf, size_t len)
 
 /* --- Connections --- */
 
-static gboolean socket_reconnect(gpointer opaque)
-{
-    CharSocket *s = opaque;
-
-    s->reconnect_source = 0;
-    if (!socket_connect(s, NULL)) {
-        s->reconnect_source = g_timeout_add((guint)s->reconnect_ms, socket_reconnect, s);
-    }
-    return G_SOURCE_REMOVE;
-}
-
 static void socket_drop_peer(CharSocket *s)
 {
     char_fd_free(g_steal_pointer(&s->chr.fd));
@@ -175,7 +186,7 @@ static void socket_peer_left(CharFd *f)
 {
     CharSocket *s = (CharSocket *)f->chr;
 
-    if (s->server && s->listen_fd >= 0 && !s->listen_source) {
+    if (s->addr.server && s->listen_fd >= 0 && !s->listen_source) {
         socket_listen(s);
     }
 }
@@ -191,10 +202,10 @@ static void socket_disconnected(CharFd *f)
     if (s->listen_source) {
         return;
     }
-    if (s->server && s->listen_fd >= 0) {
+    if (s->addr.server && s->listen_fd >= 0) {
         socket_listen(s);
     } else if (s->reconnect_ms) {
-        s->reconnect_source = g_timeout_add((guint)s->reconnect_ms, socket_reconnect, s);
+        socket_connect_later(s);
     }
 }
 
@@ -242,23 +253,24 @@ static void socket_listen(CharSocket *s)
 
 /* --- Addresses --- */
 
-static bool socket_unix_address(CharSocket *s, struct sockaddr_un *un, socklen_t *len, Error **errp)
+static bool socket_unix_address(const SocketAddress *a, struct sockaddr_un *un, socklen_t *len,
+                                Error **errp)
 {
-    size_t n = strlen(s->path);
+    size_t n = strlen(a->path);
 
     memset(un, 0, sizeof(*un));
     un->sun_family = AF_UNIX;
-    if (n + s->abstract >= sizeof(un->sun_path)) {
-        return error_fail(errp, "socket path '%s' is too long (at most %zu bytes)", s->path,
+    if (n + a->abstract >= sizeof(un->sun_path)) {
+        return error_fail(errp, "socket path '%s' is too long (at most %zu bytes)", a->path,
                           sizeof(un->sun_path) - 1);
     }
-    memcpy(un->sun_path + s->abstract, s->path, n);
+    memcpy(un->sun_path + a->abstract, a->path, n);
     *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
     return true;
 }
 
 /* Makes a socket and binds (server) or connects it. */
-static int socket_open_one(const CharSocket *s, int family, const struct sockaddr *addr,
+static int socket_open_one(const SocketAddress *a, int family, const struct sockaddr *addr,
                            socklen_t len)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -267,10 +279,10 @@ static int socket_open_one(const CharSocket *s, int family, const struct sockadd
     if (fd < 0) {
         return -1;
     }
-    if (s->server && family != AF_UNIX) {
+    if (a->server && family != AF_UNIX) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     }
-    if (s->server ? !bind(fd, addr, len) && !listen(fd, 1) : !connect(fd, addr, len)) {
+    if (a->server ? !bind(fd, addr, len) && !listen(fd, 1) : !connect(fd, addr, len)) {
         return fd;
     }
     err = errno;
@@ -279,63 +291,183 @@ static int socket_open_one(const CharSocket *s, int family, const struct sockadd
     return -1;
 }
 
-static int socket_open_unix(CharSocket *s, Error **errp)
+static int socket_open_unix(const SocketAddress *a, Error **errp)
 {
     struct sockaddr_un un;
     socklen_t len = 0;
     struct stat st;
     int fd;
 
-    if (!socket_unix_address(s, &un, &len, errp)) {
+    if (!socket_unix_address(a, &un, &len, errp)) {
         return -1;
     }
     /* A socket that an earlier run left behind; nothing else is ever removed. */
-    if (s->server && !s->abstract && !lstat(s->path, &st) && S_ISSOCK(st.st_mode)) {
-        unlink(s->path);
+    if (a->server && !a->abstract && !lstat(a->path, &st) && S_ISSOCK(st.st_mode)) {
+        unlink(a->path);
     }
-    fd = socket_open_one(s, AF_UNIX, (struct sockaddr *)&un, len);
+    fd = socket_open_one(a, AF_UNIX, (struct sockaddr *)&un, len);
     if (fd < 0) {
         error_fail_errno(errp, errno, "cannot %s Unix socket '%s'",
-                         s->server ? "listen on" : "connect to", s->path);
+                         a->server ? "listen on" : "connect to", a->path);
     }
-    s->unlink_path = s->server && !s->abstract && fd >= 0;
     return fd;
 }
 
-static int socket_open_tcp(CharSocket *s, Error **errp)
+static int socket_open_tcp(const SocketAddress *to, Error **errp)
 {
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = s->server ? AI_PASSIVE : 0};
-    const char *host = s->host && *s->host ? s->host : NULL;
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = to->server ? AI_PASSIVE : 0};
+    const char *host = to->host && *to->host ? to->host : NULL;
     struct addrinfo *list;
     int fd = -1, err;
 
-    err = getaddrinfo(host, s->port, &hints, &list);
+    err = getaddrinfo(host, to->port, &hints, &list);
     if (err) {
-        error_fail(errp, "address '%s:%s': %s", host ? host : "", s->port, gai_strerror(err));
+        error_fail(errp, "address '%s:%s': %s", host ? host : "", to->port,
+                   gai_strerror(err));
         return -1;
     }
     for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
-        fd = socket_open_one(s, a->ai_family, a->ai_addr, a->ai_addrlen);
+        fd = socket_open_one(to, a->ai_family, a->ai_addr, a->ai_addrlen);
     }
     err = errno;
     freeaddrinfo(list);
     if (fd < 0) {
-        error_fail_errno(errp, err, "cannot %s '%s:%s'", s->server ? "listen on" : "connect to",
-                         host ? host : "", s->port);
+        error_fail_errno(errp, err, "cannot %s '%s:%s'", to->server ? "listen on" : "connect to",
+                         host ? host : "", to->port);
     }
     return fd;
 }
 
+static int socket_open_address(const SocketAddress *a, Error **errp)
+{
+    return a->path ? socket_open_unix(a, errp) : socket_open_tcp(a, errp);
+}
+
+static void socket_address_clear(SocketAddress *a)
+{
+    g_free(a->path);
+    g_free(a->host);
+    g_free(a->port);
+}
+
+/* --- Clients --- */
+
+static void connect_finish(ConnectJob *job)
+{
+    CharSocket *s = job->owner;
+
+    if (!s) {
+        return;
+    }
+    s->job = NULL;
+    job->owner = NULL;
+    if (job->fd < 0) {
+        socket_connect_later(s);
+    } else {
+        socket_connected(s, job->fd);
+        job->fd = -1;
+    }
+}
+
+static void connect_ended(void *opaque)
+{
+    ConnectJob *job = opaque;
+
+    connect_finish(job);
+    if (job->fd >= 0) {
+        close(job->fd);
+    }
+    error_free(job->err);
+    socket_address_clear(&job->to);
+    g_mutex_clear(&job->lock);
+    g_cond_clear(&job->ended);
+    g_free(job);
+}
+
+static gpointer connect_thread(gpointer opaque)
+{
+    ConnectJob *job = opaque;
+    Error *err = NULL;
+    int fd = socket_open_address(&job->to, &err);
+
+    g_mutex_lock(&job->lock);
+    job->fd = fd;
+    job->err = err;
+    job->done = true;
+    g_cond_signal(&job->ended);
+    g_mutex_unlock(&job->lock);
+    main_loop_defer(connect_ended, job);
+    return NULL;
+}
+
+static ConnectJob *connect_start(CharSocket *s)
+{
+    ConnectJob *job = g_new0(ConnectJob, 1);
+
+    job->owner = s;
+    job->to = (SocketAddress){.path = g_strdup(s->addr.path),
+                              .host = g_strdup(s->addr.host),
+                              .port = g_strdup(s->addr.port),
+                              .abstract = s->addr.abstract};
+    job->fd = -1;
+    g_mutex_init(&job->lock);
+    g_cond_init(&job->ended);
+    s->job = job;
+    g_thread_unref(g_thread_new("connect", connect_thread, job));
+    return job;
+}
+
+static gboolean socket_reconnect(gpointer opaque)
+{
+    CharSocket *s = opaque;
+
+    s->reconnect_source = 0;
+    connect_start(s);
+    return G_SOURCE_REMOVE;
+}
+
+static void socket_connect_later(CharSocket *s)
+{
+    s->reconnect_source = g_timeout_add((guint)s->reconnect_ms, socket_reconnect, s);
+}
+
+/* Waits for the job, but not for ever. */
+static bool connect_wait(ConnectJob *job, unsigned limit_ms)
+{
+    gint64 end = g_get_monotonic_time() + limit_ms * G_TIME_SPAN_MILLISECOND;
+    bool done;
+
+    g_mutex_lock(&job->lock);
+    while (!job->done && g_cond_wait_until(&job->ended, &job->lock, end)) {
+    }
+    done = job->done;
+    g_mutex_unlock(&job->lock);
+    return done;
+}
+
+/* The first connection: one that comes at once is there when the guest starts. */
 static bool socket_connect(CharSocket *s, Error **errp)
 {
-    int fd = s->path ? socket_open_unix(s, errp) : socket_open_tcp(s, errp);
+    ConnectJob *job = connect_start(s);
+    bool done = connect_wait(job, s->reconnect_ms ? RECONNECT_WAIT_MS : CONNECT_WAIT_MS);
 
-    if (fd < 0) {
-        return false;
+    if (s->reconnect_ms && !done) {
+        return true;
     }
-    socket_connected(s, fd);
-    return true;
+    if (done && (s->reconnect_ms || job->fd >= 0)) {
+        connect_finish(job);
+        return true;
+    }
+    s->job = NULL;
+    job->owner = NULL;
+    if (!done) {
+        return error_fail(errp, "no answer from %s within %u s", socket_name(s),
+                          CONNECT_WAIT_MS / 1000);
+    }
+    error_propagate(errp, g_steal_pointer(&job->err));
+    return false;
 }
 
 /* --- Life --- */
@@ -362,7 +494,7 @@ static bool socket_use_fd(CharSocket *s, const char *text, Error **errp)
     }
     fcntl((int)fd, F_SETFD, FD_CLOEXEC);
     if (listening) {
-        s->server = true;
+        s->addr.server = true;
         s->listen_fd = (int)fd;
     } else {
         socket_connected(s, (int)fd);
@@ -374,21 +506,21 @@ static bool socket_take_options(CharSocket *s, Opts *o, Error **errp)
 {
     uint64_t seconds = 0;
 
-    s->path = g_strdup(opts_take(o, "path"));
-    s->host = g_strdup(opts_take(o, "host"));
-    s->port = g_strdup(opts_take(o, "port"));
+    s->addr.path = g_strdup(opts_take(o, "path"));
+    s->addr.host = g_strdup(opts_take(o, "host"));
+    s->addr.port = g_strdup(opts_take(o, "port"));
     s->wait = true;
-    if (!opts_take_bool(o, "server", &s->server, errp) ||
+    if (!opts_take_bool(o, "server", &s->addr.server, errp) ||
         !opts_take_bool(o, "wait", &s->wait, errp) ||
         !opts_take_bool(o, "telnet", &s->telnet, errp) ||
         !opts_take_bool(o, "nodelay", &s->nodelay, errp) ||
-        !opts_take_bool(o, "abstract", &s->abstract, errp) ||
+        !opts_take_bool(o, "abstract", &s->addr.abstract, errp) ||
         !opts_take_u64(o, "reconnect", 3600, &seconds, errp) ||
         !opts_take_u64(o, "reconnect-ms", 3600000, &s->reconnect_ms, errp)) {
         return false;
     }
     s->reconnect_ms += seconds * 1000;
-    if (s->server && s->reconnect_ms) {
+    if (s->addr.server && s->reconnect_ms) {
         return error_fail(errp, "%s: reconnect is for clients, and server=on is given",
                           opts_what(o));
     }
@@ -399,7 +531,7 @@ static bool socket_start(CharSocket *s, Opts *o, Error **errp)
 {
     const char *fd_text = opts_take(o, "fd");
 
-    if (!!s->path + !!s->port + !!fd_text != 1) {
+    if (!!s->addr.path + !!s->addr.port + !!fd_text != 1) {
         return error_fail(errp,
                           "%s: socket needs one of path=, port= (with host=), fd=", opts_what(o));
     }
@@ -407,16 +539,14 @@ static bool socket_start(CharSocket *s, Opts *o, Error **errp)
         if (!socket_use_fd(s, fd_text, errp)) {
             return false;
         }
-    } else if (s->server) {
-        s->listen_fd = s->path ? socket_open_unix(s, errp) : socket_open_tcp(s, errp);
+    } else if (s->addr.server) {
+        s->listen_fd = socket_open_address(&s->addr, errp);
         if (s->listen_fd < 0) {
             return false;
         }
-    } else if (!socket_connect(s, s->reconnect_ms ? NULL : errp)) {
-        if (!s->reconnect_ms) {
-            return false;
-        }
-        s->reconnect_source = g_timeout_add((guint)s->reconnect_ms, socket_reconnect, s);
+        s->unlink_path = s->addr.path && !s->addr.abstract;
+    } else if (!socket_connect(s, errp)) {
+        return false;
     }
     if (s->listen_fd >= 0 && s->wait) {
         report("waiting for a connection on %s", socket_name(s));
@@ -456,29 +586,31 @@ static void socket_close(Chardev *c)
     if (s->reconnect_source) {
         g_source_remove(s->reconnect_source);
     }
+    if (s->job) {
+        s->job->owner = NULL;
+    }
     g_clear_pointer(&c->fd, char_fd_free);
     socket_drop_fds(s);
     if (s->listen_fd >= 0) {
         close(s->listen_fd);
     }
     if (s->unlink_path) {
-        unlink(s->path);
+        unlink(s->addr.path);
     }
-    g_free(s->path);
-    g_free(s->host);
-    g_free(s->port);
+    socket_address_clear(&s->addr);
 }
 
 static char *socket_describe(Chardev *c)
 {
     CharSocket *s = (CharSocket *)c;
+    const char *host = s->addr.host && *s->addr.host ? s->addr.host : NULL;
 
     return g_strdup_printf("%s:%s%s%s%s",
-                           s->path     ? "unix"
-                           : s->telnet ? "telnet"
-                                       : "tcp",
-                           s->host && *s->host ? s->host : "", s->host && *s->host ? ":" : "",
-                           socket_name(s), s->server ? ",server=on" : "");
+                           s->addr.path ? "unix"
+                           : s->telnet  ? "telnet"
+                                        : "tcp",
+                           host ? host : "", host ? ":" : "", socket_name(s),
+                           s->addr.server ? ",server=on" : "");
 }
 
 static const char *const socket_opts[] = {"path",     "host",      "port",         "fd",

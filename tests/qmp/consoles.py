@@ -49,6 +49,20 @@ def read_until(fd, pattern, timeout=20):
     return data
 
 
+def connect(stack, path, timeout=20):
+    """A connection to a Unix socket that may not be there yet."""
+    deadline = time.monotonic() + timeout
+    while True:
+        s = stack.enter_context(socket.socket(socket.AF_UNIX))
+        s.settimeout(timeout)
+        try:
+            s.connect(path)
+            return s
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def on_terminal(*args):
     """The emulator on a terminal of its own: (process, master, slave, its former state)."""
@@ -173,6 +187,41 @@ def socket_client_reconnects():
             second.sendall(b"again\n")
             read_until(second.fileno(), rb"again")
             second.close()
+
+
+@suite.test
+def nobody_waits_for_a_stuck_peer():
+    """A server that never accepts, clients that never read: the monitor answers, the guest goes on."""
+    with rhea.scratch() as folder:
+        busy, serial, control, other = (os.path.join(folder, n) for n in ("busy", "serial", "control", "other"))
+        with socket.socket(socket.AF_UNIX) as server, contextlib.ExitStack() as stack:
+            server.bind(busy)
+            server.listen(0)
+            waiting = []
+            for _ in range(8):      # until one more connection would have to wait
+                waiting.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+                waiting[-1].setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    waiting[-1].connect(busy)
+                    continue
+                break
+            stack.enter_context(running(
+                *IDLE, "-display", "none", "-chardev", f"socket,id=b,path={busy},reconnect-ms=10", "-device",
+                "virtio-serial-device", "-device", "virtserialport,chardev=b", "-serial",
+                f"unix:{serial},server=on,wait=on", "-qmp", f"unix:{control},server=on,wait=off", "-monitor",
+                f"unix:{other},server=on,wait=off"))
+            s = connect(stack, serial)
+            deaf = connect(stack, other)
+            read_until(s.fileno(), rb"rhea guest")
+            with contextlib.suppress(OSError):       # answers that nobody reads; in the end it is hung up on
+                deaf.sendall(b"info mtree\n" * 20000)
+            with rhea.Qmp(control) as q:
+                for _ in range(20):
+                    start = time.monotonic()
+                    assert q.command("query-status")["running"]
+                    assert time.monotonic() - start < 10
+                    s.sendall(b"still here\n")
+                    read_until(s.fileno(), rb"still here")
 
 
 @suite.test
