@@ -40,7 +40,7 @@ CLASSES = {
     "crypto": "openssl-sha256 openssl-aes openssl-gcm".split(),
     "real": "python perl gcc gzip xz openssl-rsa sqlite shell".split(),
     "start": "boot-shell first-byte".split(),
-    "memory": "rss-idle rss-linux".split(),
+    "resident": "rss-idle rss-linux".split(),
 }
 UNITS = {"first-byte": "ms", "rss-idle": "MiB", "rss-linux": "MiB"}
 # What every machine of an architecture is started with; the device that holds a disk named d0.
@@ -269,7 +269,7 @@ def jobs_for(arch, rows, folder):
         jobs.append(("boot-shell", run_boot))
     if "first-byte" in rows:
         jobs.append(("first-byte", lambda b: run_first_byte(b, folder)))
-    for row in chosen("memory"):
+    for row in chosen("resident"):
         jobs.append((row, lambda b, r=row: run_rss(b, r, folder)))
     return jobs
 
@@ -318,7 +318,7 @@ def report(ours, other):
                     ours.checksums[row] != other.checksums[row]:
                 summary.append(f"WRONG RESULT in {row}: {ours.checksums[row]}, "
                                f"other {other.checksums[row]}")
-        if ratios and name != "memory":
+        if ratios and name != "resident":
             summary.append(f"{name}: geometric mean {geometric_mean(ratios):.2f}, "
                            f"lowest {min(ratios):.2f} ({len(ratios)} rows)")
     print("\n".join([""] + summary))
