@@ -195,7 +195,8 @@ typedef struct IrTarget {
     unsigned nglobals;
     const IrHelper *helpers;
     unsigned nhelpers;
-    bool denormal_flag; /* fp_flags gets IR_FP_DENORMAL; scalar FP ops may raise it at random */
+    bool denormal_flag;    /* fp_flags gets IR_FP_DENORMAL; scalar FP ops may raise it at random */
+    bool often_misaligned; /* its programs do much of that: worth an instruction at every access */
 } IrTarget;
 
 typedef struct Ir {

@@ -75,6 +75,7 @@ const IrTarget x86_ir_target = {
     .helpers = x86_helpers,
     .nhelpers = X86_NHELPERS,
     .denormal_flag = true,
+    .often_misaligned = true,
 };
 
 /* --- Operations --- */

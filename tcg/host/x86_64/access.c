@@ -20,9 +20,9 @@ typedef void (*RtVec)(TcgEnv *env, uint64_t va, uint32_t info, void *value);
 static bool serves_group(uint64_t va, uint32_t info, const AccessFrame *f)
 {
     uint64_t first = va - f->below;
-    unsigned size = 1u << (info / ACCESS_GROUP_SIZE & 3);
+    unsigned align = 1u << (info / ACCESS_GROUP_ALIGN & 7);
 
-    return !(first & (size - 1)) && (first ^ (first + f->span)) < TCG_PAGE_SIZE;
+    return !(first & (align - 1)) && (first ^ (first + f->span)) < TCG_PAGE_SIZE;
 }
 
 uint64_t access_quick(TcgEnv *env, uint64_t va, uint32_t info, AccessFrame *f)

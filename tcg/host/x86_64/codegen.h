@@ -58,8 +58,8 @@ typedef enum Thunk {
 
 /* Flags of THUNK_ACCESS beside what the runtime functions are told (IrMem | mmu << 8 | RT_WRITE). */
 enum {
-    ACCESS_GROUP = 1 << 11,      /* the first of a group: asks for the group's addend too ... */
-    ACCESS_GROUP_SIZE = 1 << 12, /* ... whose widest access has this log2 of bytes: 2 bits */
+    ACCESS_GROUP = 1 << 11,       /* the first of a group: asks for the group's addend too ... */
+    ACCESS_GROUP_ALIGN = 1 << 12, /* ... which must be aligned to this log2: 3 bits */
 };
 
 /* What an access that misses the inline TLB shares with C, in the frame. */
@@ -103,10 +103,9 @@ enum { OPEN_GROUPS = 8 }; /* how many may get members at one time */
 typedef struct Group {
     IrVal base; /* root */
     IrVal first, last;
-    int32_t lo, hi; /* displacements of the first and last byte */
-    int32_t
-        align_at; /* a displacement that is a multiple of the largest size, from base + that on */
-    uint8_t size; /* log2 of the largest access */
+    int32_t lo, hi;   /* displacements of the first and last byte */
+    int32_t align_at; /* the sum of base and this must be a multiple ... */
+    uint8_t align;    /* ... of 1 << align: the most that a member demands */
     uint8_t mmu;
     bool write;
 } Group;

@@ -5,12 +5,12 @@
  * An access looks into the soft TLB inline (env.h has the layout) and goes to its stub at the block's
  * end when the tag differs: TLB misses, misaligned addresses, device memory, watched pages.  The tag
  * compare takes the alignment bits along, so a misaligned access is always slow; that saves an
- * instruction on every aligned one.  Vectors are different: they are misaligned often, so the page of
- * the last byte is compared.
+ * instruction on every aligned one.  Vectors, and all accesses of guests that say so
+ * (IrTarget.often_misaligned), are different: the page of the last byte is compared.
  *
  * Accesses off one base value that lie close together form a group: the first probes the TLB for the
  * whole range, which must lie in one page, and keeps the addend in a register; the others use it as it
- * stands.  Addend 0 means that the range has no common entry (it crosses a page, say): then each asks
+ * stands.  The probe asks for the alignment that members demand; others may be misaligned.  Addend 0 means that the range has no common entry (it crosses a page, say): then each asks
  * for its own, out of line.  Addends are good until a call of C that may change mappings.
  *
  * No instruction may be emitted by the allocator between the
@@ -45,7 +45,7 @@ static Address use_address(Cg *c)
         return (Address){(uint8_t)t, 0};
     }
     base = cg_use(c, insn->arg[0]);
-    if (fits_i32(insn->imm) && fits_i32(insn->imm + 8)) {
+    if (fits_i32(insn->imm) && fits_i32(insn->imm + 16)) {
         return (Address){(uint8_t)base, (int32_t)insn->imm};
     }
     t = cg_scratch(c, CLASS_GPR);
@@ -74,10 +74,11 @@ typedef struct Probe {
     bool write;
 } Probe;
 
-static Probe insn_probe(const IrInsn *insn, unsigned base, int32_t disp)
+static Probe insn_probe(const Cg *c, const IrInsn *insn, unsigned base, int32_t disp)
 {
     unsigned size = insn->mem & IR_MEM_SIZE, last = (1U << size) - 1;
-    bool any = size == IR_MEM_128 && !(insn->mem & IR_MEM_ALIGN); /* misaligned within its page */
+    bool often = size == IR_MEM_128 || c->ir->target->often_misaligned;
+    bool any = often && !(insn->mem & IR_MEM_ALIGN); /* misaligned within its page */
 
     return (Probe){.base = (uint8_t)base,
                    .disp = disp,
@@ -95,14 +96,14 @@ static uint32_t emit_probe(Cg *c, Probe p, unsigned s1, unsigned s2)
 
     if (p.disp) {
         emit_lea(&c->a, X_W, s1, mem_at(p.base, p.disp));
-    } else {
-        emit_mov(&c->a, X_W, s1, p.base);
     }
-    emit_vex_rr(&c->a, OP_RORX, s2, 0, s1);
+    emit_vex_rr(&c->a, OP_RORX, s2, 0, p.disp ? s1 : p.base);
     emit8(&c->a, TCG_PAGE_BITS - TLB_ENTRY_BITS);
     emit_alu_ri(&c->a, ALU_AND, 0, s2, ((1 << TCG_TLB_BITS) - 1) << TLB_ENTRY_BITS);
     if (p.ahead) {
-        emit_alu_ri(&c->a, ALU_ADD, X_W, s1, p.ahead);
+        emit_lea(&c->a, X_W, s1, mem_at(p.base, p.disp + p.ahead));
+    } else if (!p.disp) {
+        emit_mov(&c->a, X_W, s1, p.base);
     }
     emit_alu_ri(&c->a, ALU_AND, X_W, s1, (int32_t)(TCG_PAGE_MASK | p.low));
     emit_alu_rm(&c->a, ALU_CMP, X_W, s1,
@@ -117,22 +118,28 @@ static uint32_t emit_probe(Cg *c, Probe p, unsigned s1, unsigned s2)
 
 enum { GROUP_SPAN = 1024 };
 
-/* Can an access of 1 << @size bytes at @disp be a member, as far as alignment goes? */
-static bool group_aligned(const Group *g, int64_t disp, unsigned size)
+/* The alignment that an access demands, log2. */
+static unsigned demanded(const IrInsn *insn)
 {
-    return ((disp - g->align_at) & ((1 << MIN(size, g->size)) - 1)) == 0;
+    return insn->mem & IR_MEM_ALIGN ? insn->mem & IR_MEM_SIZE : 0;
+}
+
+/* Can an access at @disp that demands @align (log2) be a member, as far as alignment goes? */
+static bool group_aligned(const Group *g, int64_t disp, unsigned align)
+{
+    return ((disp - g->align_at) & ((1 << MIN(align, g->align)) - 1)) == 0;
 }
 
 static bool group_join(Group *g, const IrInsn *insn, unsigned i)
 {
-    unsigned size = insn->mem & IR_MEM_SIZE;
-    int64_t disp = insn->imm, end = disp + (1 << size) - 1;
+    unsigned align = demanded(insn);
+    int64_t disp = insn->imm, end = disp + (1 << (insn->mem & IR_MEM_SIZE)) - 1;
 
-    if (MAX(end, g->hi) - MIN(disp, g->lo) > GROUP_SPAN || !group_aligned(g, disp, size)) {
+    if (MAX(end, g->hi) - MIN(disp, g->lo) > GROUP_SPAN || !group_aligned(g, disp, align)) {
         return false;
     }
-    if (size > g->size) {
-        g->size = (uint8_t)size;
+    if (align > g->align) {
+        g->align = (uint8_t)align;
         g->align_at = (int32_t)disp;
     }
     g->lo = (int32_t)MIN(disp, g->lo);
@@ -141,18 +148,12 @@ static bool group_join(Group *g, const IrInsn *insn, unsigned i)
     return true;
 }
 
-static bool is_vec_access(const IrInsn *insn)
-{
-    return (insn->mem & IR_MEM_SIZE) == IR_MEM_128;
-}
-
 static bool can_group(const Cg *c, const IrInsn *insn)
 {
     int64_t imm;
 
-    return (insn->op == IR_LOAD || insn->op == IR_STORE) && !is_vec_access(insn) &&
-           !cg_is_const(c, insn->arg[0], &imm) && fits_i32(insn->imm - GROUP_SPAN) &&
-           fits_i32(insn->imm + GROUP_SPAN);
+    return (insn->op == IR_LOAD || insn->op == IR_STORE) && !cg_is_const(c, insn->arg[0], &imm) &&
+           fits_i32(insn->imm - GROUP_SPAN) && fits_i32(insn->imm + GROUP_SPAN);
 }
 
 static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
@@ -176,7 +177,7 @@ static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
                                     .lo = (int32_t)insn->imm,
                                     .hi = (int32_t)insn->imm + (1 << size) - 1,
                                     .align_at = (int32_t)insn->imm,
-                                    .size = (uint8_t)size,
+                                    .align = (uint8_t)demanded(insn),
                                     .mmu = insn->mmu,
                                     .write = write};
     c->group_of[i] = (int16_t)c->ngroups++;
@@ -226,16 +227,16 @@ void cg_find_groups(Cg *c)
     c->ngroups = kept;
 }
 
-/* The displacement that is probed: from the first byte down to a multiple of the widest access. */
+/* The displacement that is probed: from the first byte down to where it must be aligned. */
 static int32_t group_start(const Group *g)
 {
-    return g->lo - ((g->lo - g->align_at) & ((1 << g->size) - 1));
+    return g->lo - ((g->lo - g->align_at) & ((1 << g->align) - 1));
 }
 
-/* For the whole range: from the start to the last piece of the widest access's size. */
+/* For the whole range: from the start to the last aligned piece. */
 static Probe group_probe(const Group *g, unsigned base)
 {
-    int32_t lo = group_start(g), low = (1 << g->size) - 1;
+    int32_t lo = group_start(g), low = (1 << g->align) - 1;
 
     return (Probe){.base = (uint8_t)base,
                    .disp = lo,
@@ -336,7 +337,7 @@ static void group_stub(Cg *c, const Stub *s)
         emit_rm(&c->a, OP_MOV_IMM, 0, mem_at(RSP, FRAME_ACCESS + offsetof(AccessFrame, below)), 4);
         emit32(&c->a, (uint32_t)(s->disp - lo) | (uint32_t)(g->hi - lo) << 16);
     }
-    emit_ask(c, s, first ? ACCESS_GROUP | g->size * ACCESS_GROUP_SIZE : 0);
+    emit_ask(c, s, first ? ACCESS_GROUP | g->align * ACCESS_GROUP_ALIGN : 0);
     if (s->insn->op == IR_STORE) {
         emit_plain_store(c, s->insn, m, s->value, s->cls);
     } else {
@@ -446,7 +447,7 @@ void cg_load(Cg *c)
         cg_def_in(c, s1);
         dst = s1;
     }
-    jump = emit_probe(c, insn_probe(insn, at.base, at.disp), s1, s2);
+    jump = emit_probe(c, insn_probe(c, insn, at.base, at.disp), s1, s2);
     access_stub(c, single_stub, jump, at, s1);
     emit_plain_load(c, insn, cls, dst, (Mem){at.base, (uint8_t)s1, at.disp});
 }
@@ -492,7 +493,7 @@ void cg_store(Cg *c)
     at = use_address(c);
     s1 = cg_scratch(c, CLASS_GPR);
     s2 = cg_scratch(c, CLASS_GPR);
-    jump = emit_probe(c, insn_probe(insn, at.base, at.disp), s1, s2);
+    jump = emit_probe(c, insn_probe(c, insn, at.base, at.disp), s1, s2);
     stub = access_stub(c, single_stub, jump, at, s1);
     stub->value = value;
     stub->cls = (uint8_t)cls;
@@ -662,6 +663,7 @@ static void cas_stub(Cg *c, const Stub *s)
 static uint32_t atomic_begin(Cg *c, AtomicPlace *p, unsigned *dst)
 {
     const IrInsn *insn = cg_insn(c);
+    unsigned size = insn->mem & IR_MEM_SIZE;
     Probe probe;
 
     p->at = use_address(c);
@@ -673,8 +675,10 @@ static uint32_t atomic_begin(Cg *c, AtomicPlace *p, unsigned *dst)
         c->locked[CLASS_GPR] &= ~(1U << p->work); /* the result is written when it is done with */
         *dst = cg_def(c, CG_WRITTEN_LAST);
     }
-    probe = insn_probe(insn, p->at.base, p->at.disp);
+    probe = insn_probe(c, insn, p->at.base, p->at.disp);
     probe.write = true;
+    probe.ahead = 0; /* a misaligned one may be split between cache lines: no host likes that */
+    probe.low = (uint8_t)((1U << size) - 1);
     return emit_probe(c, probe, p->addend, p->work);
 }
 

@@ -677,6 +677,7 @@ static void random_blocks(unsigned count, uint32_t seed, bool fp, bool optimise)
         const char *why;
 
         rnd = g_rand_new_with_seed(seed + n);
+        target.often_misaligned = n & 1;
         random_block(ir, fp);
         g_rand_set_seed(rnd, seed + n);
         random_block(expanded, fp);
