@@ -612,4 +612,5 @@ void blk_close_all(void)
         block_node_unref(blk->node);
         blk->node = NULL;
     }
+    block_nodes_close();
 }

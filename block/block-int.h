@@ -7,6 +7,7 @@
 #define BLOCK_INT_H
 
 #include "block/block.h"
+#include "block/image.h"
 #include "block/node.h"
 
 enum { BLOCK_PROBE_LEN = 512, BLOCK_CHAIN_MAX = 200 };
@@ -35,6 +36,21 @@ typedef struct BlockDriver {
     int (*write_compressed)(BlockNode *n, uint64_t offset, const void *buf, size_t len);
     bool (*truncate)(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp);
     bool (*set_read_only)(BlockNode *n, bool read_only, Error **errp);
+    /* See block/image.h. */
+    const ImageOption *create_options;
+    bool (*create)(const char *what, const char *filename, Opts *o, Error **errp);
+    uint32_t (*cluster_size)(const BlockNode *n);
+    bool (*dirty)(const BlockNode *n);
+    JsonObject *(*specific)(const BlockNode *n);
+    bool (*set_backing)(BlockNode *n, const char *file, const char *format, Error **errp);
+    bool (*make_empty)(BlockNode *n, Error **errp);
+    bool (*check)(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp);
+    void (*snapshot_foreach)(BlockNode *n, void (*fn)(void *opaque, const ImageSnapshot *sn),
+                             void *opaque);
+    bool (*snapshot_view)(BlockNode *n, const char *name, Error **errp);
+    bool (*snapshot_create)(BlockNode *n, const char *name, Error **errp);
+    bool (*snapshot_apply)(BlockNode *n, const char *name, Error **errp);
+    bool (*snapshot_delete)(BlockNode *n, const char *name, Error **errp);
 } BlockDriver;
 
 typedef enum DetectZeroes {
@@ -64,8 +80,10 @@ struct BlockNode {
     void *opaque; /* other drivers' state */
 };
 
-extern const BlockDriver file_driver, host_device_driver, raw_driver;
+extern const BlockDriver file_driver, host_device_driver, raw_driver, qcow2_driver;
 
+/* All of them; ends with NULL. */
+extern const BlockDriver *const block_drivers[];
 /* The driver of that name, NULL: none. */
 const BlockDriver *block_driver_find(const char *name);
 /* The format that @head shows, NULL: none that is known. */
@@ -81,6 +99,8 @@ bool block_node_set_name(const char *what, BlockNode *n, const char *name, Error
 void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque);
 /* Forgets a named node; the caller has checked that nobody uses it. */
 void block_node_forget(BlockNode *n);
+/* Forgets all of them. */
+void block_nodes_close(void);
 
 /* A file without a name, of zeroes, for this process alone. */
 BlockNode *file_open_temporary(const char *what, uint64_t size, Error **errp);

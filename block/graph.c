@@ -7,13 +7,14 @@
 
 #include "block-int.h"
 
-static const BlockDriver *const drivers[] = {&file_driver, &host_device_driver, &raw_driver};
+const BlockDriver *const block_drivers[] = {&file_driver, &host_device_driver, &raw_driver,
+                                            &qcow2_driver, NULL};
 
 const BlockDriver *block_driver_find(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-        if (!strcmp(drivers[i]->name, name)) {
-            return drivers[i];
+    for (size_t i = 0; block_drivers[i]; i++) {
+        if (!strcmp(block_drivers[i]->name, name)) {
+            return block_drivers[i];
         }
     }
     return NULL;
@@ -21,22 +22,22 @@ const BlockDriver *block_driver_find(const char *name)
 
 const BlockDriver *block_driver_probe(const uint8_t *head)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-        if (drivers[i]->probe && drivers[i]->probe(head)) {
-            return drivers[i];
+    for (size_t i = 0; block_drivers[i]; i++) {
+        if (block_drivers[i]->probe && block_drivers[i]->probe(head)) {
+            return block_drivers[i];
         }
     }
     return NULL;
 }
 
 /* The names of all drivers, those of protocols too or not. */
-static void driver_names(bool protocols, const char *names[static ARRAY_SIZE(drivers) + 1])
+static void driver_names(bool protocols, const char *names[static ARRAY_SIZE(block_drivers)])
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-        if (protocols || !drivers[i]->protocol) {
-            names[n++] = drivers[i]->name;
+    for (size_t i = 0; block_drivers[i]; i++) {
+        if (protocols || !block_drivers[i]->protocol) {
+            names[n++] = block_drivers[i]->name;
         }
     }
     names[n] = NULL;
@@ -65,7 +66,7 @@ static bool take_driver(Opts *o, NodeOptions *opt, Error **errp)
 {
     const char *key = opt->flags & BLOCK_DRIVE && opts_peek(o, "format") ? "format" : "driver";
     const char *name = opts_take(o, key);
-    const char *names[ARRAY_SIZE(drivers) + 1];
+    const char *names[ARRAY_SIZE(block_drivers)];
 
     if (!name) {
         return true;

@@ -97,6 +97,13 @@ void block_node_forget(BlockNode *n)
     g_ptr_array_remove(named_nodes, n);
 }
 
+void block_nodes_close(void)
+{
+    if (named_nodes) {
+        g_ptr_array_set_size(named_nodes, 0);
+    }
+}
+
 /* --- Questions --- */
 
 uint64_t block_size(const BlockNode *n)
@@ -197,8 +204,9 @@ int block_write_compressed(BlockNode *n, uint64_t offset, const void *buf, size_
 {
     int ret = check_range(n, offset, len, true);
 
-    return ret ? ret : n->drv->write_compressed ? n->drv->write_compressed(n, offset, buf, len)
-                                                : -ENOTSUP;
+    return ret                        ? ret
+           : n->drv->write_compressed ? n->drv->write_compressed(n, offset, buf, len)
+                                      : -ENOTSUP;
 }
 
 int block_probe_head(BlockNode *n, uint8_t *head)
@@ -222,7 +230,6 @@ int block_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st)
     return ret;
 }
 
-/* Nothing in @base's chain above has it: what is left below, or zeroes. */
 int block_status_chain(BlockNode *n, BlockNode *base, uint64_t offset, uint64_t len,
                        BlockStatus *st)
 {
@@ -234,7 +241,8 @@ int block_status_chain(BlockNode *n, BlockNode *base, uint64_t offset, uint64_t 
         int ret;
 
         if (offset >= size) { /* a backing file that is shorter than what is above */
-            *st = (BlockStatus){.run = run, .zero = true, .allocated = true, .depth = depth};
+            *st = (BlockStatus){.run = run, .zero = true, .allocated = true, .beyond_end = true};
+            st->depth = MAX(depth - 1, 0);
             return 0;
         }
         ret = block_status(at, offset, MIN(run, size - offset), st);
@@ -247,7 +255,7 @@ int block_status_chain(BlockNode *n, BlockNode *base, uint64_t offset, uint64_t 
             return 0;
         }
     }
-    *st = (BlockStatus){.run = run, .zero = !base, .depth = depth};
+    *st = (BlockStatus){.run = run, .zero = !base, .depth = MAX(depth - 1, 0)};
     return 0;
 }
 

@@ -118,6 +118,29 @@ static void raw_close(BlockNode *n)
     g_free(n->opaque);
 }
 
+/* --- New images --- */
+
+static const ImageOption create_options[] = {
+    {"preallocation", "Preallocation mode: off, falloc or full [off]"},
+    {"size", "Virtual disk size"},
+    {NULL, NULL},
+};
+
+static bool raw_create(const char *what, const char *filename, Opts *o, Error **errp)
+{
+    uint64_t size = UINT64_MAX;
+    int prealloc = BLOCK_PREALLOC_OFF;
+
+    if (!opts_take_size(o, "size", &size, errp) ||
+        !opts_take_enum(o, "preallocation", block_prealloc_names, &prealloc, errp)) {
+        return false;
+    }
+    if (size > INT64_MAX) {
+        return error_fail(errp, "%s: a size is missing, or too large", what);
+    }
+    return block_create_file(what, filename, size, prealloc, errp);
+}
+
 static const char *const raw_options[] = {"offset", "size", NULL};
 
 const BlockDriver raw_driver = {
@@ -133,4 +156,6 @@ const BlockDriver raw_driver = {
     .status = raw_status,
     .truncate = raw_truncate,
     .set_read_only = raw_set_read_only,
+    .create_options = create_options,
+    .create = raw_create,
 };

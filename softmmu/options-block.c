@@ -74,7 +74,7 @@ static bool run_cdrom(Setup *s, const char *arg, Error **errp)
 
 static const Option block_options[] = {
     {"drive",
-     "file=FILE[,id=ID][,if=none|virtio|pflash][,format=raw][,readonly=on]\n"
+     "file=FILE[,id=ID][,if=none|virtio|pflash][,format=raw|qcow2][,readonly=on]\n"
      "       [,cache=...][,discard=...][,media=disk|cdrom][,snapshot=on|off]\n"
      "       [,...]",
      PHASE_BACKEND, "a disk image; if=none leaves it to a -device with drive=ID", run_drive},

@@ -23,7 +23,7 @@ typedef enum BlockOpenFlags {
     BLOCK_REPAIR = 1 << 3,     /* opens what is marked as inconsistent, for check */
     BLOCK_TEMPORARY = 1 << 4,  /* what is written is forgotten (snapshot=on) */
     BLOCK_UNSAFE = 1 << 5,     /* cache=unsafe: flushes do nothing */
-    BLOCK_DRIVE = 1 << 6,      /* -drive spellings: file= is a file's name, format= names the format */
+    BLOCK_DRIVE = 1 << 6, /* -drive spellings: file= is a file's name, format= names the format */
 } BlockOpenFlags;
 
 /*
@@ -69,9 +69,10 @@ typedef struct BlockStatus {
     bool allocated;  /* this layer answers, not its backing file */
     bool data, zero; /* data: bytes are stored; zero: reads as zeroes */
     bool compressed;
+    bool beyond_end; /* zeroes because a backing file ends before */
     bool has_offset; /* the bytes lie at @offset of the file below */
     uint64_t offset;
-    int depth; /* block_status_chain(): how many layers down the answer was found */
+    int depth; /* block_status_chain(): how many layers down the answer was found, or looked for */
 } BlockStatus;
 
 int block_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st);

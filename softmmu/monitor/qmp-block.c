@@ -146,13 +146,15 @@ static bool blockdev_add(Machine *m, JsonObject *args, JsonNode **ret, Error **e
 }
 
 /* @file is a node's name or the options of one. */
-QMP_COMMAND(blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
-            .args = "{driver: <raw|file|host_device>, node-name: str, *filename: str, *file: any, "
-                    "*read-only: bool, *auto-read-only: bool, *force-share: bool, "
-                    "*discard: <ignore|unmap>, *detect-zeroes: <off|on|unmap>, "
-                    "*aio: <threads|native|io_uring>, *locking: <auto|on|off>, "
-                    "*offset: int, *size: int, "
-                    "*cache: {*direct: bool, *no-flush: bool}}");
+QMP_COMMAND(
+    blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
+    .args = "{driver: <raw|qcow2|file|host_device>, node-name: str, *filename: str, *file: any, "
+            "*backing: any, *data-file: any, "
+            "*read-only: bool, *auto-read-only: bool, *force-share: bool, "
+            "*discard: <ignore|unmap>, *detect-zeroes: <off|on|unmap>, "
+            "*aio: <threads|native|io_uring>, *locking: <auto|on|off>, "
+            "*offset: int, *size: int, "
+            "*cache: {*direct: bool, *no-flush: bool}}");
 
 static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {

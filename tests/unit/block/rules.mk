@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: MIT
 
+block-objs := $(filter block/%,$(obj-y)) softmmu/util/error.o softmmu/util/fdset.o softmmu/util/iov.o \
+    softmmu/util/json.o softmmu/util/opts.o
 unit-tests += tests/unit/block/test-backend
-tests/unit/block/test-backend-objs := block/backend.o block/graph.o block/file-posix.o block/node.o block/overlay.o \
-    block/raw.o softmmu/util/error.o softmmu/util/fdset.o softmmu/util/iov.o softmmu/util/opts.o softmmu/util/json.o
+tests/unit/block/test-backend-objs := $(block-objs)
+
+unit-tests += tests/unit/block/test-qcow2
+tests/unit/block/test-qcow2-objs := $(filter-out block/backend.o,$(block-objs))
+
+unit-tests += tests/unit/block/test-qcow2-threads
+tests/unit/block/test-qcow2-threads-objs := $(filter-out block/backend.o,$(block-objs))

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "block/block.h"
+#include "block/image.h"
 #include "rhea/defer.h"
 
 /* The main loop's part is played by blk_drain(). */
@@ -175,6 +176,103 @@ static void test_attach_once(void)
     drop_image();
 }
 
+/* --- Formats and nodes --- */
+
+static void make_qcow2(const char *more)
+{
+    g_autofree char *text = g_strdup_printf("size=1M%s", more);
+    g_autoptr(Opts) o = opts_parse("test", text, NULL, NULL);
+    g_autoptr(Error) err = NULL;
+
+    make_image(0);
+    g_assert_true(image_create("test", "qcow2", image, o, &err));
+}
+
+static void test_probed_raw_stays_raw(void)
+{
+    static const uint8_t header[512] = {'Q', 'F', 'I', 0xfb, 0, 0, 0, 3};
+    g_autofree char *opts = NULL;
+    BlockBackend *blk;
+
+    make_image(4096);
+    opts = g_strdup_printf("file=%s,if=none,id=probed", image);
+    blk = blk_new_drive(opts, BLK_IF_VIRTIO, NULL);
+    g_assert_nonnull(blk);
+    g_assert_cmpint(blk_pwrite(blk, 0, header, sizeof(header)), ==, -EPERM);
+    g_assert_cmpint(blk_pwrite(blk, 2, header + 2, 100), ==, 0); /* no magic yet */
+    g_assert_cmpint(blk_pwrite(blk, 0, header, 2), ==, -EPERM);  /* it would be one now */
+    g_assert_cmpint(blk_pwrite(blk, 512, header, sizeof(header)), ==, 0);
+    drop_image();
+    make_image(4096);
+    blk = open_drive("told", "");
+    g_assert_cmpint(blk_pwrite(blk, 0, header, sizeof(header)), ==, 0);
+    drop_image();
+}
+
+static void test_probed_qcow2(void)
+{
+    g_autofree char *opts = NULL;
+    BlockBackend *blk;
+
+    make_qcow2("");
+    opts = g_strdup_printf("file=%s,if=none,id=probed2", image);
+    blk = blk_new_drive(opts, BLK_IF_VIRTIO, NULL);
+    g_assert_cmpuint(blk_size(blk), ==, 1 << 20);
+    drop_image();
+}
+
+static bool add_node(const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(Error) err = NULL;
+    va_list ap;
+    bool ok;
+
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    ok = blk_new_blockdev(text, &err);
+    if (!ok) {
+        g_test_message("%s", error_text(err));
+    }
+    return ok;
+}
+
+/* A management tool names every node, the file before the format. */
+static void test_nodes_by_name(void)
+{
+    make_qcow2("");
+    g_assert_true(add_node("{\"driver\":\"file\",\"node-name\":\"f\",\"filename\":\"%s\","
+                           "\"auto-read-only\":true,\"discard\":\"unmap\"}",
+                           image));
+    g_assert_true(add_node("{\"driver\":\"qcow2\",\"node-name\":\"q\",\"file\":\"f\","
+                           "\"backing\":null}"));
+    g_assert_false(blk_read_only(blk_by_name("q")));
+    g_assert_cmpuint(blk_size(blk_by_name("q")), ==, 1 << 20);
+    g_assert_false(add_node("driver=raw,node-name=r,file=f")); /* a second writer */
+    g_assert_true(add_node("driver=raw,node-name=r,file=f,read-only=on"));
+    g_assert_false(add_node("driver=qcow2,node-name=x,file=nobody"));
+    g_assert_false(add_node("driver=qcow2,node-name=q,file.filename=%s,read-only=on", image));
+    drop_image();
+}
+
+static void test_part_of_a_file(void)
+{
+    uint8_t buf[512];
+
+    make_image(4096);
+    g_assert_true(add_node("driver=raw,node-name=part,file.driver=file,file.filename=%s,"
+                           "offset=1024,size=512",
+                           image));
+    memset(buf, 0x5a, sizeof(buf));
+    g_assert_cmpint(blk_pwrite(blk_by_name("part"), 0, buf, 512), ==, 0);
+    g_assert_cmpint(blk_pwrite(blk_by_name("part"), 1, buf, 512), ==, -EIO);
+    g_assert_false(add_node("driver=raw,node-name=more,file.driver=file,file.filename=%s,"
+                            "file.locking=off,offset=4096,size=1,read-only=on",
+                            image));
+    drop_image();
+}
+
 /* --- Temporary writes --- */
 
 enum { MODEL_SIZE = 3 * 65536 + 4096 };
@@ -239,6 +337,10 @@ int main(int argc, char **argv)
     g_test_add_func("/block/locked", test_locked);
     g_test_add_func("/block/bad-options", test_bad_options);
     g_test_add_func("/block/attach-once", test_attach_once);
+    g_test_add_func("/block/probed-raw-stays-raw", test_probed_raw_stays_raw);
+    g_test_add_func("/block/probed-qcow2", test_probed_qcow2);
+    g_test_add_func("/block/nodes-by-name", test_nodes_by_name);
+    g_test_add_func("/block/part-of-a-file", test_part_of_a_file);
     g_test_add_func("/block/temporary-writes", test_temporary_writes);
     return g_test_run();
 }

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Images as files: what block/image.h offers, handed to the format's driver. */
+#include "rhea/osdep.h"
+
+#include <sys/stat.h>
+
+#include "block-int.h"
+
+/* --- Formats --- */
+
+const ImageOption *image_create_options(const char *format)
+{
+    const BlockDriver *drv = block_driver_find(format);
+
+    return drv && drv->create ? drv->create_options : NULL;
+}
+
+void image_foreach_format(void (*fn)(const char *name, void *opaque), void *opaque)
+{
+    for (size_t i = 0; block_drivers[i]; i++) {
+        fn(block_drivers[i]->name, opaque);
+    }
+}
+
+bool image_create(const char *what, const char *format, const char *filename, Opts *o, Error **errp)
+{
+    const BlockDriver *drv = block_driver_find(format);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    if (!drv || !drv->create) {
+        for (size_t i = 0; block_drivers[i]; i++) {
+            if (block_drivers[i]->create) {
+                g_ptr_array_add(names, (char *)block_drivers[i]->name);
+            }
+        }
+        g_ptr_array_add(names, NULL);
+        return error_unknown_name(errp, "format", format, (const char *const *)names->pdata);
+    }
+    for (const ImageOption *opt = drv->create_options; opt->name; opt++) {
+        g_ptr_array_add(names, (char *)opt->name);
+    }
+    g_ptr_array_add(names, NULL);
+    return opts_check_names(o, (const char *const *)names->pdata, errp) &&
+           drv->create(what, filename, o, errp) &&
+           opts_done(o, (const char *const *)names->pdata, errp);
+}
+
+/* --- What an image is --- */
+
+uint64_t image_cluster_size(const BlockNode *n)
+{
+    return n->drv->cluster_size ? n->drv->cluster_size(n) : 0;
+}
+
+bool image_dirty(const BlockNode *n)
+{
+    return n->drv->dirty && n->drv->dirty(n);
+}
+
+uint64_t image_disk_size(const BlockNode *n)
+{
+    struct stat st;
+
+    while (n->file) {
+        n = n->file;
+    }
+    return fstat(n->fd, &st) ? 0 : st.st_blocks * 512ULL;
+}
+
+const char *image_backing_file(const BlockNode *n)
+{
+    return n->backing_file;
+}
+
+const char *image_backing_format(const BlockNode *n)
+{
+    return n->backing_format;
+}
+
+JsonObject *image_specific(const BlockNode *n)
+{
+    return n->drv->specific ? n->drv->specific(n) : NULL;
+}
+
+static bool missing(const BlockNode *n, const char *what, Error **errp)
+{
+    return error_fail(errp, "'%s': %s images have no %s", n->filename, n->drv->name, what);
+}
+
+bool image_set_backing(BlockNode *n, const char *file, const char *format, Error **errp)
+{
+    return n->drv->set_backing ? n->drv->set_backing(n, file, format, errp)
+                               : missing(n, "backing files", errp);
+}
+
+bool image_make_empty(BlockNode *n, Error **errp)
+{
+    return n->drv->make_empty ? n->drv->make_empty(n, errp) : missing(n, "backing files", errp);
+}
+
+/* --- Consistency --- */
+
+bool image_can_check(const BlockNode *n)
+{
+    return n->drv->check;
+}
+
+bool image_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp)
+{
+    return n->drv->check ? n->drv->check(n, check, fix, errp) : missing(n, "checks", errp);
+}
+
+/* --- Internal snapshots --- */
+
+bool image_can_snapshot(const BlockNode *n)
+{
+    return n->drv->snapshot_create;
+}
+
+void image_snapshot_foreach(BlockNode *n, void (*fn)(void *opaque, const ImageSnapshot *sn),
+                            void *opaque)
+{
+    if (n->drv->snapshot_foreach) {
+        n->drv->snapshot_foreach(n, fn, opaque);
+    }
+}
+
+bool image_snapshot_view(BlockNode *n, const char *name, Error **errp)
+{
+    return n->drv->snapshot_view ? n->drv->snapshot_view(n, name, errp)
+                                 : missing(n, "snapshots", errp);
+}
+
+bool image_snapshot_create(BlockNode *n, const char *name, Error **errp)
+{
+    return n->drv->snapshot_create ? n->drv->snapshot_create(n, name, errp)
+                                   : missing(n, "snapshots", errp);
+}
+
+bool image_snapshot_apply(BlockNode *n, const char *name, Error **errp)
+{
+    return n->drv->snapshot_apply ? n->drv->snapshot_apply(n, name, errp)
+                                  : missing(n, "snapshots", errp);
+}
+
+bool image_snapshot_delete(BlockNode *n, const char *name, Error **errp)
+{
+    return n->drv->snapshot_delete ? n->drv->snapshot_delete(n, name, errp)
+                                   : missing(n, "snapshots", errp);
+}

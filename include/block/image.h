@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Images as files: making them, describing them, checking them, their internal snapshots.  For tools and the
+ * monitor; main thread.
+ */
+#ifndef BLOCK_IMAGE_H
+#define BLOCK_IMAGE_H
+
+#include <json-glib/json-glib.h>
+
+#include "block/node.h"
+
+/* --- Formats --- */
+
+typedef struct ImageOption {
+    const char *name, *help;
+} ImageOption;
+
+/* What -o of create accepts (ends with a NULL name); NULL: no such format, or it is not made here. */
+const ImageOption *image_create_options(const char *format);
+/* Calls @fn with the name of each driver. */
+void image_foreach_format(void (*fn)(const char *name, void *opaque), void *opaque);
+/* Makes an image; @o has "size" and the format's options, and is empty afterwards. */
+bool image_create(const char *what, const char *format, const char *filename, Opts *o,
+                  Error **errp) MUST_CHECK;
+
+/* --- What an image is --- */
+
+uint64_t image_cluster_size(const BlockNode *n);    /* 0: it has none */
+bool image_dirty(const BlockNode *n);               /* marked as not closed */
+uint64_t image_disk_size(const BlockNode *n);       /* bytes that the host holds for this file */
+const char *image_backing_file(const BlockNode *n); /* as the image has it; NULL: none */
+const char *image_backing_format(const BlockNode *n);
+/* What only this format has, named as management tools expect; NULL: nothing. */
+JsonObject *image_specific(const BlockNode *n);
+/* Another backing file (NULL: none) in the header; the contents stay. */
+bool image_set_backing(BlockNode *n, const char *file, const char *format, Error **errp) MUST_CHECK;
+
+/* Nothing is stored in it any more: the backing file shows through. */
+bool image_make_empty(BlockNode *n, Error **errp) MUST_CHECK;
+
+/* --- Consistency --- */
+
+typedef struct ImageCheck {
+    uint64_t check_errors; /* places that could not be read */
+    uint64_t corruptions, leaks, corruptions_fixed, leaks_fixed;
+    uint64_t total_clusters, allocated_clusters, fragmented_clusters, compressed_clusters;
+    uint64_t end_offset;                            /* of the last cluster in use */
+    void (*report)(void *opaque, const char *text); /* NULL, or called with each finding */
+    void *opaque;
+} ImageCheck;
+
+typedef enum ImageFix { IMAGE_FIX_LEAKS = 1, IMAGE_FIX_ERRORS = 2 } ImageFix;
+
+bool image_can_check(const BlockNode *n);
+/* False: it could not be done; what was found is in @check. */
+bool image_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp) MUST_CHECK;
+
+/* --- Internal snapshots --- */
+
+typedef struct ImageSnapshot {
+    const char *id, *name;
+    uint64_t vm_state_size, disk_size, vm_clock_nsec, icount; /* icount UINT64_MAX: not known */
+    uint32_t date_sec, date_nsec;
+} ImageSnapshot;
+
+bool image_can_snapshot(const BlockNode *n);
+void image_snapshot_foreach(BlockNode *n, void (*fn)(void *opaque, const ImageSnapshot *sn),
+                            void *opaque);
+/* A read-only node becomes what the image was then. */
+bool image_snapshot_view(BlockNode *n, const char *name, Error **errp) MUST_CHECK;
+bool image_snapshot_create(BlockNode *n, const char *name, Error **errp) MUST_CHECK;
+/* The disk is as it was then; what was written since is lost. @name: a name or an id. */
+bool image_snapshot_apply(BlockNode *n, const char *name, Error **errp) MUST_CHECK;
+bool image_snapshot_delete(BlockNode *n, const char *name, Error **errp) MUST_CHECK;
+
+#endif
