@@ -10,6 +10,7 @@ endif
 SRC ?= .
 VPATH := $(SRC)
 .SUFFIXES:
+.SECONDEXPANSION:
 .DELETE_ON_ERROR:
 
 CPPFLAGS := -I. -I$(SRC) -I$(SRC)/include -MMD -MP
@@ -25,12 +26,13 @@ include $(SRC)/accel/rules.mk
 include $(SRC)/hw/rules.mk
 include $(SRC)/block/rules.mk
 include $(SRC)/ui/rules.mk
+include $(SRC)/tools/rules.mk
 include $(foreach t,$(TARGETS),$(SRC)/target/$(t)/rules.mk)
 include $(SRC)/tests/rules.mk
 
 programs := $(if $(filter softmmu/main.o,$(obj-y)),$(TARGETS:%=rhea-system-%))
 
-all: $(programs) $(obj-y) $(foreach t,$(TARGETS),$(obj-$(t)))
+all: $(programs) $(tool-programs) $(obj-y) $(foreach t,$(TARGETS),$(obj-$(t)))
 
 # --- Compiling and linking ---
 
@@ -44,6 +46,9 @@ endif
 	$(call quiet,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -I$(@D) -I$(SRC)/$(@D) -c -o $@ $<
 
 rhea-system-%: $(obj-y)
+	$(call quiet,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(tool-programs): %: $$($$*-objs)
 	$(call quiet,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 define target_link
@@ -70,12 +75,12 @@ DATADIR = $(DESTDIR)$(PREFIX)/share/rhea
 
 install: all
 	mkdir -p $(BINDIR) $(DATADIR)
-	install -m 755 $(programs) $(BINDIR)
+	install -m 755 $(programs) $(tool-programs) $(BINDIR)
 	install -m 644 $(wildcard $(SRC)/pc-bios/*.bin $(SRC)/pc-bios/*.elf) $(DATADIR)
 
 clean:
 	find . -name '*.[od]' -type f -not -path './.git/*' -not -path './build/*' -delete
-	rm -f $(programs) $(unit-tests) $(generated)
+	rm -f $(programs) $(tool-programs) $(unit-tests) $(generated)
 
 distclean: clean
 	rm -f config.mk config.h

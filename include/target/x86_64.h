@@ -18,10 +18,10 @@ struct Machine;
  * exception waits to be handled, and CR0.NE is clear.
  */
 enum {
-    X86_IRQ_INTR = 0, /* a maskable interrupt is pending: its vector comes from X86ApicOps.ack */
-    X86_IRQ_NMI = 1,  /* edge */
-    X86_IRQ_SMI = 2,  /* edge */
-    X86_IRQ_A20 = 3,  /* high: address line 20 works (the state after reset) */
+    X86_IRQ_INTR = 0,  /* a maskable interrupt is pending: its vector comes from X86ApicOps.ack */
+    X86_IRQ_NMI = 1,   /* edge */
+    X86_IRQ_SMI = 2,   /* edge */
+    X86_IRQ_A20 = 3,   /* high: address line 20 works (the state after reset) */
     X86_IRQ_IGNNE = 4, /* x87 instructions run in spite of what "ferr" says */
     X86_IRQ_COUNT = 5,
 };

@@ -138,7 +138,8 @@ static void test_no_lost_kick(void)
     }
     g_thread_join(driver);
     g_test_message("%u rounds", rounds);
-    g_assert_cmpuint(lost, ==, 0); /* the device thinks that the ring is empty, and nobody tells it */
+    g_assert_cmpuint(lost, ==,
+                     0); /* the device thinks that the ring is empty, and nobody tells it */
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# test-timeout: 900
+"""Damaged qcow2 images: an error, never a crash, a hang or memory without bound.
+
+Random bytes, and values that are picked to hurt, go into headers and tables of images of many kinds; then
+the tool informs, checks, repairs, reads, writes and converts.  RHEA_SEED=N runs one case.
+"""
+import os
+import random
+import resource
+import struct
+import subprocess
+import sys
+
+sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
+from images import IMG, MIB, Failed, Workdir, img
+from tap import Suite
+
+CASES = int(os.environ.get("RHEA_CASES", "1500" if os.environ.get("RHEA_SLOW") else "60"))
+MEMORY = 2 << 30
+EVIL = [0, 1, 511, 512, 65535, 65536, 1 << 31, 1 << 32, (1 << 56) - 512, 1 << 62, 1 << 63,
+        (1 << 63) | 65536, (1 << 63) | (1 << 62) | 5, (1 << 64) - 1]
+KINDS = ["", "cluster_size=512", "cluster_size=16k,extended_l2=on", "refcount_bits=1",
+         "cluster_size=4k,refcount_bits=64", "compat=v2", "cluster_size=2M"]
+
+
+def sanitized():
+    """An address sanitizer wants terabytes of address space for itself."""
+    with open("config.mk", encoding="utf-8") as f:
+        return "SANITIZERS := address" in f.read()
+
+
+def limit_memory():
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def survives(*argv, stdin=None):
+    """Any status will do, but no signal, and an end."""
+    done = subprocess.run([IMG, *map(str, argv)], input=stdin, capture_output=True, text=True,
+                          timeout=120, preexec_fn=None if sanitized() else limit_memory,
+                          errors="replace")
+    if done.returncode < 0 or "Sanitizer" in done.stderr or "failed to allocate" in done.stderr:
+        raise Failed(f"{argv}: status {done.returncode}\n{done.stdout[-500:]}\n{done.stderr[-3000:]}")
+    return done.returncode
+
+
+def make_image(work, rng):
+    path = work.file("good.qcow2")
+    kind = rng.choice(KINDS)
+    options = ["-o", kind] if kind else []
+    img("create", "-q", "-f", "qcow2", *options, path, 3 * MIB)
+    lines = ["write -P 7 1000 200000", "write -P 9 2M 70000", "zero 100k 20k", "unmap 2M 8k"]
+    img("io", path, stdin="\n".join(lines) + "\n")
+    if kind != "refcount_bits=1" and rng.random() < 0.7:
+        img("snapshot", "-c", "one", path)
+        img("io", "-c", "write -P 3 0 300000", path)
+        img("snapshot", "-c", "two", path)
+    if rng.random() < 0.5:
+        packed = work.file("packed.qcow2")
+        img("convert", "-c", "-O", "qcow2", *options, path, packed)
+        return packed
+    return path
+
+
+def tables(data):
+    """Offsets where damage tells most: the header, the start of each table."""
+    bits, = struct.unpack_from(">I", data, 20)
+    cluster = 1 << bits
+    l1_size, l1, rt = struct.unpack_from(">IQQ", data, 36)
+    places = [0, l1, rt, struct.unpack_from(">Q", data, 64)[0]]
+    for offset, count in ((l1, l1_size), (rt, 64)):
+        for i in range(count):
+            if offset + i * 8 + 8 <= len(data):
+                entry, = struct.unpack_from(">Q", data, offset + i * 8)
+                places.append(entry & 0x00fffffffffffe00)
+    return [p for p in places if p + min(cluster, 512) <= len(data)]
+
+
+def damage(data, rng):
+    places = tables(data)
+    for _ in range(rng.choice([1, 1, 2, 5, 30])):
+        base = rng.choice(places)
+        span = rng.choice([112, 112, 256, 4096]) if base == 0 else rng.choice([16, 64, 512])
+        at = min(base + rng.randrange(span), len(data) - 8)
+        how = rng.random()
+        if how < 0.4:
+            data[at] = rng.randrange(256)
+        elif how < 0.6:
+            data[at] ^= 1 << rng.randrange(8)
+        elif how < 0.8:
+            struct.pack_into(">Q", data, at & ~7, rng.choice(EVIL))
+        else:
+            struct.pack_into(">I", data, at & ~3, rng.choice(EVIL) & 0xffffffff)
+    if rng.random() < 0.1:
+        del data[rng.randrange(len(data)):]
+
+
+def case(seed):
+    rng = random.Random(seed)
+    with Workdir() as work:
+        with open(make_image(work, rng), "rb") as f:
+            data = bytearray(f.read())
+        damage(data, rng)
+        path = work.file("bad.qcow2")
+        with open(path, "wb") as f:
+            f.write(data)
+        survives("info", path)
+        survives("check", path)
+        survives("map", "--max-length=64M", path)
+        survives("io", "-r", "-c", "read 0 3M", path)
+        survives("io", "-c", "write 10k 400k", "-c", "zero 1M 1M", "-c", "flush", path)
+        survives("snapshot", "-c", "three", path)
+        survives("snapshot", "-a", "one", path)
+        survives("snapshot", "-d", "two", path)
+        repaired = survives("check", "-r", "all", path)
+        if repaired == 0 and survives("check", path) != 0:
+            raise Failed("what the repair called good is not")
+        survives("io", "-c", "write 0 1M", "-c", "write 2M 1M", path)
+        survives("resize", "--shrink", path, "1M")
+
+
+def backing_loop():
+    with Workdir() as work:
+        a, b = work.file("a"), work.file("b")
+        img("create", "-q", "-f", "qcow2", a, "1M")
+        img("create", "-q", "-f", "qcow2", "-b", "a", "-F", "qcow2", b)
+        img("rebase", "-u", "-b", "b", "-F", "qcow2", a)
+        assert survives("info", "--backing-chain", a) == 1
+        assert survives("io", "-c", "read 0 512", a) == 1
+        assert survives("convert", "-O", "raw", a, work.file("c")) == 1
+
+
+def cases(first, last):
+    for seed in range(first, last):
+        try:
+            case(seed)
+        except (Failed, subprocess.TimeoutExpired) as e:
+            raise Failed(f"seed {seed}: {e}") from None
+
+
+def main():
+    suite = Suite()
+    if "RHEA_SEED" in os.environ:
+        suite.add("seed", case, int(os.environ["RHEA_SEED"]))
+        return suite.run()
+    suite.add("backing-loop", backing_loop)
+    for first in range(1, CASES + 1, 20):
+        suite.add(f"seeds-{first}-to-{first + 19}", cases, first, first + 20)
+    return suite.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
