@@ -60,6 +60,12 @@ void engine_accel_fini(Accel *a)
 
 /* --- vCPUs --- */
 
+void engine_flush_soon(EngineCpu *ec)
+{
+    __atomic_store_n(&ec->tlb_stale, true, __ATOMIC_SEQ_CST);
+    cpu_kick(ec->base.cpu);
+}
+
 /* Machine lock: the memory map changed, perhaps by the vCPU itself. */
 static void engine_memory_changed(void *opaque)
 {
@@ -68,8 +74,7 @@ static void engine_memory_changed(void *opaque)
     if (accel_current_cpu() == ec->base.cpu) {
         tlb_flush_all(ec);
     } else {
-        __atomic_store_n(&ec->tlb_stale, true, __ATOMIC_SEQ_CST);
-        cpu_kick(ec->base.cpu);
+        engine_flush_soon(ec);
     }
 }
 

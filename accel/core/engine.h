@@ -265,7 +265,7 @@ struct EngineCpu {
     unsigned l2_victim;
     LargeRange large[LARGE_RANGES]; /* where pages larger than 4 KiB are cached */
     unsigned nlarge;
-    bool tlb_stale; /* atomic: the memory map changed */
+    bool tlb_stale; /* atomic: the memory map changed, or pages are clean */
     /* Atomic: in this turn cpu_host_ptr() was given out for writing, or a write entry gave way. */
     bool wrote_directly;
     TlbEntry *l2; /* L2_SETS * L2_WAYS */
@@ -314,6 +314,8 @@ void engine_accel_cpu_free(Accel *a, CpuState *cpu);
 void engine_info(Accel *a, GString *out);
 bool engine_idle(Accel *a);
 void engine_flush_code(Accel *a);
+/* The vCPU drops its TLB before it runs on. */
+void engine_flush_soon(EngineCpu *ec);
 /* What every flavour's AccelOps have in common. */
 #define ENGINE_ACCEL_OPS                                                                           \
     .fini = engine_accel_fini, .cpu_new = engine_accel_cpu_new, .cpu_free = engine_accel_cpu_free, \

@@ -242,8 +242,23 @@ static void smc_hook(uint64_t ram_addr, uint64_t len)
     }
 }
 
+/* Pages are clean for display or migration: entries through which stores would pass them by must go. */
+static void smc_clean_hook(void)
+{
+    Machine *m = smc_engine->parent.machine;
+
+    for (unsigned i = 0; i < smc_engine->ncpus; i++) {
+        engine_flush_soon(smc_engine->cpus[i]);
+    }
+    if (cpus_running(m)) { /* a store that has passed its check lands before they stand still */
+        cpus_pause_all(m);
+        cpus_resume_all(m);
+    }
+}
+
 void smc_set_engine(Engine *e)
 {
     smc_engine = e;
     ram_set_code_hook(e ? smc_hook : NULL);
+    ram_set_clean_hook(e ? smc_clean_hook : NULL);
 }

@@ -132,6 +132,10 @@ void ram_block_foreach(void (*fn)(RamBlock *rb, void *opaque), void *opaque);
  * Whoever writes guest RAM calls ram_set_dirty() afterwards: it marks the pages for the tracked clients
  * other than DIRTY_CODE, and calls the code hook when the range touches a page that is clean for
  * DIRTY_CODE.  The accelerator alone changes DIRTY_CODE (ram_clear_dirty(), ram_mark_dirty()).
+ *
+ * Another client clears first and reads then, in the main loop with the machine lock: ram_clear_dirty() stops
+ * the vCPUs for a moment, without the lock, so that what they store afterwards sets the bits again.  Clear
+ * ranges, not pages.
  */
 void ram_set_dirty(RamBlock *rb, uint64_t offset, uint64_t len);
 bool ram_test_dirty(RamBlock *rb, uint64_t offset, DirtyClient client);
@@ -143,6 +147,9 @@ bool ram_page_watched(RamBlock *rb, uint64_t offset);
 void ram_track(DirtyClient client, bool on);
 /* The accelerator's hook for writes to pages with translations (also from DMA): ram address range. */
 void ram_set_code_hook(void (*fn)(uint64_t ram_addr, uint64_t len));
+
+/* The accelerator's: pages have become clean for another client. */
+void ram_set_clean_hook(void (*fn)(void));
 
 /* --- Address spaces --- */
 

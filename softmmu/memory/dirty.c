@@ -8,10 +8,16 @@
 
 static unsigned tracked = 1U << DIRTY_CODE; /* bit per client, atomic */
 static void (*code_hook)(uint64_t ram_addr, uint64_t len);
+static void (*clean_hook)(void);
 
 void ram_set_code_hook(void (*fn)(uint64_t ram_addr, uint64_t len))
 {
     __atomic_store_n(&code_hook, fn, __ATOMIC_RELEASE);
+}
+
+void ram_set_clean_hook(void (*fn)(void))
+{
+    __atomic_store_n(&clean_hook, fn, __ATOMIC_RELEASE);
 }
 
 static bool client_tracked(DirtyClient client)
@@ -64,13 +70,20 @@ void ram_mark_dirty(RamBlock *rb, uint64_t offset, uint64_t len, DirtyClient cli
 
 void ram_clear_dirty(RamBlock *rb, uint64_t offset, uint64_t len, DirtyClient client)
 {
+    void (*hook)(void) = __atomic_load_n(&clean_hook, __ATOMIC_ACQUIRE);
+    unsigned long cleared = 0;
     uint64_t first, last;
 
     if (!page_range(rb, offset, len, &first, &last)) {
         return;
     }
     for (uint64_t w = first / BITS_PER_WORD; w <= last / BITS_PER_WORD; w++) {
-        __atomic_fetch_and(&rb->dirty[client][w], ~word_mask(w, first, last), __ATOMIC_SEQ_CST);
+        unsigned long mask = word_mask(w, first, last);
+
+        cleared |= __atomic_fetch_and(&rb->dirty[client][w], ~mask, __ATOMIC_SEQ_CST) & mask;
+    }
+    if (cleared && hook && client != DIRTY_CODE && client_tracked(client)) {
+        hook();
     }
 }
 

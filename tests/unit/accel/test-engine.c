@@ -152,6 +152,34 @@ static void test_smc_other(gconstpointer accel)
     toy_machine_free(t);
 }
 
+/* Stores set the bit of a client that cleared it, also those of a vCPU that never leaves its loop. */
+static void test_dirty_again(gconstpointer accel)
+{
+    static const uint32_t code[] = {TOY(TOY_ADDI, 1, 1, 1), TOY(TOY_ST, 1, 3, 0),
+                                    TOY(TOY_BNE, 1, 0, -2), TOY(TOY_HALT, 0, 0, 0)};
+    ToyMachine *t = toy_machine_new(accel, 1);
+    RamBlock *rb = t->ram.ram;
+
+    toy_write_code(t, 0x1000, code, ARRAY_SIZE(code));
+    t->cpus[0]->env->r[3] = 0x8000;
+    toy_start_at(t->cpus[0], 0x1000);
+    ram_track(DIRTY_DISPLAY, true);
+    cpus_resume_all(t->m);
+    for (unsigned i = 0; i < 20; i++) {
+        gint64 end = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
+
+        ram_clear_dirty(rb, 0, rb->size, DIRTY_DISPLAY);
+        while (!ram_test_dirty(rb, 0x8000, DIRTY_DISPLAY) && g_get_monotonic_time() < end) {
+            g_usleep(100);
+        }
+        g_assert_true(ram_test_dirty(rb, 0x8000, DIRTY_DISPLAY));
+        g_assert_false(ram_test_dirty(rb, 0x9000, DIRTY_DISPLAY));
+    }
+    cpus_pause_all(t->m);
+    ram_track(DIRTY_DISPLAY, false);
+    toy_machine_free(t);
+}
+
 /* A page that is reused for data takes plain writes again. */
 static void test_smc_reuse(gconstpointer accel)
 {
@@ -609,6 +637,7 @@ int main(int argc, char **argv)
         add(accel, "eviction", test_eviction);
         add(accel, "smc-self", test_smc_self);
         add(accel, "smc-other", test_smc_other);
+        add(accel, "dirty-again", test_dirty_again);
         add(accel, "smc-reuse", test_smc_reuse);
         add(accel, "spaces", test_spaces);
         add(accel, "flush", test_flush);
