@@ -393,15 +393,38 @@ static char *pci_get_addr(Object *obj)
     return pci->bus ? g_strdup_printf("%02x.%x", pci->devfn >> 3, pci->devfn & 7) : g_strdup("");
 }
 
+/* on, off, or the numbers that management tools write. */
+static bool pci_set_rom_bar(Object *obj, const char *value, Error **errp)
+{
+    bool on = !strcmp(value, "on") || !strcmp(value, "1");
+
+    if (!on && strcmp(value, "off") && strcmp(value, "0")) {
+        return error_fail(errp,
+                          "%s: property 'rombar' does not take '%s' (accepted: on, off, 1, 0)",
+                          obj->type->name, value);
+    }
+    ((PciDevice *)obj)->rom_bar = on;
+    return true;
+}
+
+static char *pci_get_rom_bar(Object *obj)
+{
+    return g_strdup(((PciDevice *)obj)->rom_bar ? "on" : "off");
+}
+
 static void pci_init(Object *obj)
 {
-    ((PciDevice *)obj)->addr = -1;
+    PciDevice *pci = (PciDevice *)obj;
+
+    pci->addr = -1;
+    pci->rom_bar = true;
 }
 
 static const PropDesc pci_props[] = {
     PROP_CUSTOM("addr", pci_get_addr, pci_set_addr, "slot, or slot.function (hexadecimal)"),
     PROP_STR("romfile", PciDevice, romfile, NULL, "expansion ROM; empty: none [the type's own]"),
-    PROP_BOOL("rombar", PciDevice, rom_bar, true, "whether the guest sees the expansion ROM"),
+    PROP_CUSTOM("rombar", pci_get_rom_bar, pci_set_rom_bar,
+                "whether the guest sees the expansion ROM [on]"),
     PROP_BOOL("multifunction", PciDevice, multifunction, false, "the slot has other functions"),
     PROP_END};
 

@@ -256,7 +256,7 @@ def expansion_roms():
         for content in (good, *damaged, *cut_short):
             with open(path, "wb") as f:
                 f.write(content)
-            for romfile in ("", f",romfile={path}"):
+            for romfile in ("", f",rombar=1,romfile={path}"):
                 with PcQtest("-L", folder, "-device", f"virtio-net-pci,addr=7{romfile}") as q:
                     q.set_config(0x38, 0x30, 0xfffffffe)
                     assert q.config(0x38, 0x30) == 0xfffff800, "of the smallest size"
@@ -277,6 +277,7 @@ def wrong_options():
                         (["-M", "pc,usb=on"], "usb"), (["-boot", "order=x"], "'x'"),
                         (["-bios", "no-such-file"], "no-such-file"),
                         (["-device", "pvpanic-pci,addr=1f.8"], "addr"),
+                        (["-device", "e1000,rombar=2"], "accepted: on, off, 1, 0"),
                         (["-nic", "user,model=e100"], "did you mean 'e1000'"),
                         (["-device", "pvpanic-pci,romfile=none.rom"], "none.rom")):
         try:
