@@ -49,11 +49,12 @@ def script_for(target):
     return (SCRIPT if target.endswith("efi") else f"serial\nterminal_input serial\n{SCRIPT}").encode()
 
 
-def grub_image(folder, target, *more):
-    """GRUB for "i386-pc" or "x86_64-efi", with its script inside; the file's name."""
+def grub_image(folder, target, *more, commands=None):
+    """GRUB for "i386-pc" or "x86_64-efi", with its script (or those commands) inside; the file's name."""
     rhea.need_file(f"/usr/lib/grub/{target}/kernel.img",
                    "grub-efi-amd64-bin" if target.endswith("efi") else "grub-pc-bin")
-    script, out = write(folder, "script", script_for(target)), os.path.join(folder, f"grub-{target}")
+    script = write(folder, "script", commands.encode() if commands else script_for(target))
+    out = os.path.join(folder, f"grub-{target}")
     run(rhea.need_tool("grub-mkimage"), "-O", target, "-c", script, "-p", "/boot/grub", "-o", out, *MODULES, *more)
     return out
 
@@ -178,6 +179,29 @@ def hybrid_disc():
                     grub(m, "read from iso9660")
 
 
+@suite.test
+def uefi_order():
+    """OVMF starts from the disk with the lowest bootindex=, wherever it is."""
+    places = {"A": "ide-hd,bus=ide.1,unit=1", "B": "ide-hd,bus=a.3", "C": "virtio-blk-pci,addr=9",
+              "D": "scsi-hd,scsi-id=3"}
+    with rhea.scratch() as folder:
+        sfdisk, args = rhea.need_tool("sfdisk"), ["-device", "ich9-ahci,id=a", "-device", "virtio-scsi-pci"]
+        for name in places:
+            loader = grub_image(folder, "x86_64-efi",
+                                commands=f"serial\nterminal_output serial\necho this is {name}\nhalt\n")
+            disk = write(folder, f"disk{name}", b"", 10 * MIB)
+            run(sfdisk, "-q", disk, input=f"label: gpt\nstart=1MiB, size=8MiB, type={ESP}\n".encode())
+            put(disk, 1, esp(folder, loader))
+            args += ["-drive", f"file={disk},format=raw,if=none,id=d{name}"]
+        for first in places if SLOW else "D":
+            devices = [w for name, place in places.items()
+                       for w in ("-device", f"{place},drive=d{name},bootindex={ord(name) * (name != first)}")]
+            with pc(*ovmf(folder), *args, *devices, memory="256M") as m:
+                found = m.expect(r"this is (\w)", 300).group(1)
+                assert found == first, f"{found} started, not {first}"
+                assert m.wait(60) == 0
+
+
 # --- Linux ---
 
 def to_linux(m):
@@ -197,18 +221,18 @@ def to_linux(m):
     return log
 
 
-def installed(controller, firmware):
+def installed(controller, firmware, machine="pc"):
     files = {name: rhea.guest_file(name) for name in ("Image", "initrd.cpio")}
     with rhea.scratch() as folder:
         disk = make_disk(folder, "gpt", files, 64)
         flash = ovmf(folder) if firmware == "uefi" else []
-        with pc(*flash, *raw(disk), *CONTROLLERS[controller], memory="512M") as m:
+        with pc("-M", machine, *flash, *raw(disk), *CONTROLLERS[controller], memory="512M") as m:
             log = to_linux(m)
             assert ("efi: EFI v" in log) == bool(flash), log
 
 
 suite.add("linux-bios", installed, "ide", "bios")
-suite.add("linux-uefi", installed, "virtio-scsi", "uefi")
+suite.add("linux-uefi", installed, "virtio-scsi", "uefi", "q35")
 if SLOW:
     for CONTROLLER in CONTROLLERS:
         for FIRMWARE in ("bios", "uefi"):
