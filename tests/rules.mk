@@ -26,6 +26,7 @@ check: all $(unit-tests)
 check-slow: all $(unit-tests)
 	$(SRC)/scripts/setup test slow
 	-$(SRC)/scripts/debug-kernel
+	-$(SRC)/scripts/installer-mirror
 	RHEA_SLOW=1 $(SRC)/tests/run $(unit-tests) $(addprefix $(SRC)/,$(fast-checks) $(slow-checks) $(long-checks))
 
 .PHONY: check-fast check check-slow

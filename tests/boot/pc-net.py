@@ -3,19 +3,16 @@
 # test-timeout: 600
 """Boot from the network by the cards' option ROMs (iPXE): TFTP, HTTP, a script; when it is tried; UEFI."""
 
-import contextlib
-import functools
-import http.server
 import os
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import rhea  # noqa: E402
 import tap  # noqa: E402
 from pc import boot_sector, ends, pc, raw, starts, write  # noqa: E402
+from web import web_server  # noqa: E402
 
 suite = tap.Suite()
 NETWORK = b"came by network\r\n\0"
@@ -39,26 +36,6 @@ def card(name, folder, bootfile, *more):
 
 def from_network(*args):
     starts(None, *args, text="came by network", timeout=120)
-
-
-@contextlib.contextmanager
-def web_server(folder):
-    """The port where the folder's files are to be had, and what was asked for."""
-    asked = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            asked.append(self.path)
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_address[1], asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def by_tftp(machine, name):
@@ -109,7 +86,7 @@ def order():
                    "virtio-blk-pci,drive=d,bootindex=1")
             starts(("80",), *card(name, folder, "missing", "bootindex=1"), *disk,
                    "virtio-blk-pci,drive=d,bootindex=2", timeout=120)
-        for without in ("romfile=", "rombar=off"):
+        for without in ("romfile=", "rombar=0"):
             assert "iPXE" not in ends(*card("e1000", folder, "program", without), "-boot", "n")
 
 

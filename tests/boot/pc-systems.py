@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # test-timeout: 900
-"""Systems other than our own on the PC: ISOLINUX's menu, a pass of memtest86+, Debian's installer."""
+"""Systems other than our own on the PC: ISOLINUX's menu, a pass of memtest86+."""
 
 import os
 import re
@@ -66,18 +66,6 @@ def memtest_pass():
         expect_screen(m, q, r"Memtest86\+", 120)
         expect_screen(m, q, r"Pass: *[1-9]", 700)
         assert re.search(r"Errors: *0\b", screen(m, q)), screen(m, q)
-        m.terminate()
-
-
-@suite.test
-def debian_installer():
-    """Debian's installer to its first question, on the serial line."""
-    folder = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64"
-    package = "debian-installer-12-netboot-amd64"
-    with pc("-kernel", rhea.need_file(f"{folder}/linux", package), "-initrd",
-            rhea.need_file(f"{folder}/initrd.gz", package), "-append", "console=ttyS0", memory="1G") as m:
-        m.expect("Linux version", 120)
-        m.expect("Select a language", 300)
         m.terminate()
 
 
