@@ -9,6 +9,7 @@
 #include <sys/sysinfo.h>
 
 #include "hw/machine.h"
+#include "hw/numa.h"
 #include "memory/backend.h"
 #include "target/cpu-ops.h"
 
@@ -191,7 +192,7 @@ static bool machine_check_ram(Machine *m, Error **errp)
         return error_fail_errno(errp, errno, "-m: cannot learn the size of the host's memory");
     }
     host = ((uint64_t)si.totalram + si.totalswap) * si.mem_unit;
-    if (m->ram_size > host && !m->mem_path && !m->memory_backend) {
+    if (m->ram_size > host && !m->mem_path && !m->memory_backend && !numa_has_memdevs(m->numa)) {
         return error_fail(errp,
                           "-m: %" PRIu64 " MiB is more than this host can give (%" PRIu64
                           " MiB of memory and swap)",
@@ -202,7 +203,7 @@ static bool machine_check_ram(Machine *m, Error **errp)
 
 bool machine_check(Machine *m, Error **errp)
 {
-    return machine_check_smp(m, errp) && machine_check_ram(m, errp);
+    return machine_check_smp(m, errp) && numa_complete(m, errp) && machine_check_ram(m, errp);
 }
 
 bool machine_init_board(Machine *m, Error **errp)
@@ -218,18 +219,8 @@ bool machine_board_ready(Machine *m, Error **errp)
 /* The memory of -machine memory-backend=ID: exactly -m of it. */
 static RamBlock *machine_backend_ram(Machine *m, Error **errp)
 {
-    Object *folder = qom_container(qom_root(), "/objects");
-    Object *backend = NULL;
-    RamBlock *rb;
+    RamBlock *rb = memory_backend_find(m->memory_backend);
 
-    for (guint i = 0; folder->children && i < folder->children->len; i++) {
-        Object *child = g_ptr_array_index(folder->children, i);
-
-        if (!strcmp(child->name, m->memory_backend) && qom_is(child, TYPE_MEMORY_BACKEND)) {
-            backend = child;
-        }
-    }
-    rb = backend ? memory_backend_block(backend) : NULL;
     if (!rb) {
         error_fail(errp,
                    "-machine: memory-backend=%s: there is no memory backend of that id "
@@ -255,30 +246,59 @@ static void machine_advise_ram(Machine *m, RamBlock *rb)
     }
 }
 
+/* m->ram as one block. */
+static void machine_set_ram(Machine *m, RamBlock *rb)
+{
+    m->ram = g_new0(MemRegion, 1);
+    m->low_ram = rb;
+    mem_init_ram_block(m->ram, &m->obj, machine_ops(m)->default_ram_id, rb);
+    machine_advise_ram(m, rb);
+}
+
+/* m->ram as the memory of the nodes, one after the other. */
+static bool machine_create_node_ram(Machine *m, Error **errp)
+{
+    m->ram = g_new0(MemRegion, 1);
+    mem_init_container(m->ram, &m->obj, machine_ops(m)->default_ram_id, m->ram_size);
+    for (unsigned i = 0; i < m->numa->count; i++) {
+        const NumaNode *node = &m->numa->node[i];
+        RamBlock *rb = node->memdev ? memory_backend_find(node->memdev) : NULL;
+        MemRegion *part;
+
+        if (!rb) {
+            continue;
+        }
+        m->low_ram = m->low_ram ? m->low_ram : rb;
+        part = g_new0(MemRegion, 1);
+        mem_init_ram_block(part, &m->obj, node->memdev, rb);
+        mem_add(m->ram, node->start, part);
+        machine_advise_ram(m, rb);
+    }
+    return m->low_ram->size >= MiB ||
+           error_fail(errp, "-numa: the first node with memory needs at least 1 MiB");
+}
+
 bool machine_create_ram(Machine *m, Error **errp)
 {
     RamOptions opts = {.path = m->mem_path, .prealloc = m->mem_prealloc, .share = !!m->mem_path};
-    const char *id = machine_ops(m)->default_ram_id;
     RamBlock *rb;
 
+    if (numa_has_memdevs(m->numa)) {
+        return machine_create_node_ram(m, errp);
+    }
     if (m->memory_backend) {
         rb = machine_backend_ram(m, errp);
-        if (!rb) {
-            return false;
+        if (rb) {
+            machine_set_ram(m, rb);
         }
-        m->ram = g_new0(MemRegion, 1);
-        mem_init_ram_block(m->ram, &m->obj, id, rb);
-        machine_advise_ram(m, rb);
-        return true;
+        return rb != NULL;
     }
-    rb = ram_block_new(id, m->ram_size, &opts, errp);
+    rb = ram_block_new(machine_ops(m)->default_ram_id, m->ram_size, &opts, errp);
     if (!rb) {
         error_prepend(errp, "-m: ");
         return false;
     }
-    m->ram = g_new0(MemRegion, 1);
-    mem_init_ram_block(m->ram, &m->obj, id, rb);
-    machine_advise_ram(m, rb);
+    machine_set_ram(m, rb);
     ram_block_put(rb);
     return true;
 }

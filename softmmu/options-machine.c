@@ -6,6 +6,7 @@
 #include "hw/firmware/boot-image.h"
 #include "hw/firmware/fw-cfg.h"
 #include "hw/firmware/smbios.h"
+#include "hw/numa.h"
 #include "rhea/bits.h"
 #include "rhea/opts.h"
 #include "softmmu/device-add.h"
@@ -206,6 +207,14 @@ static bool run_smp(Setup *s, const char *arg, Error **errp)
     }
     s->m->smp = smp;
     return opts_done(o, accepted, errp);
+}
+
+static bool run_numa(Setup *s, const char *arg, Error **errp)
+{
+    if (!machine_ops(s->m)->has_numa) {
+        return error_fail(errp, "-numa: this machine has no NUMA nodes (a PC may have)");
+    }
+    return numa_add_option(s->m, arg, errp);
 }
 
 static bool run_memory(Setup *s, const char *arg, Error **errp)
@@ -553,6 +562,14 @@ static const Option machine_options[] = {
     {"smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,clusters=N][,cores=N][,threads=N]",
      PHASE_MACHINE, "number of CPUs and how they are grouped [1]", run_smp},
     {"m", "[size=]MEGS", PHASE_MACHINE, "guest memory; k, M, G, T as suffix", run_memory},
+    {"numa",
+     "node[,nodeid=N][,cpus=FIRST[-LAST]][,memdev=ID|mem=SIZE]\n"
+     "        dist,src=N,dst=N,val=DISTANCE\n"
+     "        cpu,node-id=N[,socket-id=N][,die-id=N][,core-id=N][,thread-id=N]",
+     PHASE_MACHINE,
+     "a NUMA node with its CPUs and memory; how far one is from another; the node of\nCPUs at a "
+     "place of -smp",
+     run_numa},
     {"mem-path", "PATH", PHASE_MACHINE, "keep guest memory in a file, or in a directory's file",
      run_mem_path},
     {"mem-prealloc", NULL, PHASE_MACHINE, "take all guest memory from the host at the start",

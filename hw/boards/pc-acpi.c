@@ -4,7 +4,7 @@
  * Firmware 3.3, 4.1.2.
  * Firmware decides where extended configuration space and the power management ports lie, so the tables are made when it reads them;
  * their size is always the same.
- * Not there: NUMA, the serial console's table.
+ * Those of NUMA are in pc-numa.c.
  */
 #include "rhea/osdep.h"
 
@@ -19,6 +19,7 @@
 #include "target/x86_64.h"
 
 enum { SCI_IRQ = 9, RESET_PORT = 0xcf9, RESET_VALUE = 6, CMOS_CENTURY = 0x32 };
+enum { COM1_PORT = 0x3f8, COM1_IRQ = 4 };
 enum { FACS_SIZE = 64, FACS_VERSION = 2 };
 
 /* --- Fixed hardware --- */
@@ -211,6 +212,35 @@ uint64_t pc_acpi_ecam(PcMachine *s)
     return base > s->below_4g && base < PC_PCI_END - PC_ECAM_SIZE ? base : PC_ECAM_DEFAULT;
 }
 
+/* --- Serial console: Microsoft's Serial Port Console Redirection Table 1.08, revision 2 --- */
+
+enum { SPCR_16550 = 0, SPCR_8259_AND_IOAPIC = 3, SPCR_115200 = 7, SPCR_ONE_STOP_BIT = 1 };
+enum { SPCR_VT100 = 0, SPCR_NO_PCI_ID = 0xffff };
+
+static void add_spcr(AcpiTables *t)
+{
+    uint32_t start = acpi_table_begin(t, "SPCR", 2);
+
+    acpi_add(t, SPCR_16550, 4);
+    acpi_add_address(t, ACPI_SPACE_IO, 8, COM1_PORT);
+    acpi_add(t, SPCR_8259_AND_IOAPIC, 1);
+    acpi_add(t, COM1_IRQ, 1);
+    acpi_add(t, COM1_IRQ, 4); /* at the I/O APIC */
+    acpi_add(t, SPCR_115200, 1);
+    acpi_add(t, 0, 1); /* no parity */
+    acpi_add(t, SPCR_ONE_STOP_BIT, 1);
+    acpi_add(t, 0, 1); /* no flow control */
+    acpi_add(t, SPCR_VT100, 1);
+    acpi_add(t, 0, 1);
+    acpi_add(t, SPCR_NO_PCI_ID, 2);
+    acpi_add(t, SPCR_NO_PCI_ID, 2);
+    acpi_add(t, 0, 3); /* bus, device, function */
+    acpi_add(t, 0, 4);
+    acpi_add(t, 0, 1);
+    acpi_add(t, 0, 4);
+    acpi_table_end(t, start, true);
+}
+
 /* --- Files --- */
 
 static AcpiTables *build(PcMachine *s)
@@ -225,6 +255,12 @@ static AcpiTables *build(PcMachine *s)
     }
     if (pc_ops(s)->acpi->ecam_base) {
         add_mcfg(s, t);
+    }
+    if (s->machine.numa) {
+        pc_add_numa_tables(s, t);
+    }
+    if (machine_serial(&s->machine, 0)) {
+        add_spcr(t);
     }
     acpi_tables_finish(t);
     return t;

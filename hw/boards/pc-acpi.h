@@ -16,4 +16,7 @@ uint64_t pc_acpi_ecam(PcMachine *s);
 /* The DSDT; where it begins (pc-dsdt.c). */
 uint32_t pc_add_dsdt(PcMachine *s, AcpiTables *t);
 
+/* SRAT and SLIT (pc-numa.c). */
+void pc_add_numa_tables(PcMachine *s, AcpiTables *t);
+
 #endif

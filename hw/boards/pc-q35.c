@@ -63,6 +63,7 @@ static const PcAcpi acpi = {.pm_devfn = ICH9_DEVFN,
                     .default_ram_id = "pc.ram",                                                    \
                     .default_ram_size = 128 * MiB,                                                 \
                     .has_smbios = true,                                                            \
+                    .has_numa = true,                                                              \
                     .default_drive = BLK_IF_IDE,                                                   \
                     .max_cpus = PC_MAX_CPUS,                                                       \
                     .default_bus = TYPE_PCI_BUS,                                                   \

@@ -105,7 +105,7 @@ static uint64_t shadow_read(void *opaque, uint64_t offset, unsigned size)
 static void shadow_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
     PamSegment *seg = opaque;
-    RamBlock *ram = seg->host->parent.dev.machine->ram->ram;
+    RamBlock *ram = seg->host->parent.dev.machine->low_ram;
 
     for (unsigned i = 0; i < size; i++) {
         ram->host[seg->addr + offset + i] = value >> (8 * i);

@@ -15,6 +15,7 @@
 #define TYPE_MACHINE "machine"
 
 struct CpuState;
+struct Numa;
 struct SmbiosOptions;
 
 /* -smp */
@@ -40,6 +41,7 @@ typedef struct Machine {
     uint64_t ram_size;
     SmpConfig smp;
     BootConfig boot;
+    struct Numa *numa;    /* -numa; NULL: nothing */
     char *memory_backend; /* id of a memory-backend-* */
     char *mem_path;
     bool mem_prealloc;
@@ -56,6 +58,7 @@ typedef struct Machine {
     MemRegion *system_io; /* I/O ports; NULL: the machine has none */
     AddressSpace *io;
     MemRegion *ram;
+    RamBlock *low_ram; /* what holds the first MiB of it, or more */
     Clock *clock[CLOCK_KINDS];
     GBytes *fdt;     /* what the board hands to the guest (dumpdtb=), or NULL */
     GPtrArray *cpus; /* struct CpuState *, by index */
@@ -77,6 +80,7 @@ typedef struct MachineOps {
     unsigned max_cpus;
     bool is_default;
     bool has_smbios;             /* -smbios means something to it */
+    bool has_numa;               /* and -numa */
     const char *default_bus;     /* the type of bus where neutral names go */
     unsigned default_drive;      /* BlockInterface of a -drive without if=, of -hda and -cdrom */
     void (*cpu_help)(FILE *out); /* -cpu help */

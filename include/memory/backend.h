@@ -10,4 +10,7 @@
 /* The backend's memory, which stays the backend's; NULL before the object is complete. */
 RamBlock *memory_backend_block(Object *backend);
 
+/* The memory of the backend with that id among the user's objects; NULL: there is none. */
+RamBlock *memory_backend_find(const char *id);
+
 #endif

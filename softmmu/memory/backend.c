@@ -64,6 +64,20 @@ RamBlock *memory_backend_block(Object *obj)
     return ((MemoryBackend *)qom_cast(obj, TYPE_MEMORY_BACKEND))->block;
 }
 
+RamBlock *memory_backend_find(const char *id)
+{
+    Object *folder = qom_container(qom_root(), "/objects");
+
+    for (guint i = 0; folder->children && i < folder->children->len; i++) {
+        Object *child = g_ptr_array_index(folder->children, i);
+
+        if (!strcmp(child->name, id) && qom_is(child, TYPE_MEMORY_BACKEND)) {
+            return memory_backend_block(child);
+        }
+    }
+    return NULL;
+}
+
 /* --- Types --- */
 
 #define BACKEND_COMMON_PROPS                                                                       \

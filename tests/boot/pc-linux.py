@@ -118,6 +118,22 @@ def network():
 
 
 @suite.test
+def numa():
+    """Two nodes with memory of their own, as the kernel sees them."""
+    with linux("-smp", "2", "-object", "memory-backend-ram,id=a,size=320M", "-object",
+               "memory-backend-memfd,id=b,size=192M", "-numa", "node,memdev=a,cpus=0", "-numa",
+               "node,memdev=b,cpus=1", "-numa", "dist,src=0,dst=1,val=25") as m:
+        m.expect("rhea-guest: ready", 300)
+        node = "/sys/devices/system/node/node1"
+        assert m.run(f"cat {node}/cpulist") == "1"
+        assert m.run(f"cat {node}/distance") == "25 10"
+        kib = int(m.run(f"grep MemTotal {node}/meminfo").split()[-2])
+        assert 120 << 10 < kib <= 192 << 10, kib
+        assert "SPCR: console: uart,io,0x3f8,115200" in m.log
+        leave(m)
+
+
+@suite.test
 def reboots():
     with linux(append="panic=-1") as m:
         m.expect("rhea-guest: ready", 300)

@@ -116,7 +116,7 @@ def lapics(madt):
 def check_all(machine, express):
     with PcQtest("-M", machine, "-smp", "4") as q:
         t = Tables(q)
-        names = {"FACP", "DSDT", "APIC", "HPET"} | ({"MCFG"} if express else set())
+        names = {"FACP", "DSDT", "APIC", "HPET", "SPCR"} | ({"MCFG"} if express else set())
         assert set(t.tables) == names, t.tables.keys()
         assert t.sums == len(names) + 4, "every table has its checksum, the roots and both of the RSDP's"
         assert len(t.tables["FACP"]) == 244
@@ -184,7 +184,7 @@ def tables_follow_the_firmware():
 def what_is_not_there_is_not_told():
     with PcQtest("-M", "pc,hpet=off,i8042=off", "-serial", "none") as q:
         t = Tables(q)
-        assert "HPET" not in t.tables
+        assert "HPET" not in t.tables and "SPCR" not in t.tables
         assert struct.unpack_from("<H", t.tables["FACP"], 109)[0] & 2 == 0
         source = t.disassemble("DSDT")
         for word in ("PNP0103", "PNP0303", "PNP0501"):
@@ -208,6 +208,121 @@ def ids_of_processors_follow_the_topology():
     done = subprocess.run([PcQtest.emulator(), "-smp", "255,sockets=85,cores=3,threads=1", "-display", "none"],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "CPU 192 would have local APIC id 256" in done.stderr, done.stderr
+
+
+@suite.test
+def serial_console():
+    with PcQtest() as q:
+        source = Tables(q).disassemble("SPCR")
+    for line in ("Interface Type : 00", "Address : 00000000000003F8", "PCAT-compatible IRQ : 04", "Baud Rate : 07"):
+        assert line in source, source
+
+
+def srat(table):
+    """({node: APIC ids}, {node: [(first, last)]}) of an SRAT."""
+    cpus, memory, at = {}, {}, 48
+    while at < len(table):
+        if table[at] == 0:
+            node = table[at + 2] | int.from_bytes(table[at + 9:at + 12], "little") << 8
+            cpus.setdefault(node, []).append(table[at + 3])
+        elif table[at] == 1:
+            node, _, start, size = struct.unpack_from("<IHQQ", table, at + 2)
+            memory.setdefault(node, []).append((start, start + size - 1))
+        else:
+            assert table[at] == 2
+            node, apic = struct.unpack_from("<II", table, at + 4)
+            cpus.setdefault(node, []).append(apic)
+        at += table[at + 1]
+    assert at == len(table)
+    return cpus, memory
+
+
+M, G = 1 << 20, 1 << 30
+
+
+@suite.test
+def numa_nodes():
+    with PcQtest("-smp", "4", "-numa", "node,cpus=0-1,cpus=3,mem=24M", "-numa", "node,cpus=2,mem=40M") as q:
+        t = Tables(q)
+        cpus, memory = srat(t.tables["SRAT"])
+        assert cpus == {0: [0, 1, 3], 1: [2]}
+        assert memory == {0: [(0, 640 * 1024 - 1), (M, 24 * M - 1)], 1: [(24 * M, 64 * M - 1)]}
+        assert "SLIT" not in t.tables
+        t.disassemble("SRAT")
+
+
+@suite.test
+def numa_distances_and_topology():
+    with PcQtest("-smp", "6,sockets=3", "-numa", "node", "-numa", "node", "-numa", "node", "-numa",
+                 "dist,src=0,dst=1,val=21", "-numa", "dist,src=1,dst=2,val=31", "-numa",
+                 "dist,src=0,dst=2,val=41", "-numa", "dist,src=2,dst=0,val=255", "-numa",
+                 "cpu,node-id=2,socket-id=0", "-numa", "cpu,node-id=1,socket-id=1,core-id=1", "-numa",
+                 "cpu,node-id=1,socket-id=2") as q:
+        t = Tables(q)
+        assert srat(t.tables["SRAT"])[0] == {2: [0, 1], 0: [2], 1: [3, 4, 5]}
+        slit = t.tables["SLIT"]
+        assert struct.unpack_from("<Q", slit, 36)[0] == 3
+        assert list(slit[44:]) == [10, 21, 41, 21, 10, 31, 255, 31, 10]
+        t.disassemble("SLIT")
+
+
+@suite.test
+def numa_memory_of_its_own():
+    """Each node's backend is where the table says; memory on both sides of the PCI hole."""
+    with rhea.scratch() as folder:
+        objects = []
+        for i, size in enumerate(("3G", "512M")):
+            objects += ["-object", f"memory-backend-file,id=m{i},size={size},mem-path={folder}/m{i},share=on",
+                        "-numa", f"node,nodeid={i},memdev=m{i}"]
+        with PcQtest("-M", "q35", *objects, "-m", "3584M") as q:
+            _, memory = srat(Tables(q).tables["SRAT"])
+            assert memory[0] == [(0, 640 * 1024 - 1), (M, 2 * G - 1), (4 * G, 5 * G - 1)], memory
+            assert memory[1] == [(5 * G, 5 * G + 512 * M - 1)], memory
+            q.write(2 * G - 4, 0x11111111)
+            q.write(5 * G - 4, 0x22222222)
+            q.write(5 * G, 0x33333333)
+            q.set_config(0, 0x90, 0x30, 1)      # PAM: RAM at 0xf0000
+            q.write(0xf0000, 0x44444444)
+        with open(f"{folder}/m0", "rb") as f:
+            for offset, word in ((2 * G - 4, 0x11111111), (3 * G - 4, 0x22222222), (0xf0000, 0x44444444)):
+                f.seek(offset)
+                assert f.read(4) == word.to_bytes(4, "little"), hex(offset)
+        with open(f"{folder}/m1", "rb") as f:
+            assert f.read(4) == b"\x33" * 4
+
+
+def refusal(*args):
+    done = subprocess.run([PcQtest.emulator(), "-M", "pc", "-display", "none", "-S", "-m", "64M", *args],
+                          text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1, done
+    return done.stderr
+
+
+@suite.test
+def numa_refusals():
+    one, two = ("-numa", "node,mem=32M"), ("-numa", "node,mem=32M,cpus=0")
+    backend = ("-object", "memory-backend-ram,id=m,size=32M")
+    for args, reason in (
+            (("-M", "none", *one), "no NUMA nodes"),
+            (one, "the nodes have 32 MiB, and -m says 64 MiB"),
+            ((*one, "-numa", "node,nodeid=0"), "node 0 is there already"),
+            ((*one, "-numa", "node,nodeid=7,mem=32M"), "none of them is node 1"),
+            ((*two, *two), "CPU 0 is in node 0 already"),
+            ((*one, "-numa", "node,mem=32M,cpus=1"), "there is no CPU 1"),
+            ((*one, "-numa", "node,cpus=3-1"), "the last is before the first"),
+            (("-numa", "node,mem=64M,memdev=m"), "exclude each other"),
+            (("-numa", "node,memdev=m"), "no memory backend of that id"),
+            ((*backend, *2 * ("-numa", "node,memdev=m")), "memory of node 0 already"),
+            ((*backend, *one, "-numa", "node,memdev=m"), "has mem= while others have memdev="),
+            ((*one, "-numa", "dist,src=0,dst=1,val=20"), "dst=1: there is no such node"),
+            ((*one, *one, "-numa", "dist,src=0,dst=1,val=10"), "within a node it is 10"),
+            ((*one, *one, "-numa", "dist,src=0,val=11"), "dst= is missing"),
+            ((*2 * one, "-numa", "cpu,node-id=0,socket-id=5"), "no CPU of -smp is at that place"),
+            ((*one, "-numa", "cpu,socket-id=0"), "node-id= is missing"),
+            (("-numa", "hmat-lb,initiator=0"), "'hmat-lb' is not known"),
+            (("-numa", "node,initiator=0"), "initiator")):
+        said = refusal(*args)
+        assert reason in said and said.count("\n") == 1, (args, said)
 
 
 sys.exit(suite.run())

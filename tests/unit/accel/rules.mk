@@ -2,7 +2,7 @@
 
 accel-objs := $(filter accel/% tcg/% softmmu/qom/% softmmu/memory/% softmmu/clock/% \
                        softmmu/snapshot/% softmmu/util/%,$(obj-y)) \
-              softmmu/machine.o softmmu/machine-lock.o softmmu/cpu.o
+              softmmu/machine.o softmmu/numa.o softmmu/machine-lock.o softmmu/cpu.o
 
 unit-tests += tests/unit/accel/test-engine
 tests/unit/accel/test-engine-objs := tests/unit/accel/toy.o $(accel-objs)
