@@ -22,11 +22,14 @@ check-fast: all $(unit-tests)
 check: all $(unit-tests)
 	$(SRC)/tests/run $(unit-tests) $(addprefix $(SRC)/,$(fast-checks) $(slow-checks))
 
+debian-kernels := stock-trixie stock-bookworm cloud-bookworm 686-bookworm 686-pae-bookworm
+
 # Everything, and what takes many minutes: another compiler, a kernel with symbols, an hour's worth of seeds.
 check-slow: all $(unit-tests)
 	$(SRC)/scripts/setup test slow
 	-$(SRC)/scripts/debug-kernel
 	-$(SRC)/scripts/installer-mirror
+	-for kernel in $(debian-kernels); do $(SRC)/scripts/guest-assets --kernel $$kernel || true; done
 	RHEA_SLOW=1 $(SRC)/tests/run $(unit-tests) $(addprefix $(SRC)/,$(fast-checks) $(slow-checks) $(long-checks))
 
 .PHONY: check-fast check check-slow

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# test-timeout: 900
+# test-timeout: 1800
 """Debian's kernel on the PC: CPUs, disks on every controller, discs, network, power, snapshots; and the
-ways to it: GRUB from an El Torito disc, UEFI."""
+ways to it: GRUB from an El Torito disc, UEFI.  On the board pc, and on q35 as well: all of it in check-slow."""
 
 import hashlib
 import os
@@ -15,16 +15,17 @@ import rhea  # noqa: E402
 import tap  # noqa: E402
 
 suite = tap.Suite()
+SLOW = bool(os.environ.get("RHEA_SLOW"))
 os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x86_64"))
 
 
-def pc(*args, **kwargs):
+def pc(machine, *args, **kwargs):
     rhea.need_file("/usr/share/seabios/bios-256k.bin", "seabios")
-    return rhea.Machine("-M", "pc", *args, memory="512M", **kwargs)
+    return rhea.Machine("-M", machine, *args, memory="512M", **kwargs)
 
 
-def linux(*args, append="", **kwargs):
-    return pc("-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
+def linux(machine, *args, append="", **kwargs):
+    return pc(machine, "-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
               f"console=ttyS0 {append}", *args, **kwargs)
 
 
@@ -39,18 +40,14 @@ def clean(image):
     assert done.returncode == 0, f"e2fsck: {done.stdout}{done.stderr}"
 
 
-def to_shell(cpus, accel="tcg"):
-    with linux("-smp", cpus, "-accel", accel) as m:
+def to_shell(machine, cpus, accel="tcg"):
+    with linux(machine, "-smp", cpus, "-accel", accel) as m:
         m.expect("rhea-guest: ready", 300)
         assert m.run("nproc") == str(cpus)
         log = m.run("dmesg")
         for bad in ("Oops", "BUG:", "WARNING:", "Kernel panic", "rcu_sched self-detected"):
             assert bad not in log, f"{bad} in the kernel log:\n{log}"
         leave(m)
-
-
-suite.add("shell-1", to_shell, 1)
-suite.add("shell-4", to_shell, 4)
 
 
 # Where a disk is, and what Linux calls it when it is the only one there.
@@ -62,11 +59,11 @@ CONTROLLERS = {
 }
 
 
-def disk(name):
+def disk(machine, name):
     device, node = CONTROLLERS[name]
     with rhea.scratch() as folder:
         image = rhea.copy_image("root-small.ext4", folder)
-        with linux("-drive", f"file={image},format=raw,if=none,id=d", *device,
+        with linux(machine, "-drive", f"file={image},format=raw,if=none,id=d", *device,
                    append=f"rhea.root=/dev/{node}") as m:
             m.expect("rhea-guest: ready", 300)
             assert "Debian" in m.run("chroot /mnt /bin/cat /etc/os-release")
@@ -81,12 +78,7 @@ def disk(name):
             assert hashlib.md5(f.read()).hexdigest() == digest, "the disk holds other bytes"
 
 
-for controller in CONTROLLERS:
-    suite.add(f"disk-{controller}", disk, controller)
-
-
-@suite.test
-def discs():
+def discs(machine):
     """The same disc in an IDE and a SCSI drive."""
     with rhea.scratch() as folder:
         data, image = os.path.join(folder, "data"), os.path.join(folder, "cd.iso")
@@ -96,7 +88,7 @@ def discs():
                        check=True, stderr=subprocess.DEVNULL)
         with open(data, "rb") as f:
             digest = hashlib.md5(f.read()).hexdigest()
-        with linux("-cdrom", image, "-device", "virtio-scsi-pci", "-drive",
+        with linux(machine, "-cdrom", image, "-device", "virtio-scsi-pci", "-drive",
                    f"file={image},format=raw,if=none,id=c,readonly=on", "-device",
                    "scsi-cd,drive=c") as m:
             m.expect("rhea-guest: ready", 300)
@@ -107,9 +99,8 @@ def discs():
             leave(m)
 
 
-@suite.test
-def network():
-    with linux("-netdev", "user,id=n,restrict=on", "-device", "virtio-net-pci,netdev=n",
+def network(machine):
+    with linux(machine, "-netdev", "user,id=n,restrict=on", "-device", "virtio-net-pci,netdev=n",
                append="rhea.net") as m:
         m.expect("rhea-guest: ready", 300)
         assert "10.0.2.15" in m.run("ifconfig eth0")
@@ -117,10 +108,9 @@ def network():
         leave(m)
 
 
-@suite.test
-def numa():
+def numa(machine):
     """Two nodes with memory of their own, as the kernel sees them."""
-    with linux("-smp", "2", "-object", "memory-backend-ram,id=a,size=320M", "-object",
+    with linux(machine, "-smp", "2", "-object", "memory-backend-ram,id=a,size=320M", "-object",
                "memory-backend-memfd,id=b,size=192M", "-numa", "node,memdev=a,cpus=0", "-numa",
                "node,memdev=b,cpus=1", "-numa", "dist,src=0,dst=1,val=25") as m:
         m.expect("rhea-guest: ready", 300)
@@ -133,9 +123,8 @@ def numa():
         leave(m)
 
 
-@suite.test
-def reboots():
-    with linux(append="panic=-1") as m:
+def reboots(machine):
+    with linux(machine, append="panic=-1") as m:
         m.expect("rhea-guest: ready", 300)
         m.send("reboot -f\n")
         m.expect("Linux version", 120)
@@ -143,29 +132,28 @@ def reboots():
         leave(m)
 
 
-@suite.test
-def panic_ends_without_reboot():
-    with linux("-no-reboot", append="panic=-1") as m:
+def panic_ends_without_reboot(machine):
+    with linux(machine, "-no-reboot", append="panic=-1") as m:
         m.expect("rhea-guest: ready", 300)
         m.send("echo c > /proc/sysrq-trigger\n")
         m.expect("Kernel panic", 60)
         assert m.wait(60) == 0
 
 
-def goes_on(cpus):
+def goes_on(machine, cpus):
     """Saved at work, loaded into a new process: it goes on, and its sums stay right."""
     with rhea.scratch() as folder:
         image = rhea.copy_image("root-small.ext4", folder)
         state = os.path.join(folder, "state")
         args = ["-smp", cpus, "-hda", image]
-        with linux(*args, append="rhea.root=/dev/sda", qmp=True) as m, m.qmp() as q:
+        with linux(machine, *args, append="rhea.root=/dev/sda", qmp=True) as m, m.qmp() as q:
             m.expect("rhea-guest: ready", 300)
             m.run("(while sleep 0.1; do md5sum < /bin/busybox; done) > /tmp/log & true")
             m.run("dd if=/dev/urandom of=/mnt/root/half bs=64k count=16 2>/dev/null; sync")
             before = m.run("md5sum < /mnt/root/half")
             q.command("stop")
             assert q.command("human-monitor-command", command_line=f"savevm-file {state}") == ""
-        with linux(*args, "-loadvm", state, append="rhea.root=/dev/sda") as m:
+        with linux(machine, *args, "-loadvm", state, append="rhea.root=/dev/sda") as m:
             assert m.run("md5sum < /mnt/root/half", 120) == before
             count = int(m.run("wc -l < /tmp/log"))
             m.run("sleep 2")
@@ -175,12 +163,7 @@ def goes_on(cpus):
         clean(image)
 
 
-suite.add("goes-on-1", goes_on, 1)
-suite.add("goes-on-4", goes_on, 4)
-
-
-@suite.test
-def grub_from_a_disc():
+def grub_from_a_disc(machine):
     """GRUB by El Torito, its prompt, and Linux from the same disc."""
     rhea.need_tool("grub-mkrescue")
     rhea.need_tool("xorriso")
@@ -192,7 +175,7 @@ def grub_from_a_disc():
         with open(f"{tree}/boot/grub/grub.cfg", "w", encoding="ascii") as f:
             f.write("serial\nterminal_input serial\nterminal_output serial\n")
         subprocess.run(["grub-mkrescue", "-o", iso, tree], check=True, capture_output=True)
-        with pc("-cdrom", iso) as m:
+        with pc(machine, "-cdrom", iso) as m:
             m.expect("grub> ", 120)
             for line in ("linux /boot/Image console=ttyS0", "initrd /boot/initrd.cpio", "boot"):
                 m.send(line + "\r")
@@ -200,8 +183,7 @@ def grub_from_a_disc():
             leave(m)
 
 
-@suite.test
-def uefi_shell():
+def uefi_shell(machine):
     """Debian's OVMF from flash; a variable that is there after the next start."""
     code = rhea.need_file("/usr/share/OVMF/OVMF_CODE.fd", "ovmf")
     with rhea.scratch() as folder:
@@ -209,14 +191,14 @@ def uefi_shell():
         flash = ["-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive",
                  f"if=pflash,format=raw,file={variables}"]
         subprocess.run(["cp", "/usr/share/OVMF/OVMF_VARS.fd", variables], check=True)
-        with pc(*flash) as m:
+        with pc(machine, *flash) as m:
             m.expect("Shell> ", 240)
             m.send("set rhea kept-in-flash\r")
             m.expect("Shell> ", 60)
             m.terminate()
         with open(variables, "rb") as f:
             assert "kept-in-flash".encode("utf-16-le") in f.read(), "the variable is not in the file"
-        with pc(*flash, "-smbios", "type=1,serial=Rhea-1") as m:
+        with pc(machine, *flash, "-smbios", "type=1,serial=Rhea-1") as m:
             m.expect("Shell> ", 240)
             m.send("set rhea\r")
             m.expect("kept-in-flash", 60)
@@ -225,6 +207,17 @@ def uefi_shell():
             m.expect("Rhea-1", 60)
             m.terminate()
 
+
+TESTS = {"shell-1": (to_shell, 1), "shell-4": (to_shell, 4), **{f"disk-{c}": (disk, c) for c in CONTROLLERS},
+         "discs": (discs,), "network": (network,), "numa": (numa,), "reboots": (reboots,),
+         "panic-ends-without-reboot": (panic_ends_without_reboot,), "goes-on-1": (goes_on, 1),
+         "goes-on-4": (goes_on, 4), "grub-from-a-disc": (grub_from_a_disc,), "uefi-shell": (uefi_shell,)}
+ON_Q35_TOO = ("disk-ide", "reboots", "grub-from-a-disc")
+
+for NAME, (TEST, *ARGS) in TESTS.items():
+    suite.add(NAME, TEST, "pc", *ARGS)
+    if SLOW or NAME in ON_Q35_TOO:
+        suite.add(f"{NAME}-q35", TEST, "q35", *ARGS)
 
 if __name__ == "__main__":
     sys.exit(suite.run())

@@ -10,7 +10,7 @@ boot-checks += tests/boot/pc-bridges.py tests/boot/pc-disks.py
 
 fast-checks += $(boot-checks-fast)
 slow-checks += $(boot-checks)
-long-checks += tests/boot/pc-systems.py tests/boot/pc-installer.py
+long-checks += tests/boot/pc-systems.py tests/boot/pc-installer.py tests/boot/pc-debian-kernels.py
 
 check-boot: all
 	$(SRC)/tests/run $(addprefix $(SRC)/,$(boot-checks-fast) $(boot-checks))
