@@ -57,6 +57,32 @@ static bool zero_extends(const IrInsn *insn)
     }
 }
 
+/* A shift that lea can do as part of a sum with @other. */
+static bool can_scale(const Cg *c, IrVal shift, IrVal other)
+{
+    const IrInsn *s = &c->ir->insns[shift];
+    int64_t count, imm;
+
+    return s->op == IR_SHL && cg_is_const(c, s->arg[1], &count) && count >= 1 && count <= 3 &&
+           !cg_is_const(c, s->arg[0], &imm) && !cg_is_const(c, other, &imm) && !c->v[other].fused;
+}
+
+/* Instruction @i reads its argument @k.  A shift whose only reader is a sum is fused with it: what is shifted
+ * lives on to there. */
+static void note_use(Cg *c, IrVal i, unsigned k)
+{
+    const IrInsn *insn = &c->ir->insns[i];
+    IrVal arg = insn->arg[k], root = c->v[arg].root;
+    bool first = c->v[root].last_use == root;
+
+    c->v[root].last_use = i;
+    c->v[root].fused =
+        first && insn->op == IR_ADD && root == arg && can_scale(c, arg, insn->arg[1 - k]);
+    if (c->v[root].fused) {
+        c->v[c->v[c->ir->insns[arg].arg[0]].root].last_use = i;
+    }
+}
+
 static void find_roots(Cg *c)
 {
     for (unsigned i = 0; i < c->ir->n; i++) {
@@ -77,53 +103,7 @@ static void find_roots(Cg *c)
         }
         for (unsigned k = 0; k < ir_op_info[insn->op].nargs; k++) {
             if (insn->arg[k] != IR_NONE) {
-                c->v[c->v[insn->arg[k]].root].last_use = (IrVal)i;
-            }
-        }
-    }
-}
-
-/* A shift that lea can do, and that nobody but the sum at @user reads. */
-static bool can_fuse(const Cg *c, const uint8_t *uses, IrVal shift, IrVal other)
-{
-    const IrInsn *s = &c->ir->insns[shift];
-    int64_t count, imm;
-
-    return s->op == IR_SHL && c->v[shift].root == shift && uses[shift] == 1 &&
-           cg_is_const(c, s->arg[1], &count) && count >= 1 && count <= 3 &&
-           !cg_is_const(c, s->arg[0], &imm) && !cg_is_const(c, other, &imm);
-}
-
-/* x + (y << 1..3) is one instruction: the shift is marked, and y lives on to the sum. */
-static void fuse_shifts(Cg *c)
-{
-    uint8_t *uses = cg_array(c, c->ir->n + 1, 1);
-
-    memset(uses, 0, c->ir->n);
-    for (unsigned i = 0; i < c->ir->n; i++) {
-        const IrInsn *insn = &c->ir->insns[i];
-
-        for (unsigned k = 0; k < ir_op_info[insn->op].nargs; k++) {
-            if (insn->arg[k] != IR_NONE) {
-                IrVal r = c->v[insn->arg[k]].root;
-
-                uses[r] = (uint8_t)MIN(uses[r] + 1, 2);
-            }
-        }
-    }
-    for (unsigned i = 0; i < c->ir->n; i++) {
-        const IrInsn *insn = &c->ir->insns[i];
-
-        if (insn->op != IR_ADD) {
-            continue;
-        }
-        for (unsigned k = 0; k < 2; k++) {
-            if (can_fuse(c, uses, insn->arg[k], insn->arg[1 - k])) {
-                Val *y = &c->v[c->v[c->ir->insns[insn->arg[k]].arg[0]].root];
-
-                c->v[insn->arg[k]].fused = true;
-                y->last_use = (IrVal)MAX(y->last_use, i);
-                break;
+                note_use(c, (IrVal)i, k);
             }
         }
     }
@@ -168,10 +148,11 @@ static bool passes_hint(const IrInsn *insn)
 static void find_hints(Cg *c)
 {
     unsigned nglobals = c->ir->target->nglobals;
-    g_autofree uint16_t *seen = g_new0(uint16_t, nglobals); /* epoch of the PUT that is ahead ... */
-    g_autofree IrVal *source = g_new0(IrVal, nglobals);     /* ... and the root that it stores */
+    uint16_t *seen = cg_array(c, nglobals, sizeof(*seen));  /* epoch of the PUT that is ahead ... */
+    IrVal *source = cg_array(c, nglobals, sizeof(*source)); /* ... and the root that it stores */
     uint16_t epoch = 1;
 
+    memset(seen, 0, nglobals * sizeof(*seen));
     for (unsigned i = c->ir->n; i-- > 0;) {
         const IrInsn *insn = &c->ir->insns[i];
         Val *v = &c->v[i];
@@ -229,7 +210,6 @@ void cg_alloc_init(Cg *c)
     c->free_temps[CLASS_GPR] = TEMP_GPRS;
     c->free_temps[CLASS_XMM] = TEMP_XMMS;
     find_roots(c);
-    fuse_shifts(c);
     find_hints(c);
 }
 

@@ -10,7 +10,8 @@
  *
  * Accesses off one base value that lie close together form a group: the first probes the TLB for the
  * whole range, which must lie in one page, and keeps the addend in a register; the others use it as it
- * stands.  The probe asks for the alignment that members demand; others may be misaligned.  Addend 0 means that the range has no common entry (it crosses a page, say): then each asks
+ * stands; loads may follow a store.  The probe asks for the alignment that members demand; others may be
+ * misaligned.  Addend 0 means that the range has no common entry (it crosses a page, say): then each asks
  * for its own, out of line.  Addends are good until a call of C that may change mappings.
  *
  * No instruction may be emitted by the allocator between the
@@ -166,7 +167,9 @@ static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
     for (unsigned k = c->ngroups; k-- > *oldest;) {
         Group *g = &c->groups[k];
 
-        if (g->base == base && g->write == write && g->mmu == insn->mmu && group_join(g, insn, i)) {
+        /* A load may use a store's probe: what may be written may be read. */
+        if (g->base == base && (g->write || !write) && g->mmu == insn->mmu &&
+            group_join(g, insn, i)) {
             c->group_of[i] = (int16_t)k;
             return;
         }
