@@ -399,7 +399,7 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
     emu.fault_write = false;
     after->end = JUDGE_STEP;
     if (!setjmp(emu.leave)) {
-        while (env->tcg.pc != end && blocks++ < 1000) {
+        while (env->tcg.pc >= JUDGE_CODE && env->tcg.pc < end && blocks++ < 1000) {
             run_block(jit);
         }
     } else {

@@ -11,13 +11,14 @@
 
 #include "target/x86_64/decode.h"
 
-#define JUDGE_CODE 0x10000000ULL
-#define JUDGE_DATA 0x20000000ULL
+#define JUDGE_CODE_PAGE 0x10000000ULL
+#define JUDGE_CODE      (JUDGE_CODE_PAGE + 0x800)
+#define JUDGE_DATA      0x20000000ULL
 enum { JUDGE_CODE_BYTES = 4096, JUDGE_DATA_BYTES = 2 * 4096 };
 
 /* How a run ended. */
 typedef enum JudgeEnd {
-    JUDGE_STEP,  /* at the end of the code */
+    JUDGE_STEP,  /* at the end of the code, or where a jump led */
     JUDGE_FAULT, /* with exception "vector" */
 } JudgeEnd;
 
@@ -44,7 +45,7 @@ extern CpuKey judge_mode;
 
 /* native.c: maps code and data; learns the host's features.  False: not on this host. */
 bool native_init(void);
-/* Runs what is at JUDGE_CODE, up to @end, from @before. */
+/* Runs what is at JUDGE_CODE, up to @end or out of the code, from @before. */
 void native_run(const JudgeState *before, uint64_t end, JudgeState *after);
 
 /* emulated.c: the same by the translator, the interpreter and, if @jit, host code. */
@@ -61,6 +62,7 @@ typedef struct RandomCode {
     unsigned size, n;
     uint8_t start[RANDOM_MAX_INSNS]; /* of each */
     bool approximate;                /* RCPPS and the like are among them */
+    bool jumps;                      /* the last one goes anywhere */
     uint8_t undefined; /* flags (X86_FLAG_*) that the last instructions leave undefined */
 } RandomCode;
 

@@ -109,6 +109,9 @@ static void finish(const siginfo_t *info, const ucontext_t *uc)
     if (s->vector == X86_EXC_BP) {
         s->end = JUDGE_STEP;
         s->rip--;
+    } else if (s->vector == X86_EXC_PF && (uint64_t)g[REG_CR2] == s->rip) {
+        s->end = JUDGE_STEP; /* a jump to where nothing is */
+        s->vector = X86_EXC_BP;
     } else if (s->vector == X86_EXC_PF) {
         s->fault_address = (uint64_t)g[REG_CR2];
         s->fault_write = g[REG_ERR] & PF_WRITE;
@@ -183,7 +186,7 @@ bool native_init(void)
     struct sigaction action = {.sa_sigaction = on_signal,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
 
-    if (!map_at(JUDGE_CODE, JUDGE_CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC) ||
+    if (!map_at(JUDGE_CODE_PAGE, JUDGE_CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC) ||
         !map_at(JUDGE_DATA, JUDGE_DATA_BYTES, PROT_READ | PROT_WRITE)) {
         return false;
     }

@@ -9,21 +9,19 @@
 
 /* Actions whose effect is not the processor's alone, or that single instructions cannot show. */
 static void (*const left_out[])(X86Trans *t) = {
-    x86_op_into,     x86_op_jmpf,         x86_op_callf,     x86_op_pushf,     x86_op_popf,
-    x86_op_load_seg, x86_op_mov_from_seg, x86_op_push_seg,  x86_op_pop_seg,   x86_op_load_far,
-    x86_op_jmp,      x86_op_jmp_ind,      x86_op_jcc,       x86_op_call,      x86_op_call_ind,
-    x86_op_ret,      x86_op_ret_n,        x86_op_loop,      x86_op_loope,     x86_op_loopne,
-    x86_op_jcxz,     x86_op_jmpf_ind,     x86_op_callf_ind, x86_op_retf,      x86_op_retf_n,
-    x86_op_int,      x86_op_int3,         x86_op_int1,      x86_op_iret,      x86_op_cli,
-    x86_op_sti,      x86_op_pause,        x86_op_in,        x86_op_out,       x86_op_ins,
-    x86_op_outs,     x86_op_sldt,         x86_op_str,       x86_op_verr,      x86_op_verw,
-    x86_op_lar,      x86_op_lsl,          x86_op_sgdt,      x86_op_sidt,      x86_op_smsw,
-    x86_op_monitor,  x86_op_mwait,        x86_op_xgetbv,    x86_op_rdpkru,    x86_op_wrpkru,
-    x86_op_syscall,  x86_op_sysenter,     x86_op_rdtsc,     x86_op_rdtscp,    x86_op_rdpmc,
-    x86_op_rdpid,    x86_op_cpuid,        x86_op_rsm,       x86_op_rdfsbase,  x86_op_rdgsbase,
-    x86_op_wrfsbase, x86_op_wrgsbase,     x86_op_clflush,   x86_op_rdrand,    x86_op_rdseed,
-    x86_op_std,      x86_op_swapgs,       x86_op_x87_stenv, x86_op_x87_ldenv, x86_op_fxsave,
-    x86_op_fxrstor,  x86_op_xsave,        x86_op_xrstor,    x86_op_ldmxcsr,
+    x86_op_into,     x86_op_jmpf,         x86_op_callf,     x86_op_pushf,    x86_op_popf,
+    x86_op_load_seg, x86_op_mov_from_seg, x86_op_push_seg,  x86_op_pop_seg,  x86_op_load_far,
+    x86_op_jmpf_ind, x86_op_callf_ind,    x86_op_retf,      x86_op_retf_n,   x86_op_int,
+    x86_op_int3,     x86_op_int1,         x86_op_iret,      x86_op_cli,      x86_op_sti,
+    x86_op_pause,    x86_op_in,           x86_op_out,       x86_op_ins,      x86_op_outs,
+    x86_op_sldt,     x86_op_str,          x86_op_verr,      x86_op_verw,     x86_op_lar,
+    x86_op_lsl,      x86_op_sgdt,         x86_op_sidt,      x86_op_smsw,     x86_op_monitor,
+    x86_op_mwait,    x86_op_xgetbv,       x86_op_rdpkru,    x86_op_wrpkru,   x86_op_syscall,
+    x86_op_sysenter, x86_op_rdtsc,        x86_op_rdtscp,    x86_op_rdpmc,    x86_op_rdpid,
+    x86_op_cpuid,    x86_op_rsm,          x86_op_rdfsbase,  x86_op_rdgsbase, x86_op_wrfsbase,
+    x86_op_wrgsbase, x86_op_clflush,      x86_op_rdrand,    x86_op_rdseed,   x86_op_std,
+    x86_op_swapgs,   x86_op_x87_stenv,    x86_op_x87_ldenv, x86_op_fxsave,   x86_op_fxrstor,
+    x86_op_xsave,    x86_op_xrstor,       x86_op_ldmxcsr,
 };
 
 bool random_row_is_judged(const X86Row *row)
@@ -354,6 +352,89 @@ static bool aim_implicit(GRand *rand, const X86Insn *insn, JudgeState *s)
     return true;
 }
 
+/* --- Jumps: always the last instruction --- */
+
+static void (*const relative_jumps[])(X86Trans *t) = {
+    x86_op_jmp, x86_op_jcc, x86_op_loop, x86_op_loope, x86_op_loopne, x86_op_jcxz, x86_op_call,
+};
+static void (*const indirect_jumps[])(X86Trans *t) = {
+    x86_op_jmp_ind,
+    x86_op_call_ind,
+    x86_op_ret,
+    x86_op_ret_n,
+};
+
+static bool is_one_of(const X86Row *row, void (*const *emits)(X86Trans *t), unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (row->emit == emits[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_relative(const X86Row *row)
+{
+    return is_one_of(row, relative_jumps, ARRAY_SIZE(relative_jumps));
+}
+
+static bool is_indirect(const X86Row *row)
+{
+    return is_one_of(row, indirect_jumps, ARRAY_SIZE(indirect_jumps));
+}
+
+/* What processors disagree about: 16-bit operands in 64-bit mode, and F2 and F3, which AMD's take for the
+ * condition of LOOPE and LOOPNE. */
+static bool is_ambiguous(const X86Insn *insn, const uint8_t *bytes)
+{
+    static const uint8_t prefixes[] = {0x66, 0xf0, 0xf2, 0xf3};
+
+    for (; memchr(prefixes, *bytes, sizeof(prefixes)); bytes++) {
+        if (*bytes != 0x66 || insn->mode64) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A distance of 32 bits is made one within the page. */
+static void shorten(GRand *rand, X86Insn *insn, uint8_t *bytes)
+{
+    int32_t distance = g_rand_int_range(rand, -0x700, 0x700);
+
+    if (insn->opsize != 2 &&
+        (insn->map == X86_MAP_0F || insn->opcode == 0xe8 || insn->opcode == 0xe9)) {
+        memcpy(bytes + insn->len - sizeof(distance), &distance, sizeof(distance));
+        insn->imm[0] = distance;
+    }
+}
+
+/* Does a relative jump at @off of the code lead out of it? */
+static bool leads_out(const X86Insn *insn, unsigned off)
+{
+    uint64_t to = JUDGE_CODE + off + insn->len + (uint64_t)insn->imm[0];
+
+    if (!insn->mode64) {
+        to &= insn->opsize == 2 ? 0xffff : UINT32_MAX;
+    }
+    return to - JUDGE_CODE > sizeof(((RandomCode *)0)->bytes);
+}
+
+/* Where an indirect jump finds its target: its register, its operand in memory at @at, the stack. */
+static void put_target(GRand *rand, const X86Insn *insn, uint64_t at, JudgeState *s)
+{
+    uint64_t to = JUDGE_CODE + g_rand_int_range(rand, 256, JUDGE_CODE_BYTES);
+
+    if (insn->row->emit == x86_op_ret || insn->row->emit == x86_op_ret_n) {
+        at = s->regs[X86_RSP];
+    } else if (!x86_modrm_is_mem(insn)) {
+        s->regs[insn->rm] = to;
+        return;
+    }
+    memcpy(s->data + (at - JUDGE_DATA), &to, sizeof(to));
+}
+
 /* A bit-string index must not lead out of the area by far. */
 static void tame_bit_index(const X86Insn *insn, JudgeState *s)
 {
@@ -366,6 +447,20 @@ static void tame_bit_index(const X86Insn *insn, JudgeState *s)
     }
 }
 
+static bool prepare_indirect(GRand *rand, const X86Insn *insn, JudgeState *s)
+{
+    uint64_t at = JUDGE_DATA + 8 * (uint64_t)g_rand_int_range(rand, 0, JUDGE_DATA_BYTES / 8);
+
+    if (insn->opsize == 2 || (insn->row->has_modrm && insn->rm == X86_RSP)) {
+        return false;
+    }
+    if (insn->row->has_modrm && x86_modrm_is_mem(insn) && !aim(insn, at, s)) {
+        return false;
+    }
+    put_target(rand, insn, at, s);
+    return true;
+}
+
 static bool prepare(GRand *rand, const X86Insn *insn, JudgeState *s)
 {
     if (insn->row->nops && insn->row->op[0].place == X86_P_R) {
@@ -376,6 +471,9 @@ static bool prepare(GRand *rand, const X86Insn *insn, JudgeState *s)
         return false;
     }
     tame_bit_index(insn, s);
+    if (is_indirect(insn->row)) {
+        return prepare_indirect(rand, insn, s);
+    }
     if (insn->row->has_modrm && x86_modrm_is_mem(insn) && insn->row->emit != x86_op_lea &&
         insn->row->emit != x86_op_nop_ea) {
         return aim(insn, data_address(rand, insn), s);
@@ -400,7 +498,8 @@ static bool fits_behind(const X86Insn *insn)
 {
     bool memory = insn->row->has_modrm && x86_modrm_is_mem(insn);
 
-    return !memory && !g_str_has_prefix(insn->row->text, "fprem") && !uses_string_registers(insn) &&
+    return !memory && insn->row->emit != x86_op_call && !is_indirect(insn->row) &&
+           !g_str_has_prefix(insn->row->text, "fprem") && !uses_string_registers(insn) &&
            insn->row->emit != x86_op_leave && insn->row->emit != x86_op_enter &&
            insn->row->emit != x86_op_push && insn->row->emit != x86_op_pop &&
            insn->row->emit != x86_op_popa && insn->row->emit != x86_op_pusha;
@@ -441,6 +540,15 @@ static bool append(GRand *rand, const X86Row *row, RandomCode *code, JudgeState 
         (code->n ? !fits_behind(&insn) : !prepare(rand, &insn, s))) {
         return false;
     }
+    if (is_relative(row) || is_indirect(row)) {
+        if (is_relative(row)) {
+            shorten(rand, &insn, bytes);
+        }
+        if (is_ambiguous(&insn, bytes) || (is_relative(row) && !leads_out(&insn, code->size))) {
+            return false;
+        }
+        code->jumps = true;
+    }
     memcpy(code->bytes + code->size, bytes, insn.len);
     code->start[code->n++] = (uint8_t)code->size;
     code->size += insn.len;
@@ -465,7 +573,7 @@ bool random_code(GRand *rand, const X86Row *row, unsigned n, RandomCode *code, J
             /* What a control word from memory unmasks would stop those behind. */
             bool last = row && row->emit == x86_op_x87_ldcw;
 
-            for (unsigned more = 0; more < 100 && code->n < n && !last; more++) {
+            for (unsigned more = 0; more < 100 && code->n < n && !last && !code->jumps; more++) {
                 append(rand, random_row(rand), code, state);
             }
             return true;

@@ -168,6 +168,7 @@ static bool judge(const RandomCode *code, const JudgeState *before)
     static JudgeState want, got;
     uint64_t end = JUDGE_CODE + code->size;
 
+    memset((void *)JUDGE_CODE_PAGE, 0xcc, JUDGE_CODE_BYTES); /* wherever a jump leads */
     memcpy((void *)JUDGE_CODE, code->bytes, code->size);
     native_run(before, end, &want);
     for (int jit = 0; jit <= emulated_has_jit(); jit++) {

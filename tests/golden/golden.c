@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Compares host code of small guest blocks with the files in this folder; see README.md. */
 #include "rhea/osdep.h"
+
 #include <sys/mman.h>
-#include "rhea/error.h"
-#include "target/cpu-ops.h"
-#include "target/riscv64/cpu.h"
+
+#include "golden.h"
 #include "tcg/backend.h"
 
 enum { CODE_SIZE = 1 << 16, BLOCK_AT = 0x4000, PAGE_OFF = 0x100 };
@@ -12,42 +12,50 @@ enum { CODE_SIZE = 1 << 16, BLOCK_AT = 0x4000, PAGE_OFF = 0x100 };
 typedef struct Golden {
     uint8_t *code;
     Backend *be;
-    RvCpu cpu;
+    const void *model;
     Ir *ir;
+    CpuKey key; /* of the mode that the file asks for */
 } Golden;
 
 static Golden golden;
 
 static void golden_init(void)
 {
-    Error *err = NULL;
     size_t used;
 
     golden.code = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g_assert(golden.code != MAP_FAILED);
-    golden.be = backend_new(&rv_ir_target, golden.code, golden.code, &used);
+    golden.be = backend_new(golden_arch.ir, golden.code, golden.code, &used);
     g_assert_cmpuint(used, <=, BLOCK_AT);
-    if (!rv_features_resolve(&golden.cpu, rv_default_rv64, &err)) {
-        g_error("%s", error_text(err));
-    }
-    golden.ir = ir_new(&rv_ir_target);
+    golden.model = golden_arch.model();
+    golden.ir = ir_new(golden_arch.ir);
 }
 
-/* User mode, FP state dirty: what most code runs under. */
+static void set_mode(const char *name)
+{
+    for (const GoldenMode *m = golden_arch.modes; m->name; m++) {
+        if (!strcmp(m->name, name)) {
+            golden.key = m->key;
+            return;
+        }
+    }
+    g_error("%s has no mode '%s'", golden_arch.name, name);
+}
+
 static CodeBlock golden_compile(const uint8_t *guest, unsigned len)
 {
     uint8_t page[TCG_PAGE_SIZE] = {0};
     CodeBlock cb = {.rw = golden.code + BLOCK_AT, .rx = golden.code + BLOCK_AT};
     Translate tx = {.ir = golden.ir,
-                    .key = (CpuKey)RV_FS_DIRTY << RV_KEY_FS_SHIFT,
-                    .model = &golden.cpu.model,
+                    .key = golden.key,
+                    .model = golden.model,
                     .page_off = PAGE_OFF,
                     .max_insns = 128,
                     .page = page};
 
     memcpy(page + PAGE_OFF, guest, len);
     ir_clear(golden.ir);
-    rv_translate(&tx);
+    golden_arch.translate(&tx);
     ir_optimise(golden.ir);
     ir_expand(golden.ir, backend_ops(golden.be));
     g_assert(backend_compile(golden.be, golden.ir, PAGE_OFF, CODE_SIZE - BLOCK_AT, &cb));
@@ -80,8 +88,8 @@ static void print_guest(GString *out, const uint8_t *bytes, unsigned len)
     for (unsigned at = 0, n; at < len; at += n) {
         char text[128];
 
-        n = rv_disas(&golden.cpu.model, 0, 0x1000 + PAGE_OFF + at, bytes + at, len - at, text,
-                     sizeof(text));
+        n = golden_arch.disas(golden.model, golden.key, 0x1000 + PAGE_OFF + at, bytes + at,
+                              len - at, text, sizeof(text));
         g_assert(n);
         g_string_append_printf(out, "    %s\n", text);
     }
@@ -155,7 +163,8 @@ static void print_host(GString *out, const CodeBlock *cb)
 
 static GPtrArray *golden_files(void)
 {
-    g_autofree char *dir = g_build_filename(RHEA_SOURCE_DIR, "tests/golden/x86_64/riscv64", NULL);
+    g_autofree char *dir =
+        g_build_filename(RHEA_SOURCE_DIR, "tests/golden/x86_64", golden_arch.name, NULL);
     GDir *d = g_dir_open(dir, 0, NULL);
     GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
     const char *name;
@@ -178,11 +187,15 @@ static void golden_update(const char *path)
 
     g_assert(g_file_get_contents(path, &old, NULL, NULL));
     lines = g_strsplit(old, "\n", -1);
+    golden.key = golden_arch.modes[0].key;
     for (unsigned k = 0; lines[k]; k++) {
         uint8_t bytes[512];
 
         if (lines[k][0] == '#' || lines[k][0] == '=') {
             g_string_append_printf(out, "%s\n", lines[k]);
+        } else if (g_str_has_prefix(lines[k], "mode ")) {
+            g_string_append_printf(out, "%s\n", lines[k]);
+            set_mode(lines[k] + 5);
         } else if (g_str_has_prefix(lines[k], "guest")) {
             unsigned n = parse_bytes(lines[k] + 5, bytes, sizeof(bytes));
             CodeBlock cb = golden_compile(bytes, n);
@@ -209,11 +222,14 @@ static void golden_check(gconstpointer opaque)
 
     g_assert(g_file_get_contents(path, &text, NULL, NULL));
     lines = g_strsplit(text, "\n", -1);
+    golden.key = golden_arch.modes[0].key;
     for (unsigned k = 0; lines[k]; k++) {
         uint8_t bytes[512];
 
         if (lines[k][0] == '=') {
             title = lines[k];
+        } else if (g_str_has_prefix(lines[k], "mode ")) {
+            set_mode(lines[k] + 5);
         } else if (g_str_has_prefix(lines[k], "guest")) {
             unsigned n = parse_bytes(lines[k] + 5, bytes, sizeof(bytes));
 
@@ -228,7 +244,7 @@ static void golden_check(gconstpointer opaque)
 
             if (at + n > cb.hot_size || memcmp(cb.rw + at, bytes, n)) {
                 g_test_message("%s:%u: %s: other code is emitted now; if it should be, run "
-                               "tests/golden/test-golden --update and review the diff",
+                               "this program with --update and review the diff",
                                path, k + 1, title);
                 g_test_fail();
                 in_host = false;
@@ -262,7 +278,7 @@ int main(int argc, char **argv)
     }
     for (unsigned k = 0; k < files->len; k++) {
         g_autofree char *base = g_path_get_basename(files->pdata[k]);
-        g_autofree char *name = g_strconcat("/golden/riscv64/", base, NULL);
+        g_autofree char *name = g_strconcat("/golden/", golden_arch.name, "/", base, NULL);
 
         g_test_add_data_func(name, files->pdata[k], golden_check);
     }
