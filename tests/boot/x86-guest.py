@@ -28,7 +28,7 @@ def build(folder):
     subprocess.run([os.path.join(TOP, "tests/guests/x86_64/build"), folder], check=True)
 
 
-def run(guest, cpu, accel):
+def run(guest, cpu, accel, *more):
     if not os.path.exists(EMULATOR):
         raise tap.Skip("rhea-system-x86_64 is not built")
     with tempfile.TemporaryDirectory(prefix="rhea-test-") as folder:
@@ -37,8 +37,8 @@ def run(guest, cpu, accel):
             [EMULATOR, "-M", "pc", "-m", "32M", "-cpu", cpu, "-accel", accel, "-display", "none",
              "-monitor", "none", "-serial", "stdio", "-no-reboot",
              "-bios", os.path.join(folder, f"{guest}.bin"),
-             "-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+             "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *more],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False)
     failures = [line for line in done.stdout.splitlines() if line.startswith(("FAIL", "#"))]
     assert not failures, "\n".join(failures)
     assert re.search(r"rhea \w+ guest: \d+ ok, 0 failed", done.stdout), done.stdout + done.stderr
@@ -48,6 +48,8 @@ def run(guest, cpu, accel):
 for GUEST in ("prot", "long"):
     for CPU, ACCEL in (("qemu64", "tcg"), ("max", "tcg"), ("max", "tci")):
         suite.add(f"{GUEST}-{CPU}-{ACCEL}", run, GUEST, CPU, ACCEL)
+for ACCEL in ("tcg", "tci"):
+    suite.add(f"long-4-cpus-{ACCEL}", run, "long", "max", ACCEL, "-smp", "4")
 
 if __name__ == "__main__":
     sys.exit(suite.run())

@@ -55,5 +55,6 @@ extern u8 page[2][4096];
 void test_modes(void);
 void test_pages(void);
 void test_apic(void);
+void test_code(void);
 
 #endif

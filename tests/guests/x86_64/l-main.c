@@ -104,5 +104,6 @@ void main(void)
     test_modes();
     test_pages();
     test_apic();
+    test_code();
     finish("long");
 }
