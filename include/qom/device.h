@@ -24,6 +24,8 @@ struct Clock;
 
 /* What kind of bus a device plugs into ("pci", "virtio-bus", ...), NULL for system devices. */
 typedef struct DeviceOps {
+    /* Sets the properties that follow from others, as realize does; for who asks what a type would be. */
+    bool (*resolve)(Device *dev, Error **errp);
     bool (*realize)(Device *dev, Error **errp);
     void (*unrealize)(Device *dev);
     void (*reset)(Device *dev);
@@ -85,6 +87,8 @@ void device_no_state(Device *dev, struct Snapshot *sn);
  */
 bool device_realize(Device *dev, struct Machine *machine, Bus *bus, Error **errp) MUST_CHECK;
 void device_unrealize(Device *dev);
+/* DeviceOps.resolve of a device of @machine that is not realized, if its type has it. */
+bool device_resolve(Device *dev, struct Machine *machine, Error **errp) MUST_CHECK;
 void device_reset(Device *dev); /* and everything on its buses */
 
 /* Saves or loads the device's state, and what follows a load: parents' parts first (softmmu/snapshot). */

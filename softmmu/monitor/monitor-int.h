@@ -29,6 +29,15 @@ const CharHandlers *qmp_handlers(void);
 /* Names (and aliases) of HMP commands that begin with @prefix; "info " ones too. Unref. */
 GPtrArray *hmp_complete(const char *prefix);
 
+/* --- Properties in QMP --- */
+
+/* A property's text as the JSON type of its kind; @p NULL: as a string. */
+JsonNode *qmp_prop_node(const PropDesc *p, const char *text);
+/* A JSON value as the text that properties take; NULL for what is no scalar.  The caller frees. */
+char *qmp_scalar_text(JsonNode *node);
+/* The name of the type of a CPU model, NULL: there is none. */
+const char *qmp_cpu_type_name(const char *model);
+
 /* --- Line editing (readline.c) --- */
 
 typedef struct Readline Readline;

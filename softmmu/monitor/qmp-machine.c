@@ -31,70 +31,6 @@ static bool query_cpus_fast(Machine *m, JsonObject *args, JsonNode **ret, Error 
 QMP_COMMAND(query_cpus_fast_command, .name = "query-cpus-fast", .run = query_cpus_fast,
             .ret = "[{cpu-index: int, qom-path: str, thread-id: int, target: str}]");
 
-/* A CPU type is called MODEL-ARCH-cpu. */
-static char *cpu_model_name(const ObjectType *t)
-{
-    g_autofree char *stem = g_strndup(t->name, strlen(t->name) - strlen("-cpu"));
-    const char *dash = strrchr(stem, '-');
-
-    return g_strndup(stem, dash ? (gsize)(dash - stem) : strlen(stem));
-}
-
-typedef struct CpuSearch {
-    const char *model;
-    char *type;
-} CpuSearch;
-
-static void match_cpu_model(const ObjectType *t, void *opaque)
-{
-    CpuSearch *search = opaque;
-    g_autofree char *name = t->abstract ? NULL : cpu_model_name(t);
-
-    if (name && !search->type && !strcmp(name, search->model)) {
-        search->type = g_strdup(t->name);
-    }
-}
-
-static char *cpu_type_of_model(const char *model)
-{
-    CpuSearch search = {.model = model};
-
-    qom_type_foreach(TYPE_CPU, match_cpu_model, &search);
-    return search.type;
-}
-
-static void add_cpu_definition(const ObjectType *t, void *opaque)
-{
-    g_autofree char *name = NULL;
-    JsonObject *item;
-
-    if (t->abstract || !g_str_has_suffix(t->name, "-cpu")) {
-        return;
-    }
-    name = cpu_model_name(t);
-    item = json_object_new();
-    json_object_set_string_member(item, "name", name);
-    json_object_set_string_member(item, "typename", t->name);
-    json_object_set_boolean_member(item, "static", false);
-    json_object_set_boolean_member(item, "deprecated", false);
-    json_object_set_array_member(item, "unavailable-features", json_array_new());
-    json_array_add_object_element(opaque, item);
-}
-
-static bool query_cpu_definitions(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    JsonArray *list = json_array_new();
-
-    qom_type_foreach(TYPE_CPU, add_cpu_definition, list);
-    *ret = qmp_array(list);
-    return true;
-}
-
-QMP_COMMAND(query_cpu_definitions_command, .name = "query-cpu-definitions",
-            .run = query_cpu_definitions,
-            .ret = "[{name: str, typename: str, static: bool, deprecated: bool, "
-                   "unavailable-features: [str]}]");
-
 static bool query_hotpluggable_cpus(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
     return error_fail(errp, "machine does not support hot-plugging CPUs");
@@ -128,7 +64,7 @@ static void add_machine(const ObjectType *t, void *opaque)
         json_object_set_string_member(item, "alias", ops->aliases[0]);
     }
     if (ops->default_cpu) {
-        g_autofree char *type = cpu_type_of_model(ops->default_cpu);
+        const char *type = qmp_cpu_type_name(ops->default_cpu);
 
         if (type) {
             json_object_set_string_member(item, "default-cpu-type", type);

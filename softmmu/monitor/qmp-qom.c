@@ -95,8 +95,7 @@ static bool qmp_qom_list(Machine *m, JsonObject *args, JsonNode **ret, Error **e
 QMP_COMMAND(qmp_qom_list_command, .name = "qom-list", .run = qmp_qom_list, .args = "{path: str}",
             .ret = "[ObjectPropertyInfo]");
 
-/* The property's text as the JSON type of its kind. */
-static JsonNode *prop_value_node(const PropDesc *p, const char *text)
+JsonNode *qmp_prop_node(const PropDesc *p, const char *text)
 {
     JsonNode *node = json_node_alloc();
 
@@ -124,7 +123,7 @@ static bool qmp_qom_get(Machine *m, JsonObject *args, JsonNode **ret, Error **er
     g_autofree char *text = obj ? qom_prop_get(obj, prop, errp) : NULL;
 
     if (text) {
-        *ret = prop_value_node(find_prop(obj->type, prop), text);
+        *ret = qmp_prop_node(find_prop(obj->type, prop), text);
     }
     return text != NULL;
 }
@@ -132,8 +131,7 @@ static bool qmp_qom_get(Machine *m, JsonObject *args, JsonNode **ret, Error **er
 QMP_COMMAND(qmp_qom_get_command, .name = "qom-get", .run = qmp_qom_get,
             .args = "{path: str, property: str}", .ret = "any");
 
-/* A JSON value as the text that properties take; NULL for what is no scalar. */
-static char *scalar_text(JsonNode *node)
+char *qmp_scalar_text(JsonNode *node)
 {
     GType t;
 
@@ -156,7 +154,7 @@ static char *scalar_text(JsonNode *node)
 static bool qmp_qom_set(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
     Object *obj = find_object(qmp_arg_str(args, "path"), errp);
-    g_autofree char *text = scalar_text(json_object_get_member(args, "value"));
+    g_autofree char *text = qmp_scalar_text(json_object_get_member(args, "value"));
 
     if (obj && !text) {
         return error_fail(errp, "Invalid parameter type for 'value', expected: a scalar");

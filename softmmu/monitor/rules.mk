@@ -12,6 +12,7 @@ obj-y += softmmu/monitor/memsave.o
 obj-y += softmmu/monitor/qmp-block.o
 obj-y += softmmu/monitor/qmp-char.o
 obj-y += softmmu/monitor/qmp-cmds.o
+obj-y += softmmu/monitor/qmp-cpu.o
 obj-y += softmmu/monitor/qmp-fd.o
 obj-y += softmmu/monitor/qmp-machine.o
 obj-y += softmmu/monitor/qmp-net.o

@@ -79,6 +79,14 @@ static void device_drop_wiring(Device *dev)
     g_clear_pointer(&dev->irq_ins, g_ptr_array_unref);
 }
 
+bool device_resolve(Device *dev, struct Machine *machine, Error **errp)
+{
+    const DeviceOps *ops = qom_type_dev(dev->obj.type);
+
+    dev->machine = machine;
+    return !ops || !ops->resolve || ops->resolve(dev, errp);
+}
+
 bool device_realize(Device *dev, struct Machine *machine, Bus *bus, Error **errp)
 {
     g_autoptr(GPtrArray) chain = device_chain(dev->obj.type);

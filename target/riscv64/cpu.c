@@ -130,12 +130,17 @@ static void rv_irq_input(void *opaque, int n, bool level)
     }
 }
 
+static bool rv_resolve(Device *dev, Error **errp)
+{
+    return rv_features_resolve(qom_cast(dev, TYPE_RISCV_CPU), qom_type_ops(dev->obj.type), errp);
+}
+
 static bool rv_realize(Device *dev, Error **errp)
 {
     RvCpu *rv = qom_cast(dev, TYPE_RISCV_CPU);
     CpuState *cpu = &rv->cpu;
 
-    if (!rv_features_resolve(rv, qom_type_ops(dev->obj.type), errp)) {
+    if (!rv_resolve(dev, errp)) {
         return false;
     }
     rv->env = (RvEnv *)(void *)tcg_env_new(sizeof(RvEnv));
@@ -168,7 +173,7 @@ static void rv_device_reset(Device *dev)
 /* --- Types: their ops are the defaults of the extensions --- */
 
 static const DeviceOps rv_device_ops =
-    DEVICE_OPS(rv_snapshot, .realize = rv_realize, .unrealize = rv_unrealize,
+    DEVICE_OPS(rv_snapshot, .resolve = rv_resolve, .realize = rv_realize, .unrealize = rv_unrealize,
                .reset = rv_device_reset, .after_load = rv_after_load);
 
 QOM_TYPE(rv_type, .name = TYPE_RISCV_CPU, .parent = TYPE_CPU, .size = sizeof(RvCpu),

@@ -117,9 +117,28 @@ static bool resolve_satp(RvCpu *cpu, Error **errp)
     return true;
 }
 
+/* Properties that were left to the model say what has come out. */
+static void show_resolved(RvCpu *cpu)
+{
+    const RvModel *m = &cpu->model;
+
+    for (unsigned e = 0; e < RV_EXT_COUNT; e++) {
+        cpu->ext_prop[e] = m->ext[e] ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
+    }
+    for (int i = 0; i < 3; i++) {
+        bool on = m->satp_mode != RV_SATP_BARE && m->satp_mode >= RV_SATP_SV39 + i;
+
+        cpu->satp_prop[i] = on ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
+    }
+}
+
 bool rv_features_resolve(RvCpu *cpu, const bool *defaults, Error **errp)
 {
-    return resolve_exts(cpu, defaults, errp) && resolve_satp(cpu, errp);
+    if (!resolve_exts(cpu, defaults, errp) || !resolve_satp(cpu, errp)) {
+        return false;
+    }
+    show_resolved(cpu);
+    return true;
 }
 
 /* --- Device tree --- */

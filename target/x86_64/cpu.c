@@ -218,12 +218,17 @@ static void fini_memory(X86Cpu *x)
 
 /* --- The device --- */
 
+static bool x86_resolve(Device *dev, Error **errp)
+{
+    return x86_features_resolve(qom_cast(dev, TYPE_X86_CPU), qom_type_ops(dev->obj.type), errp);
+}
+
 static bool x86_realize(Device *dev, Error **errp)
 {
     X86Cpu *x = qom_cast(dev, TYPE_X86_CPU);
     CpuState *cpu = &x->cpu;
 
-    if (!x86_features_resolve(x, qom_type_ops(dev->obj.type), errp)) {
+    if (!x86_resolve(dev, errp)) {
         return false;
     }
     x->env = (X86Env *)(void *)tcg_env_new(sizeof(X86Env));
@@ -257,8 +262,8 @@ static void x86_device_reset(Device *dev)
 /* --- Types: their ops are the models --- */
 
 static const DeviceOps x86_device_ops =
-    DEVICE_OPS(x86_snapshot, .realize = x86_realize, .unrealize = x86_unrealize,
-               .reset = x86_device_reset, .after_load = x86_after_load);
+    DEVICE_OPS(x86_snapshot, .resolve = x86_resolve, .realize = x86_realize,
+               .unrealize = x86_unrealize, .reset = x86_device_reset, .after_load = x86_after_load);
 
 QOM_TYPE(x86_type, .name = TYPE_X86_CPU, .parent = TYPE_CPU, .size = sizeof(X86Cpu),
          .desc = "x86 CPU", .abstract = true, .props = x86_cpu_props, .dev = &x86_device_ops);

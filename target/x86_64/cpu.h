@@ -161,7 +161,7 @@ typedef struct X86Cpu {
     X86Model model;
     /* properties: fixed once realized */
     int feat_prop[X86_NFEAT * 32]; /* OnOffAuto, by X86Feature */
-    char *vendor, *model_id;
+    char *vendor, *model_id, *unavailable;
     uint32_t family, model_number, stepping, level, xlevel, phys_bits;
     bool host_phys_bits, check, enforce, migratable, pmu, l3_cache;
     uint8_t host_phys_bits_limit;

@@ -68,6 +68,8 @@ const PropDesc x86_cpu_props[] = {
     PROP_BOOL("pmu", X86Cpu, pmu, false, "performance counters; not modelled"),
     PROP_BOOL("l3-cache", X86Cpu, l3_cache, true, "CPUID shows a level-3 cache"),
     PROP_U32("apic-id", X86Cpu, apic_id, 0, "local APIC id", .read_only = true),
+    PROP_STR("unavailable-features", X86Cpu, unavailable, NULL,
+             "what was asked for and is not modelled", .read_only = true),
     PROP_END,
 };
 
@@ -174,6 +176,7 @@ static const FeatureWordName word_names[X86_NFEAT] = {
 static bool drop_unmodelled(X86Cpu *cpu, Error **errp)
 {
     uint32_t *words = cpu->model.feat;
+    g_autoptr(GString) dropped = g_string_new(NULL);
 
     for (unsigned i = 0; i < ARRAY_SIZE(features); i++) {
         const X86FeatureInfo *f = &features[i];
@@ -189,8 +192,11 @@ static bool drop_unmodelled(X86Cpu *cpu, Error **errp)
             warn_user("TCG doesn't support requested feature: CPUID.%s:%s.%s [bit %u]", w->leaf,
                       w->reg, f->name, f->feature % 32);
         }
+        g_string_append_printf(dropped, "%s%s", dropped->len ? "," : "", f->name);
         set_feature(words, f->feature, false);
     }
+    g_free(cpu->unavailable);
+    cpu->unavailable = g_strdup(dropped->str);
     return true;
 }
 
@@ -307,6 +313,26 @@ static void resolve_levels(X86Cpu *cpu, const X86ModelDef *def)
     m->max_ext_leaf = or_default(cpu->xlevel, xlevel);
 }
 
+/* Properties that were left to the model say what has come out. */
+static void show_resolved(X86Cpu *cpu, const X86ModelDef *def)
+{
+    const X86Model *m = &cpu->model;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(features); i++) {
+        X86Feature f = features[i].feature;
+
+        cpu->feat_prop[f] = x86_has(m, f) ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
+    }
+    cpu->vendor = cpu->vendor ? cpu->vendor : g_strdup(m->vendor);
+    cpu->model_id = cpu->model_id ? cpu->model_id : g_strdup(m->brand);
+    cpu->family = or_default(cpu->family, def->family);
+    cpu->model_number = or_default(cpu->model_number, def->model);
+    cpu->stepping = or_default(cpu->stepping, def->stepping);
+    cpu->level = m->max_leaf;
+    cpu->xlevel = m->max_ext_leaf;
+    cpu->phys_bits = m->phys_bits;
+}
+
 bool x86_features_resolve(X86Cpu *cpu, const X86ModelDef *def, Error **errp)
 {
     uint32_t *words = cpu->model.feat;
@@ -330,7 +356,11 @@ bool x86_features_resolve(X86Cpu *cpu, const X86ModelDef *def, Error **errp)
     }
     drop_dependents(words, &cpu->model);
     resolve_levels(cpu, def);
-    return resolve_phys_bits(cpu, errp);
+    if (!resolve_phys_bits(cpu, errp)) {
+        return false;
+    }
+    show_resolved(cpu, def);
+    return true;
 }
 
 /* --- Help --- */

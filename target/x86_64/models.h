@@ -19,7 +19,7 @@ extern const X86ModelDef x86_model_defs[];
 
 /* The property that "-cpu M,@name" means: spellings with '_' and old names.  The caller frees. */
 char *x86_feature_property(const char *name);
-/* cpu->model from @def and the properties; false: they contradict each other. */
+/* cpu->model from @def and the properties, which then say what it is; false: they contradict each other. */
 bool x86_features_resolve(X86Cpu *cpu, const X86ModelDef *def, Error **errp) MUST_CHECK;
 void x86_features_print(FILE *out);
 

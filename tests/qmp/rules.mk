@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 
 fast-checks += tests/qmp/commands.py
+fast-checks += tests/qmp/cpus.py
 fast-checks += tests/qmp/consoles.py
 fast-checks += tests/qmp/options.py
 fast-checks += tests/qmp/process.py
