@@ -22,7 +22,7 @@ static __thread CpuState *current_cpu;
 static void (*stop_hook)(void *opaque, CpuState *cpu, CpuStop why);
 static void *stop_hook_opaque;
 
-CpuState *accel_current_cpu(void)
+CpuState *cpu_current(void)
 {
     return current_cpu;
 }

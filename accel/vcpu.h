@@ -63,7 +63,4 @@ void turns_release(Accel *a);
 /* Ends the vCPU's thread. Machine lock held. */
 void accel_cpu_stop(Accel *a, CpuState *cpu);
 
-/* The vCPU whose thread this is, or NULL. */
-CpuState *accel_current_cpu(void);
-
 #endif

@@ -71,7 +71,7 @@ static void engine_memory_changed(void *opaque)
 {
     EngineCpu *ec = opaque;
 
-    if (accel_current_cpu() == ec->base.cpu) {
+    if (cpu_current() == ec->base.cpu) {
         tlb_flush_all(ec);
     } else {
         engine_flush_soon(ec);

@@ -36,7 +36,7 @@ static int64_t icount_host_ns(void)
 static int64_t icount_ns(void *opaque)
 {
     Engine *e = opaque;
-    CpuState *cpu = accel_current_cpu();
+    CpuState *cpu = cpu_current();
     int64_t ns = __atomic_load_n(&e->icount.ns, __ATOMIC_RELAXED);
 
     return cpu ? ns + ((int64_t)cpu->env->insns << e->icount.shift) : ns;

@@ -23,6 +23,7 @@ typedef struct Piix4Pm {
     AcpiPm pm;
     IrqLine smi;
     MemRegion pm_ports, gpe_ports, apm_ports;
+    bool no_smm;
     /* guest-visible, as is pm */
     uint8_t apm[2]; /* command, status */
 } Piix4Pm;
@@ -69,7 +70,7 @@ static void apm_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
         return;
     }
     acpi_pm_command(&s->pm, value);
-    if (ld32_le(s->pci.config + DEVACTB) & DEVACTB_APMC) {
+    if (!s->no_smm && (ld32_le(s->pci.config + DEVACTB) & DEVACTB_APMC)) {
         irq_pulse(&s->smi);
     }
 }
@@ -98,6 +99,11 @@ static void piix4_pm_config_written(PciDevice *pci, uint32_t offset, unsigned si
     piix4_pm_place((Piix4Pm *)pci);
 }
 
+void piix4_pm_set_smm(Device *dev, bool on)
+{
+    dev_state(dev, Piix4Pm)->no_smm = !on;
+}
+
 void piix4_pm_power_button(Device *dev)
 {
     acpi_pm_power_button(&dev_state(dev, Piix4Pm)->pm);
@@ -111,6 +117,7 @@ static void piix4_pm_reset(Device *dev)
 
     st16_le(s->pci.config + PM_BASE, 1);
     st16_le(s->pci.config + SMB_BASE, 1);
+    st32_le(s->pci.config + DEVACTB, s->no_smm ? DEVACTB_APMC : 0);
     memset(s->apm, 0, sizeof(s->apm));
     acpi_pm_reset(&s->pm);
     piix4_pm_place(s);

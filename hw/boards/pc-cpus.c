@@ -111,6 +111,24 @@ void pc_wire_cpus(PcMachine *s)
     }
 }
 
+/* Firmware's handler of SMIs is set up on the CPUs that ask, so the others must not be disturbed. */
+void pc_smi_to_writer(void *opaque, int n, bool level)
+{
+    PcMachine *s = opaque;
+    struct CpuState *cpu = x86_cpu_current();
+
+    irq_drive_input((Device *)(cpu ? cpu : s->machine.cpus->pdata[0]), NULL, X86_IRQ_SMI, level);
+}
+
+void pc_smi_to_all(void *opaque, int n, bool level)
+{
+    GPtrArray *cpus = ((PcMachine *)opaque)->machine.cpus;
+
+    for (guint i = 0; i < cpus->len; i++) {
+        irq_drive_input(cpus->pdata[i], NULL, X86_IRQ_SMI, level);
+    }
+}
+
 /* ISA interrupts go to both kinds of controller; interrupt 0 is pin 2 of the I/O APIC. */
 void pc_set_line(void *opaque, int n, bool level)
 {

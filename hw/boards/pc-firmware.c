@@ -10,6 +10,7 @@
 #include "hw/firmware/fw-cfg.h"
 #include "hw/firmware/smbios.h"
 #include "hw/mmio-device.h"
+#include "hw/pci/pc-host.h"
 #include "hw/rtc/mc146818.h"
 #include "hw/storage/fdc.h"
 #include "hw/storage/pflash-cfi01.h"
@@ -82,6 +83,25 @@ static BlockBackend *flash_drive(PcMachine *s, unsigned n, Error **errp)
     return blk;
 }
 
+/* Flash that is secure can be changed in system management mode only: others see its array. */
+static bool map_flash(PcMachine *s, Device *dev, unsigned n, uint64_t addr, Error **errp)
+{
+    MemRegion *mem = ((MmioDevice *)dev)->regions[0];
+
+    if (!pflash_is_secure(dev)) {
+        mem_add_overlap(s->machine.system_memory, addr, mem, 1);
+        return true;
+    }
+    if (!pc_has_smm(s)) {
+        return error_fail(errp, "cfi.pflash01: property 'secure' needs -machine smm=on");
+    }
+    mem_add_overlap(pc_host_smram(s->host), addr, mem, 1);
+    mem_init_alias(&s->flash_view[n], &s->machine.obj, "flash-view", mem, 0, mem->size);
+    mem_set_readonly(&s->flash_view[n], true);
+    mem_add_overlap(s->machine.system_memory, addr, &s->flash_view[n], 1);
+    return true;
+}
+
 /* Bank 0 ends at 4 GiB, bank 1 lies below it. */
 static bool create_flash(PcMachine *s, BlockBackend *blk, unsigned n, uint64_t *end, Error **errp)
 {
@@ -105,7 +125,9 @@ static bool create_flash(PcMachine *s, BlockBackend *blk, unsigned n, uint64_t *
     }
     mem = ((MmioDevice *)dev)->regions[0];
     *end -= mem->size;
-    mem_add_overlap(s->machine.system_memory, *end, mem, 1);
+    if (!map_flash(s, dev, n, *end, errp)) {
+        return false;
+    }
     if (!n) {
         show_below_1m(s, mem);
     }
@@ -304,6 +326,7 @@ bool pc_tell_firmware(PcMachine *s, Error **errp)
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_IRQ0_OVERRIDE, 1);
     return pc_add_acpi(s, errp) && add_smbios(s, errp) && add_e820(s, errp) &&
            pc_tell_boot_order(s, errp) && add_boot_options(s, errp) &&
+           (!pc_ops(s)->tell_chipset || pc_ops(s)->tell_chipset(s, errp)) &&
            add_file(s, "etc/system-states", sleep_states, sizeof(sleep_states), errp) &&
            (!pc_serial_console(s) ||
             add_number(s, "etc/sercon-port", SERIAL_CONSOLE_PORT, 8, errp));

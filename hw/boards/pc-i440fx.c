@@ -43,7 +43,8 @@ static bool create_chipset(PcMachine *s, Error **errp)
     irq_connect_fn(irq_find_out(s->ide, "irq", 0), isa_bus_set_irq, s->isa, IDE_IRQ);
     irq_connect_fn(irq_find_out(s->ide, "irq", 1), isa_bus_set_irq, s->isa, IDE_IRQ + 1);
     irq_connect_fn(irq_find_out(s->pm, "sci", 0), isa_bus_set_irq, s->isa, SCI_IRQ);
-    irq_connect(irq_find_out(s->pm, "smi", 0), m->cpus->pdata[0], NULL, X86_IRQ_SMI);
+    piix4_pm_set_smm(s->pm, pc_has_smm(s));
+    irq_connect_fn(irq_find_out(s->pm, "smi", 0), pc_smi_to_writer, s, 0);
     return true;
 }
 

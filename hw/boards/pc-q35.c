@@ -20,6 +20,7 @@ static bool create_chipset(PcMachine *s, Error **errp)
     if (!s->host) {
         return false;
     }
+    pc_host_set_ram_end(s->host, s->below_4g);
     s->pci = pc_host_bus(s->host);
     s->pm = pci_new_device(s->pci, TYPE_ICH9_LPC, ICH9_DEVFN, errp);
     if (!s->pm) {
@@ -27,13 +28,20 @@ static bool create_chipset(PcMachine *s, Error **errp)
     }
     s->isa = ich9_isa_bus(s->pm);
     irq_connect_fn(irq_find_out(s->pm, "sci", 0), isa_bus_set_irq, s->isa, SCI_IRQ);
-    irq_connect(irq_find_out(s->pm, "smi", 0), m->cpus->pdata[0], NULL, X86_IRQ_SMI);
+    ich9_set_smm(s->pm, pc_has_smm(s));
+    irq_connect_fn(irq_find_out(s->pm, "smi", 0), pc_smi_to_writer, s, 0);
+    irq_connect_fn(irq_find_out(s->pm, "smi", 1), pc_smi_to_all, s, 0);
     for (int n = 0; n < ICH9_LINES; n++) {
         irq_connect_fn(irq_find_out(s->pm, "gsi", n), pc_set_line, s, FIRST_GSI + n);
     }
     s->ide = pci_new_device(s->pci, "ich9-ahci", AHCI_DEVFN, errp);
     s->ide_units = 1;
     return s->ide != NULL;
+}
+
+static bool tell_chipset(PcMachine *s, Error **errp)
+{
+    return !pc_has_smm(s) || ich9_add_smi_files(s->pm, s->fw_cfg, errp);
 }
 
 /* The MCH's PCIEXBAR. */
@@ -70,7 +78,7 @@ static const PcAcpi acpi = {.pm_devfn = ICH9_DEVFN,
                     .cpu_help = x86_cpu_print_help,                                                \
                     __VA_ARGS__},                                                                  \
         .low_if = 0xb0000000, .low = 0x80000000, .create_chipset = create_chipset,                 \
-        .power_button = ich9_power_button, .acpi = &acpi                                           \
+        .tell_chipset = tell_chipset, .power_button = ich9_power_button, .acpi = &acpi             \
     }
 
 /* Guests see the same in all versions so far; the names are what management tools ask for. */

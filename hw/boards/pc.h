@@ -25,6 +25,7 @@ typedef struct PcMachine {
     IsaBus *isa;
     MemRegion ram_low, ram_high, bios, isa_bios;
     MemRegion *cpu_smram; /* one a CPU */
+    MemRegion flash_view[PC_FLASH_BANKS];
     uint64_t below_4g;    /* RAM there; the rest is above 4 GiB */
     bool a20[2];          /* what the two gates say */
     const char *boot_rom; /* of -kernel; NULL: there is none */
@@ -50,6 +51,8 @@ typedef struct PcMachineOps {
     uint64_t low_if, low;
     /* Makes host, pci, isa and pm. */
     bool (*create_chipset)(PcMachine *s, Error **errp);
+    /* fw_cfg items of its own; may be NULL. */
+    bool (*tell_chipset)(PcMachine *s, Error **errp);
     void (*power_button)(Device *pm);
     const PcAcpi *acpi;
 } PcMachineOps;
@@ -71,10 +74,18 @@ static inline bool pc_serial_console(PcMachine *s)
     return !s->machine.graphics && machine_serial(&s->machine, 0) && !s->machine.kernel;
 }
 
+static inline bool pc_has_smm(PcMachine *s)
+{
+    return s->smm != ON_OFF_AUTO_OFF;
+}
+
 /* CPUs and local APICs (pc-cpus.c). */
 bool pc_create_cpus(PcMachine *s, Error **errp) MUST_CHECK;
 /* Once the 8259s and the host bridge are there. */
 void pc_wire_cpus(PcMachine *s);
+/* SMIs: for the CPU whose port access is the reason, and for all. */
+void pc_smi_to_writer(void *opaque, int n, bool level);
+void pc_smi_to_all(void *opaque, int n, bool level);
 /* Interrupt line @n of the board (0..23) at every controller that has it. */
 void pc_set_line(void *opaque, int n, bool level);
 

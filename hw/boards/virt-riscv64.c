@@ -202,6 +202,10 @@ static bool virt_create_flash(VirtMachine *s, Error **errp)
             !machine_realize_device(&s->machine, dev, name, errp)) {
             return false;
         }
+        if (pflash_is_secure(dev)) {
+            return error_fail(errp,
+                              "cfi.pflash01: property 'secure': this board has no secure mode");
+        }
         mmio_device_map(qom_cast(dev, TYPE_MMIO_DEVICE), 0, s->machine.system_memory,
                         bank.base + i * bank.size);
         s->flash[i] = dev;

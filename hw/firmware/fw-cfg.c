@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fw_cfg over memory or ports, with DMA; see hw/firmware/fw-cfg.h.
- * Not modelled: items that the guest may write.
  * Threading: every callback runs under the machine lock.
  */
 #include "rhea/osdep.h"
@@ -37,6 +36,7 @@ typedef struct FwCfg {
     GBytes *local[LOCAL_KEYS]; /* FW_CFG_LOCAL and up */
     char *names[MAX_FILES];
     FwCfgBuild build[KEYS]; /* NULL: the item never changes */
+    FwCfgStore store[KEYS]; /* NULL: the guest cannot write it */
     void *build_opaque[KEYS];
     unsigned nfiles;
     /* guest-visible: all of it is in fwcfg_snapshot */
@@ -151,6 +151,18 @@ bool fw_cfg_add_built_file(Device *dev, const char *name, FwCfgBuild build, void
     return true;
 }
 
+bool fw_cfg_add_writable_file(Device *dev, const char *name, FwCfgBuild build, FwCfgStore store,
+                              void *opaque, Error **errp)
+{
+    FwCfg *s = dev_state(dev, FwCfg);
+
+    if (!fw_cfg_add_built_file(dev, name, build, opaque, errp)) {
+        return false;
+    }
+    s->store[FW_CFG_FILE_FIRST + s->nfiles - 1] = store;
+    return true;
+}
+
 void fw_cfg_add_built_item(Device *dev, uint16_t key, FwCfgBuild build, void *opaque)
 {
     g_autoptr(GBytes) data = build(opaque);
@@ -256,6 +268,27 @@ static bool dma_read(FwCfg *s, uint64_t addr, uint32_t len)
     return true;
 }
 
+/* Puts @len bytes of guest memory into the selected item; false when they do not fit or are not memory. */
+static bool dma_write(FwCfg *s, uint64_t addr, uint32_t len)
+{
+    FwCfgStore store = s->selected < KEYS ? s->store[s->selected] : NULL;
+    g_autofree uint8_t *data = NULL;
+    gsize size;
+
+    if (!store) {
+        return false;
+    }
+    data = g_bytes_unref_to_data(g_bytes_ref(s->items[s->selected]), &size);
+    if (s->offset > size || len > size - s->offset ||
+        mem_read(s->parent.dev.machine->memory, addr, data + s->offset, len) != MEM_OK) {
+        return false;
+    }
+    store(s->build_opaque[s->selected], data);
+    s->offset += len;
+    fwcfg_rebuild(s);
+    return true;
+}
+
 /* The control block: control, length, address, big-endian; control becomes 0 or DMA_ERROR. */
 static void dma_run(FwCfg *s)
 {
@@ -280,7 +313,7 @@ static void dma_run(FwCfg *s)
     } else if (control & DMA_SKIP) {
         s->offset = s->offset > UINT32_MAX - len ? UINT32_MAX : s->offset + len;
     } else if (control & DMA_WRITE) {
-        ok = false;
+        ok = dma_write(s, ld64_be(raw + 8), len);
     }
     st32_be(raw, ok ? 0 : DMA_ERROR);
     if (mem_write(as, block, raw, 4) != MEM_OK) {

@@ -7,15 +7,21 @@
  */
 #include "rhea/osdep.h"
 
-#include "hw/acpi/acpi-pm.h"
-#include "hw/isa/ich9.h"
-#include "hw/isa/pirq.h"
 #include "hw/machine.h"
-#include "hw/pci/pci.h"
 #include "rhea/endian.h"
 #include "snapshot/snapshot.h"
 
-enum { PM_BASE = 0x40, ACPI_CONTROL = 0x44, ROUTE_A = 0x60, ROUTE_E = 0x68, RCBA = 0xf0 };
+#include "ich9-int.h"
+
+enum {
+    PM_BASE = 0x40,
+    ACPI_CONTROL = 0x44,
+    ROUTE_A = 0x60,
+    ROUTE_E = 0x68,
+    PM_CONFIG = 0xa0,
+    RCBA = 0xf0
+};
+enum { PM_CONFIG_SMI_LOCK = 0x10 };
 enum {
     PM_SIZE = 128,
     PM_BASE_MASK = 0xff80,
@@ -25,17 +31,6 @@ enum {
 };
 enum { SMI_GLOBAL = 1, SMI_APMC = 1 << 5, APM_PORT = 0xb2 };
 
-typedef struct Ich9 {
-    PciDevice pci;
-    PirqRouter router;
-    AcpiPm pm;
-    IrqLine smi, gsi[ICH9_LINES];
-    MemRegion pm_ports, apm_ports;
-    /* guest-visible, as is pm */
-    uint32_t smi_enable, smi_status;
-    uint8_t apm[2];
-} Ich9;
-
 IsaBus *ich9_isa_bus(Device *dev)
 {
     return dev_state(dev, Ich9)->router.bus;
@@ -44,6 +39,11 @@ IsaBus *ich9_isa_bus(Device *dev)
 void ich9_power_button(Device *dev)
 {
     acpi_pm_power_button(&dev_state(dev, Ich9)->pm);
+}
+
+void ich9_set_smm(Device *dev, bool on)
+{
+    dev_state(dev, Ich9)->no_smm = !on;
 }
 
 /* --- Interrupt lines --- */
@@ -87,6 +87,14 @@ static uint64_t pm_read(void *opaque, uint64_t offset, unsigned size)
     }
 }
 
+/* The lock keeps the global enable bit. */
+static void write_smi_enable(Ich9 *s, uint32_t value)
+{
+    uint32_t kept = s->smi_locked ? SMI_GLOBAL : 0;
+
+    s->smi_enable = (value & ~kept) | (s->smi_enable & kept) | (s->no_smm ? SMI_APMC : 0);
+}
+
 static void pm_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
     Ich9 *s = opaque;
@@ -96,7 +104,7 @@ static void pm_write(void *opaque, uint64_t offset, uint64_t value, unsigned siz
             acpi_gpe_write(&s->pm, offset - ICH9_GPE_OFFSET + i, value >> (8 * i));
         }
     } else if (offset == SMI_ENABLE) {
-        s->smi_enable = value;
+        write_smi_enable(s, value);
     } else if (offset == SMI_STATUS) {
         s->smi_status &= ~value;
     } else {
@@ -118,9 +126,9 @@ static void apm_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
         return;
     }
     acpi_pm_command(&s->pm, value);
-    if ((s->smi_enable & SMI_GLOBAL) && (s->smi_enable & SMI_APMC)) {
+    if (!s->no_smm && (s->smi_enable & SMI_GLOBAL) && (s->smi_enable & SMI_APMC)) {
         s->smi_status |= SMI_APMC;
-        irq_pulse(&s->smi);
+        irq_pulse(ich9_smi_line(s));
     }
 }
 
@@ -134,6 +142,7 @@ static void ich9_update(Ich9 *s)
 {
     uint16_t base = ld16_le(s->pci.config + PM_BASE) & PM_BASE_MASK;
 
+    s->smi_locked = s->pci.config[PM_CONFIG] & PM_CONFIG_SMI_LOCK;
     mem_transaction_begin();
     mem_set_enabled(&s->pm_ports, (s->pci.config[ACPI_CONTROL] & ACPI_ENABLE) && base);
     mem_set_addr(&s->pm_ports, base);
@@ -145,7 +154,12 @@ static void ich9_update(Ich9 *s)
 
 static void ich9_config_written(PciDevice *pci, uint32_t offset, unsigned size)
 {
-    ich9_update((Ich9 *)pci);
+    Ich9 *s = (Ich9 *)pci;
+
+    if (s->smi_locked) {
+        pci->config[PM_CONFIG] |= PM_CONFIG_SMI_LOCK; /* until the next reset */
+    }
+    ich9_update(s);
 }
 
 /* --- Life --- */
@@ -157,7 +171,9 @@ static void ich9_reset(Device *dev)
     st32_le(s->pci.config + PM_BASE, 1);
     memset(s->pci.config + ROUTE_A, PIRQ_ROUTE_OFF, 4);
     memset(s->pci.config + ROUTE_E, PIRQ_ROUTE_OFF, 4);
-    s->smi_enable = s->smi_status = 0;
+    s->smi_enable = s->no_smm ? SMI_APMC : 0;
+    s->smi_status = 0;
+    ich9_smi_reset(s);
     memset(s->apm, 0, sizeof(s->apm));
     acpi_pm_reset(&s->pm);
     ich9_update(s);
@@ -176,7 +192,10 @@ static bool ich9_realize(Device *dev, Error **errp)
     memset(w + ROUTE_E, PIRQ_ROUTE_MASK, 4);
     st32_le(w + RCBA, 0xffffc001);
     acpi_pm_init(&s->pm, dev);
-    irq_line_init(&s->smi, dev, "smi");
+    w[PM_CONFIG] = PM_CONFIG_SMI_LOCK;
+    for (unsigned n = 0; n < ICH9_SMI_LINES; n++) {
+        irq_line_init(&s->smi[n], dev, "smi");
+    }
     for (unsigned n = 0; n < ICH9_LINES; n++) {
         irq_line_init(&s->gsi[n], dev, "gsi");
     }
@@ -195,8 +214,9 @@ static void ich9_snapshot(Device *dev, Snapshot *sn)
 {
     Ich9 *s = dev_state(dev, Ich9);
 
-    snap_section(sn, "ich9-lpc", 1);
+    snap_section(sn, "ich9-lpc", 2);
     snap_fields(sn, &s->smi_enable, &s->smi_status, &s->apm[0], &s->apm[1]);
+    ich9_smi_snapshot(s, sn);
     acpi_pm_snapshot(&s->pm, sn);
 }
 

@@ -199,6 +199,28 @@ void pc_host_unlock_smram(PcHost *s)
     s->smram_control = 0;
 }
 
+/* For others there is nothing where TSEG is, unless SMRAM is open. */
+void pc_host_set_tseg(PcHost *s, uint64_t size)
+{
+    Machine *m = s->parent.dev.machine;
+    Object *owner = &s->parent.dev.obj;
+    uint64_t base = s->ram_end - size;
+
+    mem_transaction_begin();
+    if (s->tseg.container) {
+        mem_remove(&s->tseg);
+        mem_remove(&s->tseg_cover);
+    }
+    if (size && size < s->ram_end) {
+        mem_init_alias(&s->tseg, owner, "tseg", m->ram, base, size);
+        mem_init_io(&s->tseg_cover, owner, &nobody_ops, s, "tseg-cover", size);
+        mem_set_enabled(&s->tseg_cover, !(s->smram_control & SMRAM_OPEN));
+        mem_add(&s->smram, base, &s->tseg);
+        mem_add_overlap(m->system_memory, base, &s->tseg_cover, 1);
+    }
+    mem_transaction_commit();
+}
+
 /* --- Life --- */
 
 static void pc_host_reset(Device *dev)

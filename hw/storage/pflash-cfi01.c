@@ -48,6 +48,7 @@ typedef struct Pflash {
     uint32_t num_blocks;
     uint64_t sector_len;
     uint8_t width, device_width;
+    bool secure;
     /* guest-visible: all of it is in pflash_snapshot; the array is RAM of its own */
     uint8_t mode;    /* what reads see */
     uint8_t command; /* a command that waits for its second cycle; 0: none */
@@ -59,6 +60,11 @@ typedef struct Pflash {
     /* host-side */
     uint8_t query[QUERY_SIZE];
 } Pflash;
+
+bool pflash_is_secure(Device *dev)
+{
+    return dev_state(dev, Pflash)->secure;
+}
 
 static uint8_t *array_of(Pflash *s)
 {
@@ -396,6 +402,7 @@ static const PropDesc pflash_props[] = {
     PROP_SIZE("sector-length", Pflash, sector_len, 256 * KiB, "bytes in an erase block"),
     PROP_U8("width", Pflash, width, 4, "bytes across the bank"),
     PROP_U8("device-width", Pflash, device_width, 2, "bytes across one chip"),
+    PROP_BOOL("secure", Pflash, secure, false, "only a secure mode of the CPU may write it"),
     PROP_END};
 
 static const DeviceOps pflash_ops = DEVICE_OPS(

@@ -50,7 +50,7 @@ struct MemRegion {
     uint64_t addr;
     int priority;
     bool enabled;
-    bool readonly; /* ALIAS: RAM below it is seen as ROM */
+    bool readonly; /* ALIAS: memory below it is seen as ROM */
     bool romd;     /* ROM_DEVICE: reads go to memory (else to ops); writes always go to ops */
     GPtrArray *subregions;
 };
@@ -80,7 +80,7 @@ void mem_remove(MemRegion *sub);
 void mem_set_enabled(MemRegion *mr, bool enabled);
 void mem_set_addr(MemRegion *mr, uint64_t addr);
 void mem_set_romd(MemRegion *mr, bool romd);
-/* An alias through which RAM cannot be written. */
+/* An alias through which memory cannot be written: flash below it is its array, whatever it is told. */
 void mem_set_readonly(MemRegion *alias, bool readonly);
 /* Where the region's start is in the space of its outermost container; aliases do not count. */
 uint64_t mem_absolute_addr(const MemRegion *mr);

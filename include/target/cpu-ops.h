@@ -136,6 +136,9 @@ static inline uint64_t cpu_insns(const CpuState *cpu)
 
 /* --- Supplied by the accelerator, for CPU models, devices and boards --- */
 
+/* The vCPU whose thread this is, or NULL. */
+CpuState *cpu_current(void);
+
 /* Any thread: sets bits in interrupt_pending and makes the CPU look at them soon. */
 void cpu_interrupt_set(CpuState *cpu, uint32_t bits);
 void cpu_interrupt_clear(CpuState *cpu, uint32_t bits);

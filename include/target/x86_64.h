@@ -43,6 +43,9 @@ typedef struct X86ApicOps {
 /* Before the CPU first runs; without it INTR has vector 0 for ever and the MSRs are absent. */
 void x86_cpu_set_apic(struct CpuState *cpu, const X86ApicOps *ops, void *opaque);
 
+/* The CPU whose thread this is, NULL in any other. */
+struct CpuState *x86_cpu_current(void);
+
 /* The space that IN and OUT go to.  Before the CPU first runs. */
 void x86_cpu_set_io(struct CpuState *cpu, AddressSpace *io);
 

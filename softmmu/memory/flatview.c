@@ -49,6 +49,12 @@ static unsigned ranges_search(const FlatRange *ranges, unsigned n, uint64_t pa)
     return low;
 }
 
+/* Through an alias that is not to be written through, memory is ROM, flash too. */
+static MemKind kind_through(const MemRegion *mr, bool readonly)
+{
+    return readonly && (mr->kind == MEM_RAM || mr->kind == MEM_ROM_DEVICE) ? MEM_ROM : mr->kind;
+}
+
 static FlatRange range_make(MemRegion *mr, Place base, Window w, bool readonly)
 {
     uint64_t first = w.first, last = w.last;
@@ -57,7 +63,7 @@ static FlatRange range_make(MemRegion *mr, Place base, Window w, bool readonly)
         .last = last,
         .mr = mr,
         .offset = (uint64_t)(first - base),
-        .kind = mr->kind == MEM_RAM && readonly ? MEM_ROM : mr->kind,
+        .kind = kind_through(mr, readonly),
         .romd = mr->romd,
         .ram = mr->ram,
     };

@@ -140,6 +140,11 @@ static void x86_irq_input(void *opaque, int n, bool level)
     }
 }
 
+CpuState *x86_cpu_current(void)
+{
+    return cpu_current();
+}
+
 void x86_cpu_init_signal(CpuState *cpu)
 {
     cpu_interrupt_clear(cpu, X86_INT_SIPI);

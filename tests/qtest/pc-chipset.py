@@ -149,6 +149,110 @@ def q35_chipset():
 
 
 @suite.test
+def memory_for_system_management():
+    """TSEG of a Q35: its sizes, who sees it, the lock over it; the query of the largest."""
+    with PcQtest("-M", "q35", "-global", "mch.extended-tseg-mbytes=12") as q:
+        end = 64 << 20
+        for mib, size in ((1, 0), (2, 1), (8, 2), (12, 3)):
+            q.write(end - (mib << 20), 0x11111111)
+            q.write(end - (mib << 20) - 4, 0x22222222)
+            q.set_config(0, 0x9e, size << 1 | 1, 1)
+            assert q.read(end - (mib << 20)) == 0x11111111, "SMRAM is off altogether"
+            q.set_config(0, 0x9d, 0x0a, 1)
+            assert q.config(0, 0x9e, 1) == 0x39 | size << 1
+            assert q.read(end - (mib << 20)) == 0xffffffff and q.read(end - 4) == 0xffffffff
+            assert q.read(end - (mib << 20) - 4) == 0x22222222
+            q.write(end - (mib << 20), 0x33333333)
+            q.set_config(0, 0x9d, 0x4a, 1)
+            assert q.read(end - (mib << 20)) == 0x11111111, "open to all"
+            q.set_config(0, 0x9d, 0x02, 1)
+        q.set_config(0, 0x50, 0x1234, 2)
+        assert q.config(0, 0x50, 2) == 0x1234
+        q.set_config(0, 0x50, 0xffff, 2)
+        assert q.config(0, 0x50, 2) == 12
+        q.command("rhea_snapshot")
+        q.set_config(0, 0x50, 0xffff, 2)
+        assert q.config(0, 0x50, 2) == 12
+        q.set_config(0, 0xac, 0xffffffff)
+        q.set_config(0, 0xb0, 0xffff, 2)
+        assert q.config(0, 0xac) == 0xfff00000 and q.config(0, 0xb0, 2) == 0xfff0
+        q.set_config(0, 0x9d, 0x1a, 1)
+        q.set_config(0, 0x9e, 0x00, 1)
+        q.set_config(0, 0x9d, 0x4a, 1)
+        assert q.config(0, 0x9e, 1) == 0x3f and q.config(0, 0x9d, 1) == 0x1a, "locked"
+        q.command("rhea_snapshot")
+        assert q.read(end - 4) == 0xffffffff
+        q.command("system_reset")
+        assert q.config(0, 0x9e, 1) == 0x38 and q.config(0, 0x50, 2) == 0 and q.read(end - 4) != 0xffffffff
+
+
+@suite.test
+def management_interrupts():
+    """The command port, the lock over its enable bit, SMIs to all CPUs when firmware has asked for them."""
+    with PcQtest("-M", "q35") as q:
+        lpc = 0xf8
+        q.set_config(lpc, 0x40, 0x601)
+        q.set_config(lpc, 0x44, 0x80, 1)
+        q.command("irq_intercept_out", q.find("ICH9-LPC"), "smi")
+        files = q.files()
+
+        def ask(wanted):
+            q.put_file(files["etc/smi/requested-features"][0], wanted.to_bytes(8, "little"))
+            return q.take_file(files["etc/smi/features-ok"][0], 1) == b"\1"
+
+        q.out(0xb2, 0x55)
+        assert q.take_irqs() == [] and q.inp(0xb2) == 0x55
+        q.out(0x630, 0x21, 4)
+        q.out(0xb2, 0x55)
+        assert q.take_irqs() == [(0, True), (0, False)] and q.inp(0x634, 4) == 0x20
+        q.set_config(lpc, 0xa0, 0x10, 1)
+        q.set_config(lpc, 0xa0, 0, 1)
+        q.out(0x630, 0x20, 4)
+        assert q.config(lpc, 0xa0, 1) == 0x10 and q.inp(0x630, 4) == 0x21
+        assert q.take_file(files["etc/smi/supported-features"][0], 8) == b"\1" + bytes(7)
+        assert not ask(3) and ask(1) and ask(0), "what was agreed on stays"
+        q.command("rhea_snapshot")
+        q.out(0xb2, 0x55)
+        assert q.take_irqs() == [(1, True), (1, False)]
+        assert not q.put_file(files["etc/e820"][0], b"12345678"), "not a file to write"
+        assert not q.put_file(files["etc/smi/requested-features"][0], b"123456789"), "longer than the file"
+        q.command("system_reset")
+        assert q.config(lpc, 0xa0, 1) == 0
+        assert q.take_file(files["etc/smi/requested-features"][0], 8) == bytes(8)
+    for board, args in (("q35", (lambda q: q.inp(0x630, 4) & 0x20)), ("pc", (lambda q: q.config(0xb, 0x58) >> 25 & 1))):
+        with PcQtest("-M", f"{board},smm=off") as q:
+            if board == "q35":
+                q.set_config(0xf8, 0x40, 0x601)
+                q.set_config(0xf8, 0x44, 0x80, 1)
+            q.command("system_reset")
+            if board == "q35":
+                q.set_config(0xf8, 0x40, 0x601)
+                q.set_config(0xf8, 0x44, 0x80, 1)
+                q.out(0x630, 0, 4)
+            assert args(q), "firmware takes it as set up"
+            assert "etc/smi/features-ok" not in q.files()
+
+
+@suite.test
+def flash_for_system_management():
+    """Secure flash is read by all and takes commands from nobody here."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "flash")
+        with open(path, "wb") as f:
+            f.write(b"\x21" * 0x20000)
+        flash = ["-drive", f"if=pflash,format=raw,file={path}", "-global",
+                 "driver=cfi.pflash01,property=secure,value=on"]
+        with PcQtest("-M", "q35", *flash) as q:
+            for value in (0x98, 0x20, 0xd0, 0x40, 0x00):
+                q.write(0xfffe0000, value, 1)
+            assert q.read(0xfffe0000) == 0x21212121
+            q.command("rhea_snapshot")
+        with open(path, "rb") as f:
+            assert f.read() == b"\x21" * 0x20000
+        fails(["-M", "q35,smm=off", *flash], "smm=on")
+
+
+@suite.test
 def power_management():
     with PcQtest() as q:
         pm = 0xb000
@@ -181,12 +285,7 @@ def configuration_items():
 
         q.out(0x510, 0, 2)
         assert take(4) == b"QEMU"
-        q.out(0x510, 0x19, 2)
-        files = {}
-        for _ in range(int.from_bytes(take(4), "big")):
-            e = take(64)
-            files[e[8:].rstrip(b"\0").decode()] = (int.from_bytes(e[4:6], "big"),
-                                                   int.from_bytes(e[:4], "big"))
+        files = q.files()
         assert files["opt/test"][1] == 5
         q.out(0x510, files["etc/e820"][0], 2)
         assert take(20) == bytes(8) + (64 << 20).to_bytes(8, "little") + b"\1\0\0\0"
@@ -270,6 +369,16 @@ def expansion_roms():
                         assert rom == content[:1024].ljust(1024, b"\0"), rom
 
 
+def fails(args, words):
+    try:
+        with PcQtest(*args) as q:
+            q.command("rhea_devices")
+    except (AssertionError, BrokenPipeError) as e:
+        assert isinstance(e, BrokenPipeError) or "status 1" in str(e) and words in str(e), e
+    else:
+        raise AssertionError(f"{args} were accepted")
+
+
 @suite.test
 def wrong_options():
     for args, words in ((["-device", "isa-serial,iobase=0xffff,irq=4"], "iobase"),
@@ -280,13 +389,7 @@ def wrong_options():
                         (["-device", "e1000,rombar=2"], "accepted: on, off, 1, 0"),
                         (["-nic", "user,model=e100"], "did you mean 'e1000'"),
                         (["-device", "pvpanic-pci,romfile=none.rom"], "none.rom")):
-        try:
-            with PcQtest(*args) as q:
-                q.command("rhea_devices")
-        except (AssertionError, BrokenPipeError) as e:
-            assert isinstance(e, BrokenPipeError) or "status 1" in str(e) and words in str(e), e
-        else:
-            raise AssertionError(f"{args} were accepted")
+        fails(args, words)
 
 
 def random_line(rng):

@@ -173,3 +173,25 @@ class PcQtest(Qtest):
             size, key, _, name = struct.unpack_from(">IHH56s", raw, 4 + 64 * i)
             files[name.rstrip(b"\0").decode()] = (key, size)
         return files
+
+    # fw_cfg by ports: the bytes of an item, the directory, and a write by DMA.
+
+    def take_file(self, key, size):
+        self.out(0x510, key, 2)
+        return bytes(self.inp(0x511) for _ in range(size))
+
+    def files(self):
+        """{name: (key, size)}"""
+        count = int.from_bytes(self.take_file(0x19, 4), "big")
+        raw = self.take_file(0x19, 4 + 64 * count)[4:]
+        entries = [raw[i:i + 64] for i in range(0, len(raw), 64)]
+        return {e[8:].rstrip(b"\0").decode(): (int.from_bytes(e[4:6], "big"), int.from_bytes(e[:4], "big"))
+                for e in entries}
+
+    def put_file(self, key, data):
+        """Whether the item takes it; uses memory at 0x1000."""
+        block = (key << 16 | 8 | 16).to_bytes(4, "big") + len(data).to_bytes(4, "big") + (0x1010).to_bytes(8, "big")
+        self.command("write", 0x1000, hex(16 + len(data)), "0x" + (block + data).hex())
+        self.out(0x514, 0, 4)
+        self.out(0x518, int.from_bytes((0x1000).to_bytes(4, "big"), "little"), 4)
+        return self.read(0x1000) == 0

@@ -16,5 +16,7 @@ enum {
 };
 
 void piix4_pm_power_button(Device *pm);
+/* Without system management mode the enable bit is set after a reset, so that firmware does not set it up. */
+void piix4_pm_set_smm(Device *pm, bool on);
 
 #endif

@@ -59,6 +59,14 @@ void fw_cfg_add_built_item(Device *fw_cfg, uint16_t key, FwCfgBuild build, void 
 bool fw_cfg_add_built_file(Device *fw_cfg, const char *name, FwCfgBuild build, void *opaque,
                            Error **errp) MUST_CHECK;
 
+/*
+ * A file that the guest may write by DMA too: @store gets all of it, of the size that @build gives, and
+ * takes of it what it likes.
+ */
+typedef void (*FwCfgStore)(void *opaque, const uint8_t *data);
+bool fw_cfg_add_writable_file(Device *fw_cfg, const char *name, FwCfgBuild build, FwCfgStore store,
+                              void *opaque, Error **errp) MUST_CHECK;
+
 /* "-fw_cfg [name=]NAME,file=PATH|string=TEXT": kept until a fw_cfg device is realized. */
 bool fw_cfg_add_option(const char *optarg, Error **errp) MUST_CHECK;
 

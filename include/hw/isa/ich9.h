@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ICH9 LPC bridge, function 1f.0 of a Q35: owns the bus "isa.0" and the power management; outputs "sci",
- * "smi", and "gsi"[0..7], PCI lines A to H for an I/O APIC.
+ * "smi"[0] (to the CPU that wrote the command port) and [1] (to all), and "gsi"[0..7], PCI lines A to H for
+ * an I/O APIC.
  */
 #ifndef HW_ISA_ICH9_H
 #define HW_ISA_ICH9_H
@@ -14,5 +15,9 @@ enum { ICH9_DEVFN = 0x1f << 3, ICH9_PM_BASE = 0x600, ICH9_GPE_OFFSET = 0x20, ICH
 
 IsaBus *ich9_isa_bus(Device *lpc);
 void ich9_power_button(Device *lpc);
+/* Without system management mode the enable bit reads as set, so that firmware does not set it up. */
+void ich9_set_smm(Device *lpc, bool on);
+/* The files in which firmware asks for SMIs to all CPUs (ich9-smi.c). */
+bool ich9_add_smi_files(Device *lpc, Device *fw_cfg, Error **errp) MUST_CHECK;
 
 #endif

@@ -36,6 +36,9 @@ typedef struct PcHost {
     MemRegion vga_window; /* PCI memory over RAM at 0xa0000 */
     MemRegion smram;      /* what a CPU in system management mode sees over the rest */
     MemRegion smram_low;
+    MemRegion tseg,
+        tseg_cover;        /* the end of RAM in that space, and what everyone else sees there */
+    uint64_t ram_end;      /* of RAM below 4 GiB */
     uint8_t smram_control; /* as it is in the function's configuration space */
     /* guest-visible: all of it is in pc_host_snapshot */
     uint32_t address;
@@ -46,6 +49,12 @@ typedef struct PcHost {
 static inline MemRegion *pc_host_smram(Device *host)
 {
     return &((PcHost *)host)->smram;
+}
+
+/* Where RAM below 4 GiB ends, before the machine runs. */
+static inline void pc_host_set_ram_end(Device *host, uint64_t end)
+{
+    ((PcHost *)host)->ram_end = end;
 }
 
 static inline PciBus *pc_host_bus(Device *host)
@@ -63,6 +72,9 @@ void pc_host_update_pam(PcHost *s, const uint8_t regs[7]);
 uint8_t pc_host_write_smram(PcHost *s, uint8_t control);
 /* Before the next write, which gives a reset's value or a loaded one. */
 void pc_host_unlock_smram(PcHost *s);
+
+/* The last @size bytes of RAM below 4 GiB are for SMM only; 0: none are.  After pc_host_write_smram(). */
+void pc_host_set_tseg(PcHost *s, uint64_t size);
 
 enum { SMRAM_ENABLE = 0x08, SMRAM_LOCK = 0x10, SMRAM_CLOSED = 0x20, SMRAM_OPEN = 0x40 };
 
