@@ -337,14 +337,25 @@ static int64_t timer_next_ns(Apic *s)
         period_ns = MAX(period_ns, MIN_PERIOD_NS);
         return s->count_start_ns + (int64_t)((passed_ns / period_ns + 1) * period_ns);
     default:
-        return period_ns && passed_ns < period_ns ? s->count_start_ns + (int64_t)period_ns
-                                                  : CLOCK_NEVER;
+        /* Armed for a moment that has passed: it is still to be told, whatever is written meanwhile. */
+        return period_ns && (passed_ns < period_ns || clock_timer_armed(&s->timer))
+                   ? s->count_start_ns + (int64_t)period_ns
+                   : CLOCK_NEVER;
     }
 }
 
 static void timer_rearm(Apic *s)
 {
     clock_timer_arm(&s->timer, timer_next_ns(s));
+}
+
+/* The present period becomes the only one. */
+static void timer_last_period(Apic *s)
+{
+    int64_t period_ns = MAX((int64_t)timer_period_ns(s), MIN_PERIOD_NS);
+    int64_t passed_ns = MAX(clock_now_ns(s->clock) - s->count_start_ns, 0);
+
+    s->count_start_ns += passed_ns / period_ns * period_ns;
 }
 
 static void timer_fire(void *opaque)
@@ -422,6 +433,8 @@ static void apic_write_lvt(Apic *s, unsigned n, uint32_t v)
         if ((mode == TIMER_DEADLINE) != (timer_mode(s) == TIMER_DEADLINE)) {
             s->initial_count = 0; /* a change to or from the deadline mode stops the timer */
             s->deadline_tsc = 0;
+        } else if (mode == TIMER_PERIODIC && timer_mode(s) == TIMER_ONE_SHOT) {
+            timer_last_period(s);
         }
         timer_rearm(s);
     }
@@ -640,7 +653,7 @@ static void apic_snapshot(Device *dev, Snapshot *sn)
 {
     Apic *s = dev_state(dev, Apic);
 
-    snap_section(sn, "apic", 1);
+    snap_section(sn, "apic", 2);
     snap_fields(sn, &s->base_msr, &s->icr, &s->deadline_tsc, &s->id, &s->tpr, &s->spurious, &s->ldr,
                 &s->dfr);
     snap_fields(sn, &s->esr, &s->esr_pending, &s->initial_count, &s->divide, &s->count_start_ns,
@@ -649,6 +662,7 @@ static void apic_snapshot(Device *dev, Snapshot *sn)
     snap_u32_array(sn, s->isr, APIC_WORDS);
     snap_u32_array(sn, s->tmr, APIC_WORDS);
     snap_u32_array(sn, s->irr, APIC_WORDS);
+    snap_timer(sn, &s->timer); /* may be due: the count does not tell */
     if (snap_loading(sn)) {
         s->base_msr &= ~BASE_RESERVED;
         s->divide &= 0xb;
@@ -662,7 +676,6 @@ static void apic_after_load(Device *dev)
 
     apic_place(s);
     apic_update(s);
-    timer_rearm(s);
 }
 
 static const PropDesc apic_props[] = {

@@ -65,14 +65,20 @@ static bool hpet_running(const Hpet *s)
     return s->config & CONFIG_ENABLE;
 }
 
+/* What is decided together looks at the clock once: between two looks a comparator may have been passed. */
 static uint64_t hpet_ticks(const Hpet *s)
 {
     return (uint64_t)clock_now_ns(s->clock) / TICK_NS;
 }
 
+static uint64_t hpet_counter_at(const Hpet *s, uint64_t ticks)
+{
+    return hpet_running(s) ? ticks + s->base : s->base;
+}
+
 static uint64_t hpet_counter(const Hpet *s)
 {
-    return hpet_running(s) ? hpet_ticks(s) + s->base : s->base;
+    return hpet_counter_at(s, hpet_ticks(s));
 }
 
 static bool timer_is_32(const HpetTimer *t)
@@ -142,11 +148,10 @@ static void hpet_input(void *opaque, int n, bool level)
 
 /* --- Comparators --- */
 
-static void timer_rearm(HpetTimer *t)
+static void timer_rearm(HpetTimer *t, uint64_t ticks)
 {
     Hpet *s = t->hpet;
-    int64_t now_ns = clock_now_ns(s->clock);
-    uint64_t left = t->comparator - hpet_counter(s);
+    uint64_t left = t->comparator - hpet_counter_at(s, ticks);
 
     if (!hpet_running(s)) {
         clock_timer_disarm(&t->timer);
@@ -158,18 +163,22 @@ static void timer_rearm(HpetTimer *t)
     if (!left || left > (uint64_t)(INT64_MAX / 4) / TICK_NS) {
         left = timer_is_32(t) ? 1ULL << 32 : (uint64_t)(INT64_MAX / 4) / TICK_NS; /* once round */
     }
-    clock_timer_arm(&t->timer, (now_ns / TICK_NS + (int64_t)left) * TICK_NS);
+    clock_timer_arm(&t->timer, (int64_t)((ticks + left) * TICK_NS));
 }
 
-/* Moves a periodic comparator past the counter. */
-static void timer_advance(HpetTimer *t)
+/* Moves a periodic comparator past the counter, if the counter is not before it. */
+static void timer_advance(HpetTimer *t, uint64_t ticks)
 {
     uint64_t period = MAX(t->period, MIN_PERIOD_NS / TICK_NS);
-    uint64_t behind = hpet_counter(t->hpet) - t->comparator;
+    uint64_t behind = hpet_counter_at(t->hpet, ticks) - t->comparator, half = 1ULL << 63;
 
     if (timer_is_32(t)) {
         behind = (uint32_t)behind;
         period = MAX((uint32_t)t->period, MIN_PERIOD_NS / TICK_NS);
+        half = 1ULL << 31;
+    }
+    if (behind >= half) {
+        return;
     }
     t->comparator += (behind / period + 1) * period;
     if (timer_is_32(t)) {
@@ -180,12 +189,13 @@ static void timer_advance(HpetTimer *t)
 static void timer_fire(void *opaque)
 {
     HpetTimer *t = opaque;
+    uint64_t ticks = hpet_ticks(t->hpet);
 
     if ((t->config & T_PERIODIC) && t->period) {
-        timer_advance(t);
+        timer_advance(t, ticks);
     }
     timer_interrupt(t);
-    timer_rearm(t);
+    timer_rearm(t, ticks);
 }
 
 /* --- Registers --- */
@@ -224,19 +234,25 @@ static uint64_t hpet_read_reg(Hpet *s, unsigned offset)
 
 static void timer_write_comparator(HpetTimer *t, uint64_t v)
 {
-    bool periodic = t->config & T_PERIODIC;
+    bool periodic = t->config & T_PERIODIC, set = !periodic || (t->config & T_SET_VALUE);
+    uint64_t ticks = hpet_ticks(t->hpet);
 
     if (timer_is_32(t)) {
         v = (uint32_t)v;
     }
-    if (!periodic || (t->config & T_SET_VALUE)) {
+    if (set) {
         t->comparator = v;
     }
     if (periodic) {
         t->period = v;
     }
+    /* A vCPU that the host did not run in time sets the first moment and then the period with the moment
+     * past: its timer shall tick all the same, not when the counter comes round again. */
+    if (!set && v && hpet_running(t->hpet)) {
+        timer_advance(t, ticks);
+    }
     t->config &= ~T_SET_VALUE;
-    timer_rearm(t);
+    timer_rearm(t, ticks);
 }
 
 static void timer_write(HpetTimer *t, unsigned reg, uint64_t v)
@@ -252,7 +268,7 @@ static void timer_write(HpetTimer *t, unsigned reg, uint64_t v)
             t->hpet->status &= ~BIT_ULL(t->index);
         }
         hpet_update_lines(t->hpet);
-        timer_rearm(t);
+        timer_rearm(t, hpet_ticks(t->hpet));
         break;
     case TIMER_COMPARATOR: timer_write_comparator(t, v); break;
     case TIMER_ROUTE: t->route = v; break;
@@ -261,12 +277,12 @@ static void timer_write(HpetTimer *t, unsigned reg, uint64_t v)
 
 static void hpet_write_config(Hpet *s, uint64_t v)
 {
-    uint64_t counter = hpet_counter(s);
+    uint64_t ticks = hpet_ticks(s), counter = hpet_counter_at(s, ticks);
 
     s->config = v & (CONFIG_ENABLE | CONFIG_LEGACY);
-    s->base = hpet_running(s) ? counter - hpet_ticks(s) : counter;
+    s->base = hpet_running(s) ? counter - ticks : counter;
     for (unsigned i = 0; i < NUM_TIMERS; i++) {
-        timer_rearm(&s->timers[i]);
+        timer_rearm(&s->timers[i], ticks);
     }
     hpet_update_lines(s);
 }
@@ -374,23 +390,19 @@ static void hpet_snapshot(Device *dev, Snapshot *sn)
 {
     Hpet *s = dev_state(dev, Hpet);
 
-    snap_section(sn, "hpet", 1);
+    snap_section(sn, "hpet", 2);
     snap_fields(sn, &s->config, &s->status, &s->base, &s->in[IN_PIT], &s->in[IN_RTC]);
     for (unsigned i = 0; i < NUM_TIMERS; i++) {
         HpetTimer *t = &s->timers[i];
 
         snap_fields(sn, &t->config, &t->comparator, &t->period, &t->route);
+        snap_timer(sn, &t->timer); /* may be due: the comparator does not tell */
     }
 }
 
 static void hpet_after_load(Device *dev)
 {
-    Hpet *s = dev_state(dev, Hpet);
-
-    hpet_update_lines(s);
-    for (unsigned i = 0; i < NUM_TIMERS; i++) {
-        timer_rearm(&s->timers[i]);
-    }
+    hpet_update_lines(dev_state(dev, Hpet));
 }
 
 static const DeviceOps hpet_ops =

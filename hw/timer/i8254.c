@@ -367,13 +367,14 @@ static void pit_snapshot(Device *dev, Snapshot *sn)
 {
     Pit *s = dev_state(dev, Pit);
 
-    snap_section(sn, "i8254", 1);
+    snap_section(sn, "i8254", 2);
     for (unsigned i = 0; i < COUNTERS; i++) {
         snap_counter(sn, &s->counter[i]);
     }
     snap_u8(sn, &s->speaker);
     s->out = s->irq.level;
     snap_bool(sn, &s->out);
+    snap_timer(sn, &s->timer); /* may be due: the count does not tell */
 }
 
 static void pit_after_load(Device *dev)
@@ -381,7 +382,6 @@ static void pit_after_load(Device *dev)
     Pit *s = dev_state(dev, Pit);
 
     irq_set(&s->irq, s->out);
-    pit_rearm(s);
 }
 
 static const DeviceOps pit_dev_ops =

@@ -129,6 +129,14 @@ def local_timer():
         q.step(120000)
         assert q.read(APIC + 0x390) == 30000
         q.command("rhea_snapshot")
+        q.write(APIC + 0x320, 0x42)
+        assert q.read(APIC + 0x390) == 30000, "the period that runs is the last"
+        q.step(29999)
+        assert q.read(APIC + 0x220) & 4 == 0
+        q.command("rhea_snapshot")
+        q.step(1)
+        assert q.read(APIC + 0x220) & 4 and q.read(APIC + 0x390) == 0
+        q.command("rhea_snapshot")
 
 
 sys.exit(suite.run())

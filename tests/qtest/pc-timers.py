@@ -121,6 +121,16 @@ def high_precision_timers():
             q.write(HPET + 0x20, 2, 8)
             assert q.take_irqs() == [(17, False)]
         q.command("rhea_snapshot")
+        # A driver that was slow: its first moment is past when it comes to set the period.
+        q.write(HPET + 0x120, 0x014c | 17 << 9, 8)
+        q.write(HPET + 0x128, q.read(HPET + 0xf0, 8) - 500, 8)
+        q.write(HPET + 0x128, 1000 * 1000, 8)
+        q.step(9 * 10**6)
+        assert q.take_irqs() == []
+        q.command("rhea_snapshot")
+        for _ in range(2):
+            q.step(10**7)
+            assert q.take_irqs() == [(17, True), (17, False)]
         q.write(HPET + 0x10, 0, 8)
         now = q.read(HPET + 0xf0, 8)
         q.step(10**6)
