@@ -5,6 +5,9 @@
 
 #include "hw/machine.h"
 
+/* The length of a time slice that the main loop asks the host for: the shortest that Linux grants. */
+enum { MAIN_LOOP_SLICE_NS = 100 * 1000 };
+
 /* Takes over GLib's default context for @m's clocks. Main thread. */
 void main_loop_init(Machine *m);
 
