@@ -102,7 +102,7 @@ def uefi():
         subprocess.run(["cp", "/usr/share/OVMF/OVMF_VARS.fd", variables], check=True)
         with open(disk, "wb") as f:
             f.truncate(1 << 20)
-        with pc(*ROOT_PORT, "-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive",
+        with pc(*ROOT_PORT, "-nic", "none", "-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive",
                 f"if=pflash,format=raw,file={variables}", "-drive", f"file={disk},format=raw,if=none,id=d",
                 "-device", "virtio-blk-pci,bus=slot,drive=d") as m:
             m.expect("Shell> ", 300)
