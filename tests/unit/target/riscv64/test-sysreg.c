@@ -284,6 +284,8 @@ static void test_features(void)
     g_assert_false(rv_has(&rv.model, RV_EXT_ZCD));
     g_assert_true(rv_has(&rv.model, RV_EXT_M));
 
+    rv = (RvCpu){0};
+    rv.ext_prop[RV_EXT_F] = ON_OFF_AUTO_OFF;
     rv.ext_prop[RV_EXT_ZFH] = ON_OFF_AUTO_ON; /* ... unless it was asked for */
     g_assert_false(rv_features_resolve(&rv, rv_default_rv64, &err));
     g_assert_cmpstr(error_text(err), ==, "-cpu: extension 'zfh' needs 'f', which is off");
