@@ -528,6 +528,47 @@ bool blk_interface_leftover(BlockInterface iface, const char **name)
     return false;
 }
 
+/* --- External snapshots --- */
+
+static BlockBackend *backend_of(const BlockSnapshotSpec *spec)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+        const char *node = blk->node ? blk->node->name : NULL;
+
+        if (spec->device ? !strcmp(blk->name, spec->device)
+                         : node && spec->node && !strcmp(node, spec->node)) {
+            return blk;
+        }
+    }
+    return NULL;
+}
+
+bool blk_snapshot_external(const BlockSnapshotSpec *spec, Error **errp)
+{
+    BlockBackend *blk = backend_of(spec);
+    BlockNode *top;
+    int ret;
+
+    if (!blk || !blk->node) {
+        return error_fail(errp, "Cannot find device='%s' nor node-name='%s'",
+                          spec->device ? spec->device : "", spec->node ? spec->node : "");
+    }
+    blk_drain(blk);
+    ret = block_flush(blk->node);
+    if (ret) {
+        return error_fail_errno(errp, -ret, "'%s' cannot be flushed", blk->node->filename);
+    }
+    top = block_new_top(blk->node, spec->file, spec->format ? spec->format : "qcow2",
+                        spec->new_node, spec->existing, errp);
+    if (!top) {
+        return false;
+    }
+    block_node_unref(blk->node); /* it lives on as the backing file */
+    blk->node = top;
+    return true;
+}
+
 /* --- Information --- */
 
 static BlockInfo node_info(const BlockNode *n)

@@ -102,6 +102,13 @@ void block_node_forget(BlockNode *n);
 /* Forgets all of them. */
 void block_nodes_close(void);
 
+/*
+ * Makes (unless @existing) and opens an image whose backing file is @base, which becomes read-only.  The new
+ * node has a reference of its own to it, and the same cache and discard modes.
+ */
+BlockNode *block_new_top(BlockNode *base, const char *file, const char *format, const char *name,
+                         bool existing, Error **errp);
+
 /* A file without a name, of zeroes, for this process alone. */
 BlockNode *file_open_temporary(const char *what, uint64_t size, Error **errp);
 /* @base (which it takes over), with writes going to a temporary file; NULL on failure. */

@@ -8,6 +8,7 @@ obj-y += block/graph.o
 obj-y += block/node.o
 obj-y += block/overlay.o
 obj-y += block/raw.o
+obj-y += block/snapshot.o
 obj-y += block/qcow2-cache.o
 obj-y += block/qcow2-check.o
 obj-y += block/qcow2-compress.o

@@ -80,6 +80,14 @@ void blk_foreach_drive(BlockInfoFn fn, void *opaque);
 void blk_foreach_node(BlockInfoFn fn, void *opaque);
 /* Takes away a -blockdev node that no drive uses. */
 bool blk_del_blockdev(const char *node, Error **errp) MUST_CHECK;
+/* blockdev-snapshot-sync: a new image above the present one takes what the drive writes from now on. */
+typedef struct BlockSnapshotSpec {
+    const char *device, *node; /* the drive, by its name or that of its node */
+    const char *file, *format; /* NULL format: qcow2 */
+    const char *new_node;      /* node-name of the new image, NULL: none */
+    bool existing;             /* the image is there already, and fits */
+} BlockSnapshotSpec;
+bool blk_snapshot_external(const BlockSnapshotSpec *spec, Error **errp) MUST_CHECK;
 void blk_print_info(GString *out); /* info block */
 void blk_close_all(void);          /* drains, flushes, unlocks */
 

@@ -163,3 +163,25 @@ static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **e
 
 QMP_COMMAND(blockdev_del_command, .name = "blockdev-del", .run = blockdev_del,
             .args = "{node-name: str}");
+
+static bool snapshot_sync(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    const char *mode = qmp_arg_str(args, "mode");
+    BlockSnapshotSpec spec = {
+        .device = qmp_arg_str(args, "device"),
+        .node = qmp_arg_str(args, "node-name"),
+        .file = qmp_arg_str(args, "snapshot-file"),
+        .format = qmp_arg_str(args, "format"),
+        .new_node = qmp_arg_str(args, "snapshot-node-name"),
+        .existing = mode && !strcmp(mode, "existing"),
+    };
+
+    if (!spec.device && !spec.node) {
+        return error_fail(errp, "one of 'device' and 'node-name' is needed");
+    }
+    return blk_snapshot_external(&spec, errp);
+}
+
+QMP_COMMAND(snapshot_sync_command, .name = "blockdev-snapshot-sync", .run = snapshot_sync,
+            .args = "{*device: str, *node-name: str, snapshot-file: str, *snapshot-node-name: str, "
+                    "*format: str, *mode: <existing|absolute-paths>}");

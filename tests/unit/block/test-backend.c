@@ -273,6 +273,43 @@ static void test_part_of_a_file(void)
     drop_image();
 }
 
+/* --- External snapshots --- */
+
+static void test_external_snapshot(void)
+{
+    g_autoptr(Error) err = NULL;
+    g_autofree char *top = NULL;
+    BlockSnapshotSpec spec = {.device = "ext", .new_node = "newest"};
+    uint8_t old[4096], new[4096], got[4096];
+    BlockBackend *blk;
+
+    make_image(1 << 20);
+    top = g_strconcat(image, ".top", NULL);
+    spec.file = top;
+    memset(old, 1, sizeof(old));
+    memset(new, 2, sizeof(new));
+    blk = open_drive("ext", "");
+    g_assert_cmpint(blk_pwrite(blk, 8192, old, sizeof(old)), ==, 0);
+    g_assert_true(blk_snapshot_external(&spec, &err));
+    g_assert_cmpint(blk_pwrite(blk, 8192 + 512, new, 1024), ==, 0);
+    memcpy(old + 512, new, 1024);
+    g_assert_cmpint(blk_pread(blk, 8192, got, sizeof(got)), ==, 0);
+    g_assert_cmpmem(got, sizeof(got), old, sizeof(old));
+    g_assert_false(blk_snapshot_external(&spec, &err)); /* its node-name is in use */
+    drop_image();                                       /* writes, closes */
+    {
+        BlockNode *n = block_open("test", top, NULL, BLOCK_READ_ONLY | BLOCK_NO_BACKING, NULL);
+        BlockStatus st;
+
+        g_assert_nonnull(n);
+        g_assert_cmpint(block_status(n, 0, 1 << 20, &st), ==, 0);
+        g_assert_true(st.allocated); /* the cluster of what was written, no other */
+        g_assert_cmpuint(st.run, ==, 65536);
+        block_node_unref(n);
+    }
+    g_unlink(top);
+}
+
 /* --- Temporary writes --- */
 
 enum { MODEL_SIZE = 3 * 65536 + 4096 };
@@ -341,6 +378,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/probed-qcow2", test_probed_qcow2);
     g_test_add_func("/block/nodes-by-name", test_nodes_by_name);
     g_test_add_func("/block/part-of-a-file", test_part_of_a_file);
+    g_test_add_func("/block/external-snapshot", test_external_snapshot);
     g_test_add_func("/block/temporary-writes", test_temporary_writes);
     return g_test_run();
 }
