@@ -30,8 +30,19 @@ def linux(*args, append="", memory="512M", **kw):
                         "-append", f"console=ttyS0 {append}".strip(), *args, memory=memory, **kw)
 
 
-def drive(path, device, extra=""):
-    return ["-drive", f"file={path},format=raw,if=none,id=d0", "-device", f"{device},drive=d0{extra}"]
+def drive(path, device, extra="", fmt="raw"):
+    return ["-drive", f"file={path},format={fmt},if=none,id=d0", "-device",
+            f"{device},drive=d0{extra}"]
+
+
+@contextlib.contextmanager
+def overlay(image):
+    """A qcow2 image above @image, which has what was written at the end."""
+    tool, top = os.path.abspath("rhea-img"), image + ".qcow2"
+    subprocess.run([tool, "create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", top], check=True)
+    yield top
+    subprocess.run([tool, "check", top], check=True, stdout=sys.stderr)
+    subprocess.run([tool, "commit", "-q", top], check=True)
 
 
 def leave(m):
@@ -59,12 +70,15 @@ suite.add("shell-tcg-4", to_shell, "tcg", 4, 180)
 suite.add("shell-tci-1", to_shell, "tci", 1, 400)
 
 
-def disk_round_trip(device, harts, *controller, disk="vda"):
+def disk_round_trip(device, harts, *controller, disk="vda", qcow2=False):
     """Writes in the guest, reads on the host what the guest says it wrote."""
     with rhea.scratch() as folder:
         image = rhea.copy_image("root-small.ext4", folder)
-        with linux("-smp", harts, *controller, *drive(image, device, ",serial=RHEA-DISK-7"),
-                   append=f"rhea.root=/dev/{disk}") as m:
+        above = overlay(image) if qcow2 else contextlib.nullcontext(image)
+        with above as path, linux(
+                "-smp", harts, *controller,
+                *drive(path, device, ",serial=RHEA-DISK-7", "qcow2" if qcow2 else "raw"),
+                append=f"rhea.root=/dev/{disk}") as m:
             m.expect(r"rhea-guest: ready", 180)
             serial = f"/sys/block/{disk}/" + ("serial" if disk == "vda" else "device/vpd_pg80")
             assert "RHEA-DISK-7" in m.run(f"cat {serial}")
@@ -88,6 +102,7 @@ def disk_round_trip(device, harts, *controller, disk="vda"):
 
 suite.add("disk-mmio-1", disk_round_trip, "virtio-blk-device", 1)
 suite.add("disk-pci-4", disk_round_trip, "virtio-blk-pci", 4)
+suite.add("disk-qcow2", disk_round_trip, "virtio-blk-device", 2, qcow2=True)
 suite.add("disk-ahci", disk_round_trip, "ide-hd", 2, "-device", "ich9-ahci", disk="sda")
 suite.add("disk-virtio-scsi", disk_round_trip, "scsi-hd", 2, "-device", "virtio-scsi-pci", disk="sda")
 
