@@ -573,7 +573,14 @@ bool blk_snapshot_external(const BlockSnapshotSpec *spec, Error **errp)
 
 static BlockInfo node_info(const BlockNode *n)
 {
+    int depth = 0;
+
+    for (const BlockNode *below = n->backing; below; below = below->backing) {
+        depth++;
+    }
     return (BlockInfo){
+        .backing = n->backing ? n->backing->filename : NULL,
+        .depth = depth,
         .node = n->name,
         .filename = n->filename,
         .driver = n->drv->name,

@@ -71,6 +71,8 @@ bool blk_interface_leftover(BlockInterface iface, const char **name);
 typedef struct BlockInfo {
     const char *drive, *owner;            /* owner: the device, NULL: none */
     const char *node, *filename, *driver; /* NULL driver: nothing inserted */
+    const char *backing;                  /* the file below, NULL: none */
+    int depth;                            /* how many are below */
     uint64_t size;
     bool read_only, writethrough, no_flush;
     uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;

@@ -14,7 +14,8 @@ QMP_TYPE(block_image_type, .name = "BlockImage",
          .text = "{filename: str, format: str, virtual-size: int}");
 /* Limits are zero: there is no throttling. */
 QMP_TYPE(block_inserted_type, .name = "BlockInserted",
-         .text = "{file: str, *node-name: str, ro: bool, drv: str, backing_file_depth: int, "
+         .text = "{file: str, *node-name: str, ro: bool, drv: str, *backing_file: str, "
+                 "backing_file_depth: int, "
                  "encrypted: bool, active: bool, detect_zeroes: <off>, bps: int, bps_rd: int, "
                  "bps_wr: int, iops: int, iops_rd: int, iops_wr: int, write_threshold: int, "
                  "cache: BlockCache, image: BlockImage}");
@@ -31,15 +32,18 @@ static JsonObject *image_info(const BlockInfo *info)
 
 static JsonObject *inserted_info(const BlockInfo *info)
 {
-    static const char *const limits[] = {
-        "bps",     "bps_rd",  "bps_wr",          "iops",
-        "iops_rd", "iops_wr", "write_threshold", "backing_file_depth"};
+    static const char *const limits[] = {"bps",     "bps_rd",  "bps_wr",         "iops",
+                                         "iops_rd", "iops_wr", "write_threshold"};
     JsonObject *obj = json_object_new(), *cache = json_object_new();
 
     json_object_set_string_member(obj, "file", info->filename);
     if (info->node) {
         json_object_set_string_member(obj, "node-name", info->node);
     }
+    if (info->backing) {
+        json_object_set_string_member(obj, "backing_file", info->backing);
+    }
+    json_object_set_int_member(obj, "backing_file_depth", info->depth);
     json_object_set_boolean_member(obj, "ro", info->read_only);
     json_object_set_string_member(obj, "drv", info->driver);
     json_object_set_boolean_member(obj, "encrypted", false);

@@ -116,6 +116,24 @@ def descriptors_are_handed_over():
 
 
 @suite.test
+def a_drive_goes_on_in_a_new_image():
+    with rhea.scratch() as folder:
+        base, top = os.path.join(folder, "base"), os.path.join(folder, "top")
+        with open(base, "wb") as f:
+            f.truncate(1 << 20)
+        with machine("-drive", f"file={base},format=raw,if=none,id=d") as m, m.qmp() as q:
+            fails(q, "blockdev-snapshot-sync", "is needed", **{"snapshot-file": top})
+            fails(q, "blockdev-snapshot-sync", "Cannot find", device="e", **{"snapshot-file": top})
+            q.command("blockdev-snapshot-sync", device="d", **{"snapshot-file": top})
+            inserted = q.command("query-block")[0]["inserted"]
+            assert inserted["drv"] == "qcow2" and inserted["file"] == top, inserted
+            assert inserted["backing_file"] == base, inserted
+            assert inserted["backing_file_depth"] == 1, inserted
+        with open(top, "rb") as f:
+            assert base.encode() in f.read(65536)
+
+
+@suite.test
 def descriptors_of_the_command_line():
     with rhea.scratch() as folder:
         image = os.path.join(folder, "disk")
