@@ -501,14 +501,13 @@ static int create_exclusive(Qcow2 *q, Qcow2Snapshot *sn)
     ret = ret ? ret : take_tree(q, q->l1.e, q->l1.n);
     if (ret) {
         (void)!qcow2_update_copied(q);
-        qcow2_snapshot_free(sn);
         return ret;
     }
     ret = write_l1_copy(q, sn);
     g_ptr_array_add(q->snapshots, sn);
     ret = ret ? ret : write_table(q);
     if (ret) { /* it is not in the header: what it counts leaks */
-        g_ptr_array_remove(q->snapshots, sn);
+        g_ptr_array_steal_index(q->snapshots, q->snapshots->len - 1);
     }
     return ret;
 }
@@ -536,6 +535,7 @@ static bool snapshots_possible(Qcow2 *q, Error **errp)
 bool qcow2_snapshot_create(BlockNode *n, const char *name, Error **errp)
 {
     Qcow2 *q = qcow2_of(n);
+    Qcow2Snapshot *sn;
     int ret;
 
     if (!snapshots_possible(q, errp)) {
@@ -545,7 +545,11 @@ bool qcow2_snapshot_create(BlockNode *n, const char *name, Error **errp)
         return error_fail(errp, "'%s': the name is too long, or there are too many snapshots",
                           n->filename);
     }
-    ret = change_snapshots(q, create_exclusive, snapshot_new(q, name));
+    sn = snapshot_new(q, name);
+    ret = change_snapshots(q, create_exclusive, sn);
+    if (ret && !g_ptr_array_find(q->snapshots, sn, NULL)) {
+        qcow2_snapshot_free(sn);
+    }
     return !ret || error_fail_errno(errp, -ret, "'%s': cannot make snapshot '%s'%s", n->filename,
                                     name, ret == -EFBIG ? " (its refcounts are too narrow)" : "");
 }
