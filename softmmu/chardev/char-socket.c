@@ -324,8 +324,7 @@ static int socket_open_tcp(const SocketAddress *to, Error **errp)
 
     err = getaddrinfo(host, to->port, &hints, &list);
     if (err) {
-        error_fail(errp, "address '%s:%s': %s", host ? host : "", to->port,
-                   gai_strerror(err));
+        error_fail(errp, "address '%s:%s': %s", host ? host : "", to->port, gai_strerror(err));
         return -1;
     }
     for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {

@@ -99,12 +99,12 @@ static bool gdb_report_hit(GdbStub *s, const CpuState *cpu)
         }
         g_array_remove_index(s->hits, i);
         s->g_cpu = s->c_cpu = hit.cpu->index;
-        text = g_strdup_printf("T%02xthread:%02x;%s:%" PRIx64 ";", GDB_SIGNAL_TRAP,
-                               hit.cpu->index + 1,
-                               kinds == PROT_W   ? "watch"
-                               : kinds == PROT_R ? "rwatch"
-                                                 : "awatch",
-                               hit.watch.hit_at);
+        text =
+            g_strdup_printf("T%02xthread:%02x;%s:%" PRIx64 ";", GDB_SIGNAL_TRAP, hit.cpu->index + 1,
+                            kinds == PROT_W   ? "watch"
+                            : kinds == PROT_R ? "rwatch"
+                                              : "awatch",
+                            hit.watch.hit_at);
         gdb_reply(s, text);
         return true;
     }
