@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# test-timeout: 300
+# test-timeout: 600
 """gdb-multiarch on x86 guests: a boot sector, guests of our own in 32-bit and 64-bit mode, Debian's kernel."""
 
 import os

@@ -18,7 +18,8 @@ class Gdb:
         self.log = ""
         self.marks = 0
         argv = [rhea.need_tool("gdb-multiarch"), "-nx", "-q", *([symbols] if symbols else [])]
-        for setting in ("pagination off", "confirm off", "width 0", "debuginfod enabled off"):
+        for setting in ("pagination off", "confirm off", "width 0", "debuginfod enabled off",
+                        "tcp connect-timeout 60"):
             argv += ["-ex", f"set {setting}"]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
@@ -39,7 +40,7 @@ class Gdb:
         self.process.stdin.write(f"{line}\necho <mark {self.marks}>\\n\n".encode())
         self.process.stdin.flush()
 
-    def answer(self, timeout=60):
+    def answer(self, timeout=120):
         """What gdb said up to the mark of the last send()."""
         start, mark = len(self.log), f"<mark {self.marks}>"
         deadline = time.monotonic() + timeout
