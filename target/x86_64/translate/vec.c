@@ -23,12 +23,29 @@ static bool raise_unless(X86Trans *t, bool ok, unsigned vector)
     return ok;
 }
 
+/* VPEXTRQ and VPINSRQ are not there outside 64-bit mode, where other instructions ignore VEX.W. */
+static bool is_quad_move(const X86Trans *t)
+{
+    const X86Row *row = t->insn.row;
+
+    if (!(t->insn.rex & X86_REX_W) || (row->ir_op != IR_VINSERT && row->ir_op != IR_VEXTRACT)) {
+        return false;
+    }
+    for (unsigned n = 0; n < row->nops; n++) {
+        if (row->op[n].size == X86_SIZE_Y) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool avx_may_run(X86Trans *t)
 {
     bool wide_ok =
         !(t->insn.row->attrs & X86_A_AVX2) || !t->insn.vex_l || x86_has(t->model, X86_F_AVX2);
+    bool there = t->mode64 || !is_quad_move(t);
 
-    return raise_unless(t, t->key & X86_KEY_AVX && wide_ok, X86_EXC_UD) &&
+    return raise_unless(t, t->key & X86_KEY_AVX && wide_ok && there, X86_EXC_UD) &&
            raise_unless(t, !(t->key & X86_KEY_TS), X86_EXC_NM);
 }
 

@@ -26,10 +26,7 @@ static void (*const left_out[])(X86Trans *t) = {
 
 bool random_row_is_judged(const X86Row *row)
 {
-    /* Vectors are judged in 64-bit mode: what differs in others is decoding. */
-    const uint32_t vectors = X86_A_X87 | X86_A_MMX | X86_A_SSE | X86_A_AVX;
-
-    if (row->attrs & (judge_mode & X86_KEY_CS64 ? X86_A_I64 : X86_A_O64 | vectors) ||
+    if (row->attrs & (judge_mode & X86_KEY_CS64 ? X86_A_I64 : X86_A_O64) ||
         row->attrs & X86_A_CPL0) {
         return false;
     }
