@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Run states and the requests that change them.  Any thread may ask; the main loop carries out, in the
- * order shutdown, reset, power button, after each of its turns.
+ * order shutdown, reset, power button, sleep, after each of its turns.
  */
 #include "rhea/osdep.h"
 
@@ -28,7 +28,7 @@ struct Runstate {
     /* requests: atomic, any thread */
     uint64_t shutdown; /* ShutdownCause, exit status << 32 */
     int reset;         /* ShutdownCause */
-    int powerdown, broken;
+    int powerdown, suspend, wakeup, broken;
 };
 
 typedef struct RunHook {
@@ -47,6 +47,7 @@ const char *runstate_name(RunState s)
         [RUN_RUNNING] = "running",
         [RUN_PAUSED] = "paused",
         [RUN_SHUTDOWN] = "shutdown",
+        [RUN_SUSPENDED] = "suspended",
         [RUN_DEBUG] = "debug",
         [RUN_INTERNAL_ERROR] = "internal-error",
         [RUN_GUEST_PANICKED] = "guest-panicked",
@@ -83,6 +84,11 @@ bool runstate_needs_reset(Machine *m)
     return s == RUN_SHUTDOWN || s == RUN_INTERNAL_ERROR || s == RUN_GUEST_PANICKED;
 }
 
+bool runstate_is_suspended(Machine *m)
+{
+    return runstate(m)->state == RUN_SUSPENDED;
+}
+
 bool runstate_is_ending(Machine *m)
 {
     return runstate(m)->ending;
@@ -116,7 +122,7 @@ void vm_start(Machine *m)
 {
     struct Runstate *r = runstate(m);
 
-    if (r->state == RUN_RUNNING) {
+    if (r->state == RUN_RUNNING || r->state == RUN_SUSPENDED) {
         return;
     }
     r->state = RUN_RUNNING;
@@ -130,7 +136,10 @@ void vm_stop(Machine *m, RunState why)
 {
     struct Runstate *r = runstate(m);
 
-    if (r->state != RUN_RUNNING) {
+    if (r->state == RUN_SUSPENDED && why == RUN_PAUSED) {
+        return;
+    }
+    if (r->state != RUN_RUNNING && r->state != RUN_SUSPENDED) {
         r->state = why;
         return;
     }
@@ -147,6 +156,12 @@ void vm_stop(Machine *m, RunState why)
 
 /* --- Events --- */
 
+static bool from_guest(ShutdownCause cause)
+{
+    return cause == SHUTDOWN_GUEST_SHUTDOWN || cause == SHUTDOWN_GUEST_HIBERNATE ||
+           cause == SHUTDOWN_GUEST_RESET || cause == SHUTDOWN_GUEST_PANIC;
+}
+
 /* {"guest": true, "reason": "guest-shutdown"} as SHUTDOWN and RESET carry it. */
 static void event_emit_cause(const char *event, ShutdownCause cause)
 {
@@ -156,12 +171,12 @@ static void event_emit_cause(const char *event, ShutdownCause cause)
         [SHUTDOWN_HOST_SIGNAL] = "host-signal",
         [SHUTDOWN_HOST_UI] = "host-ui",
         [SHUTDOWN_GUEST_SHUTDOWN] = "guest-shutdown",
+        [SHUTDOWN_GUEST_HIBERNATE] = "guest-shutdown",
         [SHUTDOWN_GUEST_RESET] = "guest-reset",
         [SHUTDOWN_GUEST_PANIC] = "guest-panic",
         [SHUTDOWN_HOST_QMP_SYSTEM_RESET] = "host-qmp-system-reset",
     };
-    bool guest = cause == SHUTDOWN_GUEST_SHUTDOWN || cause == SHUTDOWN_GUEST_RESET ||
-                 cause == SHUTDOWN_GUEST_PANIC;
+    bool guest = from_guest(cause);
     g_autofree char *data = g_strdup_printf("{\"guest\": %s, \"reason\": \"%s\"}",
                                             guest ? "true" : "false", names[cause]);
 
@@ -198,6 +213,19 @@ void machine_request_reset(Machine *m, ShutdownCause cause)
 void machine_request_powerdown(Machine *m)
 {
     __atomic_store_n(&runstate(m)->powerdown, 1, __ATOMIC_SEQ_CST);
+    main_loop_kick();
+}
+
+void machine_request_suspend(Machine *m)
+{
+    __atomic_store_n(&runstate(m)->suspend, 1, __ATOMIC_SEQ_CST);
+    cpus_stop_current();
+    main_loop_kick();
+}
+
+void machine_request_wakeup(Machine *m)
+{
+    __atomic_store_n(&runstate(m)->wakeup, 1, __ATOMIC_SEQ_CST);
     main_loop_kick();
 }
 
@@ -253,11 +281,13 @@ static bool runstate_handle_panic(Machine *m, int *status)
 static bool runstate_handle_shutdown(Machine *m, ShutdownCause cause, int *status)
 {
     struct Runstate *r = runstate(m);
-    bool guest = cause == SHUTDOWN_GUEST_SHUTDOWN || cause == SHUTDOWN_GUEST_RESET ||
-                 cause == SHUTDOWN_GUEST_PANIC;
+    bool guest = from_guest(cause);
 
     if (cause == SHUTDOWN_GUEST_PANIC && !runstate_handle_panic(m, status)) {
         return false;
+    }
+    if (cause == SHUTDOWN_GUEST_HIBERNATE) {
+        event_emit("SUSPEND_DISK", NULL);
     }
     event_emit_cause("SHUTDOWN", cause);
     if (guest && r->on_shutdown == SHUTDOWN_PAUSE) {
@@ -269,20 +299,55 @@ static bool runstate_handle_shutdown(Machine *m, ShutdownCause cause, int *statu
     return true;
 }
 
+/* Resets by @reset and lets the guest run.  No time passes meanwhile: all that counts it begins at once. */
+static void runstate_restart(Machine *m, void (*reset)(Machine *m))
+{
+    cpus_pause_all(m);
+    clock_set_running(m->clock[CLOCK_VIRTUAL], false);
+    reset(m);
+    clock_set_running(m->clock[CLOCK_VIRTUAL], true);
+    runstate(m)->state = RUN_RUNNING;
+    cpus_resume_all(m);
+}
+
 static void runstate_handle_reset(Machine *m, ShutdownCause cause)
 {
     struct Runstate *r = runstate(m);
-    bool running = r->state == RUN_RUNNING;
 
-    if (running) {
-        cpus_pause_all(m);
+    if (r->state == RUN_RUNNING || r->state == RUN_SUSPENDED) {
+        runstate_restart(m, machine_reset);
+    } else {
+        machine_reset(m);
+        r->state = runstate_needs_reset(m) ? RUN_PRELAUNCH : r->state;
     }
-    machine_reset(m);
     event_emit_cause("RESET", cause);
-    if (running) {
-        cpus_resume_all(m);
-    } else if (runstate_needs_reset(m)) {
-        r->state = RUN_PRELAUNCH;
+}
+
+static void runstate_handle_sleep(Machine *m)
+{
+    struct Runstate *r = runstate(m);
+
+    if (__atomic_exchange_n(&r->suspend, 0, __ATOMIC_SEQ_CST) && r->state == RUN_RUNNING) {
+        cpus_pause_all(m);
+        r->state = RUN_SUSPENDED;
+        event_emit("SUSPEND", NULL);
+    }
+    if (__atomic_exchange_n(&r->wakeup, 0, __ATOMIC_SEQ_CST) && r->state == RUN_SUSPENDED) {
+        runstate_restart(m, machine_ops(m)->wakeup);
+        event_emit("WAKEUP", NULL);
+    }
+}
+
+/* The button wakes a guest that sleeps. */
+static void runstate_handle_powerdown(Machine *m)
+{
+    if (runstate_is_suspended(m)) {
+        machine_request_wakeup(m);
+        return;
+    }
+    event_emit("POWERDOWN", NULL);
+    if (machine_ops(m)->powerdown) {
+        machine_ops(m)->powerdown(m);
     }
 }
 
@@ -304,11 +369,9 @@ static bool runstate_handle_requests(Machine *m, int *status)
         vm_stop(m, RUN_INTERNAL_ERROR);
     }
     if (__atomic_exchange_n(&r->powerdown, 0, __ATOMIC_SEQ_CST)) {
-        event_emit("POWERDOWN", NULL);
-        if (machine_ops(m)->powerdown) {
-            machine_ops(m)->powerdown(m);
-        }
+        runstate_handle_powerdown(m);
     }
+    runstate_handle_sleep(m);
     return false;
 }
 

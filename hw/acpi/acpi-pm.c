@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ACPI fixed hardware; see hw/acpi/acpi-pm.h.  Spec: ACPI 6.5, 4.8.
- * Not modelled: the sleep button, sleep states other than soft off, the RTC event.
+ * Not modelled: the sleep button, S1 and S2, the RTC event.  Suspend to disk is a way to power off.
  * The timer counts the virtual clock.
  */
 #include "rhea/osdep.h"
@@ -89,6 +89,10 @@ static void pm_sleep(AcpiPm *pm)
     pm->control &= ~CONTROL_SLEEP;
     if (type == ACPI_SLEEP_S5) {
         machine_request_shutdown(pm->dev->machine, SHUTDOWN_GUEST_SHUTDOWN, 0);
+    } else if (type == ACPI_SLEEP_S3 && !pm->disable_s3) {
+        machine_request_suspend(pm->dev->machine);
+    } else if (type == ACPI_SLEEP_S4 && !pm->disable_s4) {
+        machine_request_shutdown(pm->dev->machine, SHUTDOWN_GUEST_HIBERNATE, 0);
     } else {
         log_unimp("acpi: sleep type %u", type);
     }
@@ -149,6 +153,11 @@ void acpi_pm_power_button(AcpiPm *pm)
 {
     pm->status |= BUTTON_EVENT;
     pm_update(pm);
+}
+
+void acpi_pm_wake(AcpiPm *pm)
+{
+    pm->status |= WAKE_EVENT;
 }
 
 /* --- Life --- */

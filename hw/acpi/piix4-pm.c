@@ -104,9 +104,9 @@ void piix4_pm_set_smm(Device *dev, bool on)
     dev_state(dev, Piix4Pm)->no_smm = !on;
 }
 
-void piix4_pm_power_button(Device *dev)
+AcpiPm *piix4_pm(Device *dev)
 {
-    acpi_pm_power_button(&dev_state(dev, Piix4Pm)->pm);
+    return &dev_state(dev, Piix4Pm)->pm;
 }
 
 /* --- Life --- */
@@ -164,6 +164,8 @@ static void piix4_pm_after_load(Device *dev)
     acpi_pm_after_load(&s->pm);
 }
 
+static const PropDesc piix4_pm_props[] = {ACPI_PM_PROPS(Piix4Pm, pm), PROP_END};
+
 static const PciDeviceOps piix4_pm_pci = {.vendor = 0x8086,
                                           .device = 0x7113,
                                           .class_id = 0x0680,
@@ -175,4 +177,5 @@ static const DeviceOps piix4_pm_ops =
     DEVICE_OPS(piix4_pm_snapshot, .realize = piix4_pm_realize, .reset = piix4_pm_reset,
                .after_load = piix4_pm_after_load);
 QOM_TYPE(piix4_pm_type, .name = TYPE_PIIX4_PM, .parent = TYPE_PCI_DEVICE, .size = sizeof(Piix4Pm),
-         .desc = "PIIX4 power management", .dev = &piix4_pm_ops, .ops = &piix4_pm_pci);
+         .desc = "PIIX4 power management", .props = piix4_pm_props, .dev = &piix4_pm_ops,
+         .ops = &piix4_pm_pci);

@@ -129,6 +129,17 @@ void pc_smi_to_all(void *opaque, int n, bool level)
     }
 }
 
+/* LINT1 is where local APICs expect it. */
+void pc_nmi(Machine *m)
+{
+    PcMachine *s = (PcMachine *)m;
+
+    for (guint i = 0; i < s->apics->len; i++) {
+        irq_drive_input(s->apics->pdata[i], NULL, 1, true);
+        irq_drive_input(s->apics->pdata[i], NULL, 1, false);
+    }
+}
+
 /* ISA interrupts go to both kinds of controller; interrupt 0 is pin 2 of the I/O APIC. */
 void pc_set_line(void *opaque, int n, bool level)
 {

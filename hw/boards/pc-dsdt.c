@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * DSDT of a PC: the PCI bus with its windows and interrupt routes, the devices that cannot be found by
- * asking, CPUs, soft off.  Spec: ACPI 6.5, 6.2; PCI Firmware 3.3, 4.5.
+ * asking, CPUs, sleep states.  Spec: ACPI 6.5, 6.2; PCI Firmware 3.3, 4.5.
  */
 #include "rhea/osdep.h"
 
+#include "hw/acpi/acpi-pm.h"
 #include "hw/char/uart-16550.h"
 #include "hw/firmware/aml.h"
 #include "hw/firmware/fw-cfg.h"
@@ -369,18 +370,32 @@ static void add_cpus(PcMachine *s, GByteArray *a)
     }
 }
 
-/* Sleep type 0 is soft off. */
-static void add_soft_off(GByteArray *a)
+/* A sleep state: its type goes into the control register, and into a second one that is not there. */
+static void add_sleep_state(GByteArray *a, const char *name, unsigned type)
 {
     size_t package;
 
     aml_op(a, AML_NAME_DECL);
-    aml_name(a, "_S5");
+    aml_name(a, name);
     package = aml_package(a, 4);
-    for (unsigned i = 0; i < 4; i++) {
-        aml_int(a, 0);
-    }
+    aml_int(a, type);
+    aml_int(a, type);
+    aml_int(a, 0);
+    aml_int(a, 0);
     aml_end(a, package);
+}
+
+static void add_sleep_states(PcMachine *s, GByteArray *a)
+{
+    const AcpiPm *pm = pc_acpi_pm(s);
+
+    if (!pm->disable_s3) {
+        add_sleep_state(a, "_S3", ACPI_SLEEP_S3);
+    }
+    if (!pm->disable_s4) {
+        add_sleep_state(a, "_S4", ACPI_SLEEP_S4);
+    }
+    add_sleep_state(a, "_S5", ACPI_SLEEP_S5);
 }
 
 uint32_t pc_add_dsdt(PcMachine *s, AcpiTables *t)
@@ -389,7 +404,7 @@ uint32_t pc_add_dsdt(PcMachine *s, AcpiTables *t)
     GByteArray *a = t->tables;
     size_t scope;
 
-    add_soft_off(a);
+    add_sleep_states(s, a);
     add_pic_method(a);
     scope = aml_scope(a, "\\_SB");
     add_pci_bus(s, a);

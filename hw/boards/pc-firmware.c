@@ -6,6 +6,7 @@
 #include "rhea/osdep.h"
 
 #include "block/block.h"
+#include "hw/acpi/acpi-pm.h"
 #include "hw/firmware/boot-image.h"
 #include "hw/firmware/fw-cfg.h"
 #include "hw/firmware/smbios.h"
@@ -279,6 +280,21 @@ static bool add_e820(PcMachine *s, Error **errp)
     return add_file(s, "etc/e820", map->data, map->len, errp);
 }
 
+/* A byte for each of S0 to S5: its type, and whether it is there. */
+static bool add_sleep_states(PcMachine *s, Error **errp)
+{
+    enum { STATE_THERE = 0x80 };
+    const AcpiPm *pm = pc_acpi_pm(s);
+    const uint8_t states[] = {STATE_THERE,
+                              0,
+                              0,
+                              ACPI_SLEEP_S3 | (pm->disable_s3 ? 0 : STATE_THERE),
+                              ACPI_SLEEP_S4 | (pm->disable_s4 ? 0 : STATE_THERE),
+                              ACPI_SLEEP_S5 | STATE_THERE};
+
+    return add_file(s, "etc/system-states", states, sizeof(states), errp);
+}
+
 /* -boot menu=, splash-time=, reboot-timeout= */
 static bool add_boot_options(PcMachine *s, Error **errp)
 {
@@ -316,9 +332,6 @@ static bool add_smbios(PcMachine *s, Error **errp)
 bool pc_tell_firmware(PcMachine *s, Error **errp)
 {
     Machine *m = &s->machine;
-    /* No suspend to RAM or disk: the first bit of each says so. */
-    static const uint8_t sleep_states[] = {128, 0, 0, 1, 2, 128};
-
     set_cmos(s);
     /* Firmware takes it for the number of local APIC ids. */
     fw_cfg_add_u32(s->fw_cfg, FW_CFG_MAX_CPUS, x86_topology_apic_id(m, m->smp.max_cpus - 1) + 1);
@@ -327,7 +340,7 @@ bool pc_tell_firmware(PcMachine *s, Error **errp)
     return pc_add_acpi(s, errp) && add_smbios(s, errp) && add_e820(s, errp) &&
            pc_tell_boot_order(s, errp) && add_boot_options(s, errp) &&
            (!pc_ops(s)->tell_chipset || pc_ops(s)->tell_chipset(s, errp)) &&
-           add_file(s, "etc/system-states", sleep_states, sizeof(sleep_states), errp) &&
+           add_sleep_states(s, errp) &&
            (!pc_serial_console(s) ||
             add_number(s, "etc/sercon-port", SERIAL_CONSOLE_PORT, 8, errp));
 }

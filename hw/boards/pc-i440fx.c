@@ -55,11 +55,16 @@ static const PcAcpi acpi = {.pm_devfn = PM_DEVFN,
                             .isa_devfn = PIIX3_DEVFN,
                             .links = PCI_NUM_PINS};
 
+/* Shadow memory, where SeaBIOS goes on; whether the IDE channels are there. */
+static const PcKept kept[] = {{0, 0x59, 7}, {IDE_DEVFN, 0x40, 4}, {0}};
+
 #define I440FX_OPS(...)                                                                            \
     {                                                                                              \
         .machine = {.init = pc_init,                                                               \
                     .ready = pc_ready,                                                             \
                     .powerdown = pc_powerdown,                                                     \
+                    .wakeup = pc_wakeup,                                                           \
+                    .nmi = pc_nmi,                                                                 \
                     .arch = "x86_64",                                                              \
                     .default_cpu = "qemu64",                                                       \
                     .default_ram_id = "pc.ram",                                                    \
@@ -72,7 +77,7 @@ static const PcAcpi acpi = {.pm_devfn = PM_DEVFN,
                     .cpu_help = x86_cpu_print_help,                                                \
                     __VA_ARGS__},                                                                  \
         .low_if = 0xe0000000, .low = 0xc0000000, .create_chipset = create_chipset,                 \
-        .power_button = piix4_pm_power_button, .acpi = &acpi                                       \
+        .acpi_pm = piix4_pm, .acpi = &acpi, .kept = kept                                           \
     }
 
 /* Guests see the same in all versions so far; the names are what management tools ask for. */

@@ -61,11 +61,16 @@ static const PcAcpi acpi = {.pm_devfn = ICH9_DEVFN,
                             .first_gsi = FIRST_GSI,
                             .ecam_base = ecam_base};
 
+/* Shadow memory, where SeaBIOS goes on; extended configuration space; the power management ports. */
+static const PcKept kept[] = {{0, 0x90, 7}, {0, MCH_PCIEXBAR, 8}, {ICH9_DEVFN, 0x40, 5}, {0}};
+
 #define Q35_OPS(...)                                                                               \
     {                                                                                              \
         .machine = {.init = pc_init,                                                               \
                     .ready = pc_ready,                                                             \
                     .powerdown = pc_powerdown,                                                     \
+                    .wakeup = pc_wakeup,                                                           \
+                    .nmi = pc_nmi,                                                                 \
                     .arch = "x86_64",                                                              \
                     .default_cpu = "qemu64",                                                       \
                     .default_ram_id = "pc.ram",                                                    \
@@ -78,7 +83,7 @@ static const PcAcpi acpi = {.pm_devfn = ICH9_DEVFN,
                     .cpu_help = x86_cpu_print_help,                                                \
                     __VA_ARGS__},                                                                  \
         .low_if = 0xb0000000, .low = 0x80000000, .create_chipset = create_chipset,                 \
-        .tell_chipset = tell_chipset, .power_button = ich9_power_button, .acpi = &acpi             \
+        .tell_chipset = tell_chipset, .acpi_pm = ich9_pm, .acpi = &acpi, .kept = kept              \
     }
 
 /* Guests see the same in all versions so far; the names are what management tools ask for. */

@@ -11,9 +11,11 @@
  */
 #include "rhea/osdep.h"
 
+#include "hw/acpi/acpi-pm.h"
 #include "hw/firmware/fw-cfg.h"
 #include "hw/firmware/smbios.h"
 #include "hw/mmio-device.h"
+#include "hw/rtc/mc146818.h"
 #include "pc.h"
 #include "target/x86_64.h"
 
@@ -88,7 +90,35 @@ void pc_powerdown(Machine *m)
 {
     PcMachine *s = (PcMachine *)m;
 
-    pc_ops(s)->power_button(s->pm);
+    acpi_pm_power_button(pc_acpi_pm(s));
+}
+
+/* Copies what is kept over a sleep from the functions into @saved, or back. */
+static void keep_registers(PcMachine *s, uint8_t saved[PC_KEPT_MAX], bool back)
+{
+    for (const PcKept *k = pc_ops(s)->kept; k->size; k++) {
+        for (unsigned i = 0; i < k->size; i++, saved++) {
+            if (back) {
+                pci_config_write(s->pci, k->devfn, k->offset + i, *saved, 1);
+            } else {
+                *saved = pci_config_read(s->pci, k->devfn, k->offset + i, 1);
+            }
+        }
+    }
+}
+
+/* The CMOS tells firmware that this is no cold start. */
+void pc_wakeup(Machine *m)
+{
+    enum { CMOS_SHUTDOWN = 0x0f, SHUTDOWN_RESUME = 0xfe };
+    PcMachine *s = (PcMachine *)m;
+    uint8_t saved[PC_KEPT_MAX];
+
+    keep_registers(s, saved, false);
+    machine_reset(m);
+    keep_registers(s, saved, true);
+    mc146818_set(s->rtc, CMOS_SHUTDOWN, SHUTDOWN_RESUME);
+    acpi_pm_wake(pc_acpi_pm(s));
 }
 
 /* By SmbiosEntry. */

@@ -31,6 +31,13 @@ typedef struct PcMachine {
     const char *boot_rom; /* of -kernel; NULL: there is none */
 } PcMachine;
 
+/* Registers in configuration space that firmware sets up at a cold start and expects after a sleep. */
+typedef struct PcKept {
+    uint8_t devfn, offset, size;
+} PcKept;
+
+enum { PC_KEPT_MAX = 32 /* bytes in all */ };
+
 /* What the tables say of a chipset. */
 typedef struct PcAcpi {
     uint8_t pm_devfn;    /* the function that firmware tells where the block of ports is */
@@ -53,8 +60,9 @@ typedef struct PcMachineOps {
     bool (*create_chipset)(PcMachine *s, Error **errp);
     /* fw_cfg items of its own; may be NULL. */
     bool (*tell_chipset)(PcMachine *s, Error **errp);
-    void (*power_button)(Device *pm);
+    struct AcpiPm *(*acpi_pm)(Device *pm);
     const PcAcpi *acpi;
+    const PcKept *kept; /* ends with size 0 */
 } PcMachineOps;
 
 #define TYPE_PC_MACHINE "generic-pc-machine"
@@ -67,6 +75,13 @@ static inline const PcMachineOps *pc_ops(PcMachine *s)
 bool pc_init(Machine *m, Error **errp) MUST_CHECK;
 bool pc_ready(Machine *m, Error **errp) MUST_CHECK;
 void pc_powerdown(Machine *m);
+void pc_wakeup(Machine *m);
+void pc_nmi(Machine *m);
+/* What the chipset has of ACPI's hardware. */
+static inline struct AcpiPm *pc_acpi_pm(PcMachine *s)
+{
+    return pc_ops(s)->acpi_pm(s->pm);
+}
 
 /* Firmware's console is to be on the first serial port (-nographic); a kernel brings its own. */
 static inline bool pc_serial_console(PcMachine *s)

@@ -36,9 +36,9 @@ IsaBus *ich9_isa_bus(Device *dev)
     return dev_state(dev, Ich9)->router.bus;
 }
 
-void ich9_power_button(Device *dev)
+AcpiPm *ich9_pm(Device *dev)
 {
-    acpi_pm_power_button(&dev_state(dev, Ich9)->pm);
+    return &dev_state(dev, Ich9)->pm;
 }
 
 void ich9_set_smm(Device *dev, bool on)
@@ -228,6 +228,8 @@ static void ich9_after_load(Device *dev)
     acpi_pm_after_load(&s->pm);
 }
 
+static const PropDesc ich9_props[] = {ACPI_PM_PROPS(Ich9, pm), PROP_END};
+
 static const PciDeviceOps ich9_pci = {.vendor = 0x8086,
                                       .device = 0x2918,
                                       .class_id = 0x0601,
@@ -238,4 +240,4 @@ static const PciDeviceOps ich9_pci = {.vendor = 0x8086,
 static const DeviceOps ich9_ops = DEVICE_OPS(ich9_snapshot, .realize = ich9_realize,
                                              .reset = ich9_reset, .after_load = ich9_after_load);
 QOM_TYPE(ich9_type, .name = TYPE_ICH9_LPC, .parent = TYPE_PCI_DEVICE, .size = sizeof(Ich9),
-         .desc = "ICH9 LPC bridge", .dev = &ich9_ops, .ops = &ich9_pci);
+         .desc = "ICH9 LPC bridge", .props = ich9_props, .dev = &ich9_ops, .ops = &ich9_pci);

@@ -86,6 +86,10 @@ typedef struct MachineOps {
     void (*cpu_help)(FILE *out); /* -cpu help */
     /* HMP system_powerdown; NULL when the board has no button. */
     void (*powerdown)(Machine *m);
+    /* The end of a suspend to RAM: resets the machine so that firmware goes on; NULL: it cannot sleep. */
+    void (*wakeup)(Machine *m);
+    /* HMP nmi: an interrupt of the CPUs that cannot be masked; NULL: there is none. */
+    void (*nmi)(Machine *m);
 } MachineOps;
 
 static inline const MachineOps *machine_ops(Machine *m)
@@ -154,6 +158,7 @@ typedef enum ShutdownCause {
     SHUTDOWN_HOST_SIGNAL,
     SHUTDOWN_HOST_UI,
     SHUTDOWN_GUEST_SHUTDOWN,
+    SHUTDOWN_GUEST_HIBERNATE,
     SHUTDOWN_GUEST_RESET,
     SHUTDOWN_GUEST_PANIC,
     SHUTDOWN_HOST_QMP_SYSTEM_RESET,
@@ -161,6 +166,9 @@ typedef enum ShutdownCause {
 void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status);
 void machine_request_reset(Machine *m, ShutdownCause cause);
 void machine_request_powerdown(Machine *m);
+/* The guest sleeps, with its RAM kept, until someone wakes it; nothing happens when it is awake. */
+void machine_request_suspend(Machine *m);
+void machine_request_wakeup(Machine *m);
 /* A CPU cannot go on (internal error of the guest's own making): pauses with state "internal-error". */
 void machine_internal_error(Machine *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

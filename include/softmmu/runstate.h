@@ -13,6 +13,7 @@ typedef enum RunState {
     RUN_RUNNING,
     RUN_PAUSED,
     RUN_SHUTDOWN,
+    RUN_SUSPENDED,
     RUN_DEBUG,
     RUN_INTERNAL_ERROR,
     RUN_GUEST_PANICKED,
@@ -26,6 +27,8 @@ RunState runstate_get(Machine *m);
 bool runstate_is_running(Machine *m);
 /* The guest has ended: only a reset makes it runnable again. */
 bool runstate_needs_reset(Machine *m);
+/* The guest sleeps: its CPUs stand still, time and devices go on.  Stopping and starting change nothing. */
+bool runstate_is_suspended(Machine *m);
 /* The stop that hooks hear of is the last: the process exits. */
 bool runstate_is_ending(Machine *m);
 void runstate_free(Machine *m);

@@ -59,6 +59,30 @@ static void hmp_powerdown(Machine *m, const char *args, GString *out)
 HMP_COMMAND(hmp_powerdown_command, .name = "system_powerdown", .help = "press the power button",
             .run = hmp_powerdown);
 
+static void hmp_wakeup(Machine *m, const char *args, GString *out)
+{
+    if (!runstate_is_suspended(m)) {
+        g_string_append(out, "Error: the guest does not sleep\n");
+        return;
+    }
+    machine_request_wakeup(m);
+}
+
+HMP_COMMAND(hmp_wakeup_command, .name = "system_wakeup", .help = "wake a guest from suspend to RAM",
+            .run = hmp_wakeup);
+
+static void hmp_nmi(Machine *m, const char *args, GString *out)
+{
+    if (!machine_ops(m)->nmi) {
+        g_string_append(out, "Error: this machine has no NMI\n");
+        return;
+    }
+    machine_ops(m)->nmi(m);
+}
+
+HMP_COMMAND(hmp_nmi_command, .name = "nmi", .help = "interrupt the CPUs without their leave",
+            .run = hmp_nmi);
+
 static void hmp_quit(Machine *m, const char *args, GString *out)
 {
     machine_request_shutdown(m, SHUTDOWN_HOST_QMP_QUIT, 0);
@@ -77,6 +101,9 @@ static bool with_vm_stopped(Machine *m, RunState during,
     RunState before = runstate_get(m);
     bool ok;
 
+    if (runstate_is_suspended(m)) {
+        return error_fail(errp, "snapshot: the guest is suspended; wake it first (system_wakeup)");
+    }
     vm_stop(m, during);
     ok = fn(m, path, errp);
     if (!running) {

@@ -201,7 +201,7 @@ QMP_COMMAND(query_accelerators_command, .name = "query-accelerators", .run = que
 
 QMP_TYPE(run_state_type, .name = "RunState",
          .text = "<debug|internal-error|paused|prelaunch|restore-vm|running|save-vm|shutdown|"
-                 "guest-panicked>");
+                 "suspended|guest-panicked>");
 QMP_TYPE(shutdown_cause_type, .name = "ShutdownCause",
          .text = "<none|host-qmp-quit|host-qmp-system-reset|host-signal|host-ui|guest-shutdown|"
                  "guest-reset|guest-panic>");
@@ -209,6 +209,9 @@ QMP_TYPE(shutdown_cause_type, .name = "ShutdownCause",
 QMP_EVENT(stop_event, "STOP", NULL);
 QMP_EVENT(resume_event, "RESUME", NULL);
 QMP_EVENT(powerdown_event, "POWERDOWN", NULL);
+QMP_EVENT(suspend_event, "SUSPEND", NULL);
+QMP_EVENT(suspend_disk_event, "SUSPEND_DISK", NULL);
+QMP_EVENT(wakeup_event, "WAKEUP", NULL);
 QMP_EVENT(reset_event, "RESET", "{guest: bool, reason: ShutdownCause}");
 QMP_EVENT(shutdown_event, "SHUTDOWN", "{guest: bool, reason: ShutdownCause}");
 QMP_EVENT(guest_panicked_event, "GUEST_PANICKED", "{action: <pause|poweroff|run>}");
@@ -271,6 +274,31 @@ static bool qmp_system_powerdown(Machine *m, JsonObject *args, JsonNode **ret, E
 }
 
 QMP_COMMAND(qmp_system_powerdown_command, .name = "system_powerdown", .run = qmp_system_powerdown);
+
+static bool qmp_system_wakeup(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    if (!machine_ops(m)->wakeup) {
+        return error_fail(errp, "wake-up from suspend is not supported by this machine");
+    }
+    if (!runstate_is_suspended(m)) {
+        return error_fail(errp, "Unable to wake up: guest is not in suspended state");
+    }
+    machine_request_wakeup(m);
+    return true;
+}
+
+QMP_COMMAND(qmp_system_wakeup_command, .name = "system_wakeup", .run = qmp_system_wakeup);
+
+static bool qmp_inject_nmi(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    if (!machine_ops(m)->nmi) {
+        return error_fail(errp, "this machine has no NMI");
+    }
+    machine_ops(m)->nmi(m);
+    return true;
+}
+
+QMP_COMMAND(qmp_inject_nmi_command, .name = "inject-nmi", .run = qmp_inject_nmi);
 
 static bool qmp_set_action(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {

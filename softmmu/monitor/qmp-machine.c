@@ -81,7 +81,7 @@ static bool query_current_machine(Machine *m, JsonObject *args, JsonNode **ret, 
 {
     JsonObject *obj = json_object_new();
 
-    json_object_set_boolean_member(obj, "wakeup-suspend-support", false);
+    json_object_set_boolean_member(obj, "wakeup-suspend-support", machine_ops(m)->wakeup != NULL);
     *ret = qmp_object(obj);
     return true;
 }

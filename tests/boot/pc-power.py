@@ -3,12 +3,16 @@
 # test-timeout: 900
 """System management mode, the power button, NMIs, as firmware and Linux use them."""
 
+import glob
+import lzma
 import os
+import re
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
+import cpio  # noqa: E402
 import rhea  # noqa: E402
 import tap  # noqa: E402
 
@@ -34,6 +38,102 @@ def uefi_with_smm():
             assert m.wait(60) == 0
         with open(variables, "rb") as f:
             assert "kept-by-smm".encode("utf-16-le") in f.read(), "the variable is not in the file"
+
+
+def modules(folder, names):
+    """The test's initrd with more of the kernel's modules, in /more."""
+    tree = os.path.dirname(rhea.guest_file("Image")) + "/kernel"
+    path = os.path.join(folder, "initrd")
+    with open(rhea.guest_file("initrd.cpio"), "rb") as base, open(path, "wb") as out:
+        out.write(base.read())
+        archive = cpio.Archive(out)
+        for name in names:
+            found = glob.glob(f"{tree}/**/{name}.ko*", recursive=True)
+            if not found:
+                raise tap.Skip(f"the kernel's {name} module is not there")
+            with (lzma.open if found[0].endswith(".xz") else open)(found[0], "rb") as f:
+                archive.data(f"more/{name}.ko", f.read())
+        archive.close()
+    return path
+
+
+def linux(board, folder, *args, more=()):
+    rhea.need_file("/usr/share/seabios/bios-256k.bin", "seabios")
+    return rhea.Machine("-M", board, "-kernel", rhea.guest_file("Image"), "-initrd", modules(folder, more), "-append",
+                        "console=ttyS0", *args, memory="512M", qmp=True)
+
+
+def power_button(board):
+    """The button is an input device of the guest, which powers off then."""
+    with rhea.scratch() as folder, linux(board, folder, more=("button", "evdev")) as m, m.qmp() as q:
+        m.expect("rhea-guest: ready", 300)
+        m.run("insmod /more/evdev.ko && insmod /more/button.ko")
+        m.run("grep 'Power Button' /proc/bus/input/devices")
+        event = re.search(r"event\d+", m.run("grep -l 'Power Button' /sys/class/input/event*/device/name")).group()
+        m.run(f"exec 3< /dev/input/{event}")
+        m.send("echo WAI''TS; head -c 24 <&3 > /tmp/event && echo PRES''SED && poweroff -f\n")
+        m.expect("WAITS", 60)
+        q.command("system_powerdown")
+        q.wait_event("POWERDOWN")
+        m.expect("PRESSED", 60)
+        assert m.wait(60) == 0
+
+
+suite.add("power-button-pc", power_button, "pc")
+suite.add("power-button-q35", power_button, "q35")
+
+
+def sleeps(board, *wakes):
+    """Suspend to RAM and back by each of those commands; CPUs and the disk are there again."""
+    with rhea.scratch() as folder:
+        disk = os.path.join(folder, "disk")
+        with open(disk, "wb") as f:
+            f.write(b"what was before" + bytes(1 << 20))
+        with linux(board, folder, "-smp", "2", "-drive", f"file={disk},format=raw,if=ide") as m, m.qmp() as q:
+            q.sock.settimeout(120)
+            m.expect("rhea-guest: ready", 300)
+            assert "[deep]" in m.run("cat /sys/power/mem_sleep")
+            m.run("echo kept > /tmp/file")
+            for wake in wakes:
+                m.send("echo mem > /sys/power/state; echo AWA''KE\n")
+                q.wait_event("SUSPEND")
+                assert q.command("query-status") == {"running": False, "status": "suspended"}
+                refused = q.command("human-monitor-command", command_line=f"savevm-file {folder}/state")
+                assert "suspended" in refused, refused
+                q.command("stop")
+                q.command("cont")
+                assert q.command("query-status")["status"] == "suspended"
+                q.command(wake)
+                q.wait_event("WAKEUP")
+                m.expect("AWAKE", 120)
+                assert m.run("cat /tmp/file; nproc").split() == ["kept", "2"]
+                m.run("echo 3 > /proc/sys/vm/drop_caches")
+                assert "what was before" in m.run("head -c 15 /dev/sda", 120)
+            log = m.run("dmesg")
+            assert "TSC warp" not in log, "the CPUs' counters begin together"
+            refused = q.command("human-monitor-command", command_line="system_wakeup")
+            assert "sleep" in refused, refused
+            m.send("exit\n")
+            assert m.wait(60) == 0
+
+
+suite.add("sleeps-pc", sleeps, "pc", "system_wakeup", "system_powerdown")
+if os.environ.get("RHEA_SLOW"):
+    suite.add("sleeps-q35", sleeps, "q35", "system_powerdown")
+
+
+@suite.test
+def no_sleep_and_nmi():
+    """What clients turn off is not offered; an NMI reaches the kernel."""
+    with rhea.scratch() as folder, linux("q35", folder, "-global", "ICH9-LPC.disable_s3=1", "-global",
+                                         "ICH9-LPC.disable_s4=1") as m, m.qmp() as q:
+        m.expect("rhea-guest: ready", 300)
+        assert "deep" not in m.run("cat /sys/power/mem_sleep")
+        assert "platform" not in m.run("cat /sys/power/disk")
+        q.command("inject-nmi")
+        m.expect("NMI received for unknown reason", 60)
+        m.send("exit\n")
+        assert m.wait(60) == 0
 
 
 if __name__ == "__main__":

@@ -273,6 +273,8 @@ def power_management():
         assert q.take_irqs() == [(0, False)]
         q.out(0xafe2, 0x03)
         assert q.inp(0xafe2) == 3
+        states = q.take_file(q.files()["etc/system-states"][0], 6)
+        assert states == bytes((0x80, 0, 0, 0x81, 0x82, 0x80))
         q.command("rhea_snapshot")
 
 

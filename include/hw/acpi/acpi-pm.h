@@ -14,13 +14,15 @@ enum { ACPI_PM_STATUS = 0, ACPI_PM_ENABLE = 2, ACPI_PM_CONTROL = 4, ACPI_PM_TIME
 enum { ACPI_GPE_BYTES = 8 /* status, then as many of enable */ };
 /* Commands at the SMI port, as the FADT names them. */
 enum { ACPI_CMD_DISABLE = 0xf0, ACPI_CMD_ENABLE = 0xf1 };
-enum { ACPI_SLEEP_S5 = 0 };
+/* Types of sleep, as the DSDT names them. */
+enum { ACPI_SLEEP_S5 = 0, ACPI_SLEEP_S3 = 1, ACPI_SLEEP_S4 = 2 };
 
 typedef struct AcpiPm {
     Device *dev;
     IrqLine sci;
     ClockTimer overflow;
     Clock *clock;
+    uint8_t disable_s3, disable_s4; /* properties of the device: ACPI_PM_PROPS */
     /* guest-visible: all of it is in acpi_pm_snapshot */
     uint16_t status, enable, control;
     int64_t overflow_from_ns; /* an overflow after this is not in status yet */
@@ -42,5 +44,11 @@ void acpi_gpe_write(AcpiPm *pm, unsigned offset, uint8_t v);
 /* A command at the SMI port: switches between ACPI and legacy mode. */
 void acpi_pm_command(AcpiPm *pm, uint8_t command);
 void acpi_pm_power_button(AcpiPm *pm);
+/* After the reset that ends a sleep. */
+void acpi_pm_wake(AcpiPm *pm);
+
+#define ACPI_PM_PROPS(State, field)                                                                \
+    PROP_U8("disable_s3", State, field.disable_s3, 0, "1: no suspend to RAM"),                     \
+        PROP_U8("disable_s4", State, field.disable_s4, 0, "1: no suspend to disk")
 
 #endif

@@ -15,7 +15,7 @@ enum {
     SMI_COMMAND_PORT = 0xb2
 };
 
-void piix4_pm_power_button(Device *pm);
+struct AcpiPm *piix4_pm(Device *pm);
 /* Without system management mode the enable bit is set after a reset, so that firmware does not set it up. */
 void piix4_pm_set_smm(Device *pm, bool on);
 

@@ -14,7 +14,7 @@
 enum { ICH9_DEVFN = 0x1f << 3, ICH9_PM_BASE = 0x600, ICH9_GPE_OFFSET = 0x20, ICH9_LINES = 8 };
 
 IsaBus *ich9_isa_bus(Device *lpc);
-void ich9_power_button(Device *lpc);
+struct AcpiPm *ich9_pm(Device *lpc);
 /* Without system management mode the enable bit reads as set, so that firmware does not set it up. */
 void ich9_set_smm(Device *lpc, bool on);
 /* The files in which firmware asks for SMIs to all CPUs (ich9-smi.c). */
