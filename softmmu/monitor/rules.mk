@@ -9,6 +9,7 @@ obj-y += softmmu/monitor/hmp-cmds.o
 obj-y += softmmu/monitor/hmp-info.o
 obj-y += softmmu/monitor/input.o
 obj-y += softmmu/monitor/memsave.o
+obj-y += softmmu/monitor/pci.o
 obj-y += softmmu/monitor/qmp-block.o
 obj-y += softmmu/monitor/qmp-char.o
 obj-y += softmmu/monitor/qmp-cmds.o

@@ -79,6 +79,20 @@ def numbers_and_windows():
 
 
 @suite.test
+def shown_in_the_monitor():
+    with PcQtest("-device", "pci-bridge,id=a,addr=8", "-device", "pvpanic-pci,bus=a,addr=3", qmp=True) as q:
+        open_bridge(q, 0, 8 << 3, 5, 6)
+        set_config(q, 5, 3 << 3, 0x10, 0xe0100000)
+        set_config(q, 5, 3 << 3, 4, 2, 2)
+        with q.qmp() as c:
+            text = c.command("human-monitor-command", command_line="info pci")
+        for part in ("Bus  0, device   1, function 3:", "0680: 8086:7113 (PIIX4_PM)",
+                     "leads to bus 5 ('a'), up to bus 6", "Bus  5, device   3, function 0:",
+                     "BAR0: memory at 0xe0100000 [0x"):
+            assert part in text, f"no {part!r} in\n{text}"
+
+
+@suite.test
 def window_above_4g():
     """The prefetchable window takes 64-bit addresses, up to all there are."""
     with PcQtest("-M", "q35", "-device", "pcie-root-port,id=p,addr=6", "-device", "virtio-rng-pci,bus=p") as q:
