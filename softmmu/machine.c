@@ -56,6 +56,7 @@ static void machine_match(const ObjectType *t, void *opaque)
         search->found = t;
     }
     for (const char *const *alias = ops->aliases; search->name && alias && *alias; alias++) {
+        g_ptr_array_add(search->names, g_strdup(*alias));
         if (!strcmp(search->name, *alias)) {
             search->found = t;
         }

@@ -17,6 +17,7 @@
 enum {
     H_SETUP_SECTS = 0x1f1,
     H_VID_MODE = 0x1fa,
+    H_SYSSIZE = 0x1f4, /* in paragraphs of 16 bytes */
     H_MAGIC = 0x202,
     H_VERSION = 0x206,
     H_LOADER = 0x210,
@@ -32,6 +33,7 @@ enum {
 enum { FLAG_HIGH = 0x01, FLAG_HEAP = 0x80, LOADER_OTHER = 0xff, SECTOR = 512 };
 enum { SETUP_ADDR = 0x10000, CMDLINE_ADDR = 0x20000, KERNEL_ADDR = 0x100000, HEAP_END = 0xe000 };
 enum { VERSION_MIN = 0x0202, VERSION_INITRD_MAX = 0x0203, VERSION_CMDLINE_MAX = 0x0206 };
+enum { VERSION_SYSSIZE = 0x0204 };
 enum { CMDLINE_MAX_OLD = 255, CMDLINE_MAX = 0xffff, SETUP_MAX = 64 * SECTOR };
 enum { VIDEO_NORMAL = 0xffff, VIDEO_EXTENDED = 0xfffe, VIDEO_ASK = 0xfffd };
 #define HEADER_MAGIC    0x53726448u /* "HdrS" */
@@ -58,6 +60,7 @@ static bool parse_image(LinuxImage *l, const char *path, Error **errp)
 {
     gsize len;
     const uint8_t *p = g_bytes_get_data(l->file, &len);
+    uint64_t wanted;
 
     l->version = ld16_le(p + H_VERSION);
     if (l->version < VERSION_MIN || !(p[H_FLAGS] & FLAG_HIGH)) {
@@ -70,6 +73,12 @@ static bool parse_image(LinuxImage *l, const char *path, Error **errp)
         return error_fail(errp, "-kernel '%s': truncated: it ends in its setup code", path);
     }
     l->kernel_size = len - l->setup_size;
+    wanted = l->version >= VERSION_SYSSIZE ? ld32_le(p + H_SYSSIZE) * 16ULL : 0;
+    if (wanted > l->kernel_size) {
+        return error_fail(errp,
+                          "-kernel '%s': the file is truncated: it has %zu bytes of %" PRIu64, path,
+                          (size_t)len, l->setup_size + wanted);
+    }
     if (KERNEL_ADDR + l->kernel_size > l->s->below_4g) {
         return error_fail(errp, "-kernel '%s': does not fit into the guest's memory (-m)", path);
     }

@@ -66,6 +66,24 @@ def boot_menu_by_key():
 
 
 @suite.test
+def clear_answers():
+    """A kernel that ends too early, a machine that is nearly there."""
+    with rhea.scratch() as folder:
+        kernel = bytearray(2 << 16)
+        for at, data in ((0x1f1, b"\4"), (0x1f4, (0x10000 // 16 * 4).to_bytes(4, "little")), (0x202, b"HdrS\x0f\2"),
+                         (0x211, b"\1")):
+            kernel[at:at + len(data)] = data
+        path = os.path.join(folder, "kernel")
+        with open(path, "wb") as f:
+            f.write(kernel)
+        with pc("-kernel", path) as m:
+            assert m.wait(20) == 1
+            assert f"truncated: it has {2 << 16} bytes of {5 * 512 + (4 << 16)}" in m.errors(), m.errors()
+    with pc("-M", "q36") as m:
+        assert m.wait(20) == 1 and "did you mean 'q35'?" in m.errors(), m.errors()
+
+
+@suite.test
 def kernel_to_shell_on_q35():
     kernel_to_shell_on("q35")
 

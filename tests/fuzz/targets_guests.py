@@ -79,7 +79,7 @@ def riscv_image(rng):
 def bz_image(rng):
     """What firmware needs of a kernel for the boot protocol 2.15; the code only halts."""
     setup = bytearray(512 * (1 + rng.choice([1, 4, 4, 64])))
-    struct.pack_into("<BHIHHHH", setup, 0x1f1, len(setup) // 512 - 1, 0, rng.choice([0x400, 1, 0xffffffff]), 0, 0, 0, 0xaa55)
+    struct.pack_into("<BHIHHHH", setup, 0x1f1, len(setup) // 512 - 1, 0, rng.choice([0x300, 1, 0xffffffff]), 0, 0, 0, 0xaa55)
     setup[0x200:0x202] = b"\xeb\x66"
     setup[0x202:0x206] = b"HdrS"
     struct.pack_into("<H", setup, 0x206, rng.choice([0x20f, 0x20c, 0x204, 0x200, 0x1ff, 0xffff]))
