@@ -96,7 +96,7 @@ bool tlb_fill_inline(EngineCpu *ec, GuestVA va, unsigned mmu, MemAccess access, 
         }
     }
     __atomic_store_n(&ec->l1_used[mmu], true, __ATOMIC_RELAXED);
-    l1->addend = (uintptr_t)te->host - page;
+    __atomic_store_n(&l1->addend, (uintptr_t)te->host - page, __ATOMIC_RELAXED);
     __atomic_store_n(&l1->tag, page, __ATOMIC_SEQ_CST);
     if (write && tlb_page_has_code(te)) { /* protected just now: see tlb_protect() */
         l1_clear(l1);
@@ -117,7 +117,8 @@ bool tlb_protect(EngineCpu *ec, const uint8_t *host_page)
             TcgTlbEntry *l1 = l1_entry(ec, mmu, slot);
             uint64_t tag = __atomic_load_n(&l1->tag, __ATOMIC_SEQ_CST);
 
-            if (tag != ~0ULL && tag + l1->addend == (uintptr_t)host_page) {
+            if (tag != ~0ULL &&
+                tag + __atomic_load_n(&l1->addend, __ATOMIC_RELAXED) == (uintptr_t)host_page) {
                 l1_clear(l1);
                 found = true;
             }
