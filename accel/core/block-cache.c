@@ -324,13 +324,23 @@ void cache_flush(Engine *e)
 
 /* --- Regions --- */
 
+static uint64_t region_last_use(const Region *r)
+{
+    return __atomic_load_n(&r->last_use, __ATOMIC_RELAXED);
+}
+
+static void region_set_used(Region *r, uint64_t fill)
+{
+    __atomic_store_n(&r->last_use, fill, __ATOMIC_RELAXED);
+}
+
 void cache_touch(Engine *e, const Block *b)
 {
     uint64_t now = __atomic_load_n(&e->fills, __ATOMIC_RELAXED);
     Region *r = &e->regions[b->region];
 
-    if (__atomic_load_n(&r->last_use, __ATOMIC_RELAXED) != now) {
-        __atomic_store_n(&r->last_use, now, __ATOMIC_RELAXED);
+    if (region_last_use(r) != now) {
+        region_set_used(r, now);
     }
 }
 
@@ -360,7 +370,8 @@ static void cache_make_room(Engine *e)
         if (r->state == REGION_FREE || r->state == REGION_RETIRED) {
             return;
         }
-        if (r->state == REGION_FULL && (!coldest || r->last_use < coldest->last_use)) {
+        if (r->state == REGION_FULL &&
+            (!coldest || region_last_use(r) < region_last_use(coldest))) {
             coldest = r;
         }
     }
@@ -380,12 +391,12 @@ static bool cache_next_region(Engine *e)
         if (e->eops->has_code) { /* little is written to it from now on: one mapping will do */
             madvise(r->rw, e->region_size, MADV_DONTNEED);
         }
-        r->last_use = __atomic_add_fetch(&e->fills, 1, __ATOMIC_RELAXED);
+        region_set_used(r, __atomic_add_fetch(&e->fills, 1, __ATOMIC_RELAXED));
     }
     r = cache_free_region(e);
     if (r) {
         r->state = REGION_ACTIVE;
-        r->last_use = e->fills;
+        region_set_used(r, __atomic_load_n(&e->fills, __ATOMIC_RELAXED));
         e->active = r - e->regions;
     }
     cache_make_room(e);
