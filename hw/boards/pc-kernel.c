@@ -75,9 +75,8 @@ static bool parse_image(LinuxImage *l, const char *path, Error **errp)
     l->kernel_size = len - l->setup_size;
     wanted = l->version >= VERSION_SYSSIZE ? ld32_le(p + H_SYSSIZE) * 16ULL : 0;
     if (wanted > l->kernel_size) {
-        return error_fail(errp,
-                          "-kernel '%s': the file is truncated: it has %zu bytes of %" PRIu64, path,
-                          (size_t)len, l->setup_size + wanted);
+        return error_fail(errp, "-kernel '%s': the file is truncated: it has %zu bytes of %" PRIu64,
+                          path, (size_t)len, l->setup_size + wanted);
     }
     if (KERNEL_ADDR + l->kernel_size > l->s->below_4g) {
         return error_fail(errp, "-kernel '%s': does not fit into the guest's memory (-m)", path);
