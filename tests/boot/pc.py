@@ -101,7 +101,7 @@ def kernel_to_shell_on(machine):
         m.expect("Linux version", 60)
         assert "SeaBIOS" not in m.log, "no firmware noise before the kernel"
         m.expect("rhea# ", 120)
-        for line in ("ACPI: Interpreter enabled", "supports S0 S5", "Using ACPI for IRQ routing",
+        for line in ("ACPI: Interpreter enabled", "supports S0 S3 S4 S5", "Using ACPI for IRQ routing",
                      "root bus resource", "Total of 2 processors activated"):
             assert line in m.log, line
         assert "ACPI Error" not in m.log and "ACPI BIOS" not in m.log
