@@ -309,15 +309,17 @@ static void add_text_tag(GByteArray *info, uint32_t type, const char *text)
     flat_add_text(info, text);
 }
 
+/* As with the command line, boot loaders of this version pass on what stands after the path. */
 static void add_modules2(const FlatKernel *k, GByteArray *info)
 {
     for (guint i = 0; i < k->modules->len; i++) {
         const FlatModule *m = &g_array_index(k->modules, FlatModule, i);
+        const char *space = strchr(m->text, ' '), *text = space ? space + 1 : "";
 
-        begin_tag(info, ITAG_MODULE, MB2_TAG_HEADER + 8 + strlen(m->text) + 1);
+        begin_tag(info, ITAG_MODULE, MB2_TAG_HEADER + 8 + strlen(text) + 1);
         flat_add(info, m->start, 4);
         flat_add(info, m->start + m->size, 4);
-        flat_add_text(info, m->text);
+        flat_add_text(info, text);
     }
 }
 
