@@ -312,6 +312,14 @@ static bool main_build(Setup *s, Error **errp)
     return cmdline_run(s, PHASE_LATE, errp) && main_start_monitors(s, errp);
 }
 
+/* What messages begin with. */
+static void main_set_name(const char *path)
+{
+    g_autofree char *name = g_path_get_basename(path);
+
+    g_set_prgname(name);
+}
+
 int main(int argc, char **argv)
 {
     Setup s = {
@@ -322,9 +330,8 @@ int main(int argc, char **argv)
     Error *err = NULL;
     sigset_t signals;
     int ready_fd = -1, null_fd = -1, status;
-    g_autofree char *name = g_path_get_basename(argv[0]);
 
-    g_set_prgname(name);
+    main_set_name(argv[0]);
     atexit(main_cleanup);
     main_catch_fatal();
     machine_lock();
