@@ -189,8 +189,8 @@ static bool drop_unmodelled(X86Cpu *cpu, Error **errp)
             return error_fail(errp, "-cpu: feature '%s' is not modelled (enforce)", f->name);
         }
         if (cpu->check && cpu->cpu.index == 0) {
-            warn_user("TCG doesn't support requested feature: CPUID.%s:%s.%s [bit %u]", w->leaf,
-                      w->reg, f->name, f->feature % 32);
+            warn_user("-cpu: feature '%s' (CPUID %s, %s bit %u) is not modelled and left out",
+                      f->name, w->leaf, w->reg, f->feature % 32);
         }
         g_string_append_printf(dropped, "%s%s", dropped->len ? "," : "", f->name);
         set_feature(words, f->feature, false);
