@@ -36,6 +36,7 @@ typedef struct BlockDriver {
     int (*write_compressed)(BlockNode *n, uint64_t offset, const void *buf, size_t len);
     bool (*truncate)(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp);
     bool (*set_read_only)(BlockNode *n, bool read_only, Error **errp);
+    void (*reserve)(BlockNode *n, uint64_t offset, uint64_t len); /* see block_reserve() */
     /* See block/image.h. */
     const ImageOption *create_options;
     bool (*create)(const char *what, const char *filename, Opts *o, Error **errp);
@@ -70,9 +71,10 @@ struct BlockNode {
     bool auto_read_only; /* becomes writable when a writer needs it */
     bool no_flush;       /* cache=unsafe */
     bool writethrough;
-    bool unmap;     /* discard=unmap */
-    bool probed;    /* raw because nothing else was recognised */
-    bool temporary; /* what is written vanishes with the process */
+    bool unmap;      /* discard=unmap */
+    bool probed;     /* raw because nothing else was recognised */
+    bool temporary;  /* what is written vanishes with the process */
+    bool no_reserve; /* file driver: reserving has failed */
     DetectZeroes detect_zeroes;
     BlockNode *writer; /* the one node above that writes to it */
     int refs;

@@ -209,6 +209,13 @@ int block_write_compressed(BlockNode *n, uint64_t offset, const void *buf, size_
                                       : -ENOTSUP;
 }
 
+void block_reserve(BlockNode *n, uint64_t offset, uint64_t len)
+{
+    if (n->drv->reserve && !check_range(n, offset, len, true)) {
+        n->drv->reserve(n, offset, len);
+    }
+}
+
 int block_probe_head(BlockNode *n, uint8_t *head)
 {
     memset(head, 0, BLOCK_PROBE_LEN);

@@ -63,6 +63,11 @@ static int raw_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool ma
     return block_write_zeroes(n->file, raw_offset(n, offset), len, may_unmap);
 }
 
+static void raw_reserve(BlockNode *n, uint64_t offset, uint64_t len)
+{
+    block_reserve(n->file, raw_offset(n, offset), len);
+}
+
 static int raw_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st)
 {
     int ret = block_status(n->file, raw_offset(n, offset), len, st);
@@ -156,6 +161,7 @@ const BlockDriver raw_driver = {
     .status = raw_status,
     .truncate = raw_truncate,
     .set_read_only = raw_set_read_only,
+    .reserve = raw_reserve,
     .create_options = create_options,
     .create = raw_create,
 };

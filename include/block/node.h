@@ -61,6 +61,8 @@ int block_discard(BlockNode *n, uint64_t offset, uint64_t len);
 int block_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool may_unmap);
 /* One cluster, stored compressed if that makes it smaller; -ENOTSUP where a format cannot. */
 int block_write_compressed(BlockNode *n, uint64_t offset, const void *buf, size_t len);
+/* A hint that the whole range will be written, and nothing was there before. */
+void block_reserve(BlockNode *n, uint64_t offset, uint64_t len);
 
 /* --- What is where --- */
 

@@ -6,7 +6,7 @@
 
 #include "copy.h"
 
-enum { DEFAULT_SPARSE = 4096, DEFAULT_WORKERS = 8, MAX_WORKERS = 16 };
+enum { DEFAULT_SPARSE = 4096, DEFAULT_WORKERS = 4, MAX_WORKERS = 16 };
 
 /* --- convert --- */
 

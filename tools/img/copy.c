@@ -7,7 +7,7 @@
 #include "copy.h"
 #include "rhea/iov.h"
 
-enum { CHUNK = 2 << 20 };
+enum { CHUNK = 1 << 20 };
 
 /* A part of the target, all of it data or all of it zeroes. */
 typedef struct Piece {
@@ -102,6 +102,9 @@ static int write_data(Copy *c, const Piece *p, const uint8_t *buf)
         bool zero;
 
         n = alike(c, buf, at, p->len, &zero);
+        if (!zero && c->blank) {
+            block_reserve(c->to, p->offset + at, n);
+        }
         ret = zero ? write_zeroes(c, p->offset + at, n)
                    : block_pwrite(c->to, p->offset + at, buf + at, n);
     }
@@ -122,20 +125,39 @@ static int write_compressed(Copy *c, const Piece *p, const uint8_t *buf)
     return ret;
 }
 
+/* Buffers are used again: the kernel would clear the pages of each new one. */
+static uint8_t *take_buffer(Copy *c)
+{
+    uint8_t *buf;
+
+    g_mutex_lock(&c->lock);
+    buf = c->buffers->len ? g_ptr_array_steal_index_fast(c->buffers, c->buffers->len - 1) : NULL;
+    g_mutex_unlock(&c->lock);
+    return buf ? buf : g_malloc(CHUNK);
+}
+
+static void give_buffer(Copy *c, uint8_t *buf)
+{
+    g_mutex_lock(&c->lock);
+    g_ptr_array_add(c->buffers, buf);
+    g_mutex_unlock(&c->lock);
+}
+
 static int copy_piece(Copy *c, const Piece *p)
 {
-    g_autofree uint8_t *buf = NULL;
+    uint8_t *buf;
     int ret;
 
     if (p->zero) {
         return write_zeroes(c, p->offset, p->len);
     }
-    buf = g_malloc(p->len);
+    buf = take_buffer(c);
     ret = read_source(c, p->offset, buf, p->len);
-    if (ret) {
-        return ret;
+    if (!ret) {
+        ret = c->compress ? write_compressed(c, p, buf) : write_data(c, p, buf);
     }
-    return c->compress ? write_compressed(c, p, buf) : write_data(c, p, buf);
+    give_buffer(c, buf);
+    return ret;
 }
 
 static int copy_failed(Copy *c)
@@ -214,6 +236,7 @@ int img_copy(Copy *c)
     GThreadPool *pool = g_thread_pool_new(copy_worker, c, (gint)c->workers, FALSE, NULL);
     int ret = 0;
 
+    c->buffers = g_ptr_array_new_with_free_func(g_free);
     g_mutex_init(&c->lock);
     g_cond_init(&c->room);
     for (uint64_t at = 0; at < c->total && !ret && !copy_failed(c);) {
@@ -230,6 +253,7 @@ int img_copy(Copy *c)
     ret = ret ? ret : c->ret;
     ret = ret ? ret : block_flush(c->to);
     img_progress(c->progress && !ret, c->total, c->total);
+    g_ptr_array_unref(c->buffers);
     g_mutex_clear(&c->lock);
     g_cond_clear(&c->room);
     return ret;

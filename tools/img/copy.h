@@ -17,6 +17,7 @@ typedef struct Copy {
     uint64_t sparse; /* zeroes are looked for in units of that many bytes; 0: they are data */
     unsigned workers;
     /* Shared by the threads. */
+    GPtrArray *buffers; /* free ones, of a chunk each */
     GMutex lock;
     GCond room;
     unsigned pending;
