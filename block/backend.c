@@ -587,6 +587,7 @@ static BlockInfo node_info(const BlockNode *n)
         .size = n->size,
         .read_only = n->read_only,
         .writethrough = n->writethrough,
+        .direct = n->direct,
         .no_flush = n->no_flush,
     };
 }

@@ -69,6 +69,7 @@ struct BlockNode {
     char *backing_file, *backing_format; /* as the image has them, NULL: none */
     bool read_only;
     bool auto_read_only; /* becomes writable when a writer needs it */
+    bool direct;         /* cache=none: without the host's page cache, where its file system can */
     bool no_flush;       /* cache=unsafe */
     bool writethrough;
     bool unmap;      /* discard=unmap */

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "block-int.h"
+#include "file.h"
 #include "rhea/fdset.h"
 #include "rhea/iov.h"
 
@@ -61,8 +62,12 @@ static int transfer(BlockNode *n, uint64_t offset, const struct iovec *iov, int 
     return 0;
 }
 
+/* n->opaque is the direct way, NULL: the page cache is used. */
 static int file_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
 {
+    if (n->opaque && file_direct_read(n->opaque, offset, iov, niov)) {
+        return 0;
+    }
     return transfer(n, offset, iov, niov, false);
 }
 
@@ -88,6 +93,17 @@ static void file_reserve(BlockNode *n, uint64_t offset, uint64_t len)
     }
 }
 
+static int write_cached(void *opaque, uint64_t offset, const struct iovec *iov, int niov)
+{
+    return transfer(opaque, offset, iov, niov, true);
+}
+
+static int file_write(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
+{
+    return n->opaque ? file_direct_write(n->opaque, offset, iov, niov, write_cached, n)
+                     : write_cached(n, offset, iov, niov);
+}
+
 static int file_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
 {
     uint64_t len = iov_length(iov, niov);
@@ -96,7 +112,7 @@ static int file_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, 
     if (offset >= block_size(n)) {
         file_reserve(n, offset, len);
     }
-    ret = transfer(n, offset, iov, niov, true);
+    ret = file_write(n, offset, iov, niov);
     if (!ret) {
         note_size(n, offset + len);
     }
@@ -131,7 +147,7 @@ static int write_zero_bytes(BlockNode *n, uint64_t offset, uint64_t len)
 
     while (len) {
         struct iovec iov = {zeroes, MIN(len, ZERO_CHUNK)};
-        int ret = transfer(n, offset, &iov, 1, true);
+        int ret = file_write(n, offset, &iov, 1);
 
         if (ret) {
             return ret;
@@ -234,6 +250,7 @@ static bool file_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, E
 
 static void file_close(BlockNode *n)
 {
+    file_direct_close(n->opaque);
     close(n->fd); /* drops the lock */
 }
 
@@ -364,6 +381,7 @@ static bool file_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
         close(n->fd);
         return false;
     }
+    n->opaque = n->direct ? file_direct_open(n->fd) : NULL;
     return true;
 }
 
@@ -389,8 +407,10 @@ static bool file_set_read_only(BlockNode *n, bool read_only, Error **errp)
         close(fd);
         return false;
     }
+    file_direct_close(n->opaque);
     dup3(fd, n->fd, O_CLOEXEC);
     close(fd);
+    n->opaque = n->direct ? file_direct_open(n->fd) : NULL;
     return true;
 }
 

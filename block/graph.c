@@ -48,14 +48,14 @@ static void driver_names(bool protocols, const char *names[static ARRAY_SIZE(blo
 typedef struct NodeOptions {
     const BlockDriver *drv; /* NULL: to be found out */
     const char *name;
-    bool read_only, auto_read_only, no_flush, writethrough;
+    bool read_only, auto_read_only, direct, no_flush, writethrough;
     int discard, detect_zeroes;
     unsigned flags;
 } NodeOptions;
 
 /* What a node hands on to the one below that its own options make. */
 typedef struct Inherited {
-    bool read_only, no_flush;
+    bool read_only, direct, no_flush;
     int discard;
 } Inherited;
 
@@ -83,18 +83,16 @@ static bool take_driver(Opts *o, NodeOptions *opt, Error **errp)
 
 static bool take_cache(Opts *o, NodeOptions *opt, Error **errp)
 {
-    /* "none" and "directsync" promise the guest what writeback and writethrough do; the host's page
-     * cache is used all the same. */
     static const char *const modes[] = {"writeback",  "none",   "writethrough",
                                         "directsync", "unsafe", NULL};
     int mode = 0;
-    bool direct = false;
 
     if ((opt->flags & BLOCK_DRIVE && !opts_take_enum(o, "cache", modes, &mode, errp)) ||
-        !opts_take_bool(o, "cache.direct", &direct, errp) ||
+        !opts_take_bool(o, "cache.direct", &opt->direct, errp) ||
         !opts_take_bool(o, "cache.no-flush", &opt->no_flush, errp)) {
         return false;
     }
+    opt->direct |= mode == 1 || mode == 3 || opt->flags & BLOCK_DIRECT;
     opt->writethrough = mode == 2 || mode == 3;
     opt->no_flush |= mode == 4 || opt->flags & BLOCK_UNSAFE;
     return true;
@@ -135,6 +133,7 @@ static void apply_node_options(BlockNode *n, const NodeOptions *opt)
 {
     n->read_only = opt->read_only;
     n->auto_read_only = opt->auto_read_only;
+    n->direct = opt->direct;
     n->no_flush = opt->no_flush;
     n->writethrough = opt->writethrough;
     n->unmap = opt->discard & 1;
@@ -210,7 +209,7 @@ static BlockNode *open_file(Opts *o, const NodeOptions *opt, int depth, Error **
 {
     g_autoptr(Opts) sub = opts_take_sub(o, "file");
     const char *file = opts_take(o, "file");
-    Inherited down = {opt->read_only, opt->no_flush, opt->discard};
+    Inherited down = {opt->read_only, opt->direct, opt->no_flush, opt->discard};
     BlockNode *n;
 
     if (file && !(opt->flags & BLOCK_DRIVE)) {
@@ -347,6 +346,7 @@ static BlockNode *open_node(Opts *o, unsigned flags, const Inherited *above, int
 
     if (above) {
         opt.read_only = above->read_only;
+        opt.direct = above->direct;
         opt.no_flush = above->no_flush;
         opt.discard = above->discard;
     }

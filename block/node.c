@@ -151,9 +151,10 @@ static int check_range(const BlockNode *n, uint64_t offset, uint64_t len, bool w
 
 int block_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
 {
-    int ret = check_range(n, offset, iov_length(iov, niov), false);
+    uint64_t len = iov_length(iov, niov);
+    int ret = check_range(n, offset, len, false);
 
-    return ret ? ret : n->drv->preadv(n, offset, iov, niov);
+    return ret || !len ? ret : n->drv->preadv(n, offset, iov, niov);
 }
 
 int block_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
@@ -161,10 +162,13 @@ int block_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int ni
     uint64_t len = iov_length(iov, niov);
     int ret = check_range(n, offset, len, true);
 
-    if (!ret && n->detect_zeroes && len && iov_is_zero(iov, niov)) {
+    if (ret || !len) {
+        return ret;
+    }
+    if (n->detect_zeroes && iov_is_zero(iov, niov)) {
         return n->drv->write_zeroes(n, offset, len, n->detect_zeroes == DETECT_ZEROES_UNMAP);
     }
-    return ret ? ret : n->drv->pwritev(n, offset, iov, niov);
+    return n->drv->pwritev(n, offset, iov, niov);
 }
 
 int block_pread(BlockNode *n, uint64_t offset, void *buf, size_t len)

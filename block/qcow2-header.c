@@ -399,7 +399,9 @@ static bool open_data_file(Qcow2 *q, const Header *h, Opts *o, unsigned flags, E
     if (!opts_peek(sub, "driver")) {
         opts_add(sub, "driver", "file");
     }
-    q->data = block_open_opts(sub, (flags & BLOCK_SHARED) | (q->n->read_only ? BLOCK_READ_ONLY : 0),
+    q->data = block_open_opts(sub,
+                              (flags & BLOCK_SHARED) | (q->n->read_only ? BLOCK_READ_ONLY : 0) |
+                                  (q->n->direct ? BLOCK_DIRECT : 0),
                               errp);
     if (!q->data) {
         q->data = q->n->file;

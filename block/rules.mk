@@ -3,6 +3,7 @@
 
 
 obj-y += block/backend.o
+obj-y += block/file-direct.o
 obj-y += block/file-posix.o
 obj-y += block/graph.o
 obj-y += block/node.o

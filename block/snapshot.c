@@ -16,7 +16,8 @@ static bool create_top(BlockNode *base, const char *file, const char *format, Er
     return image_create(file, format, file, o, errp);
 }
 
-static BlockNode *open_top(const char *file, const char *format, const char *name, Error **errp)
+static BlockNode *open_top(const char *file, const char *format, const char *name, bool direct,
+                           Error **errp)
 {
     g_autoptr(Opts) o = opts_new("snapshot");
 
@@ -26,7 +27,7 @@ static BlockNode *open_top(const char *file, const char *format, const char *nam
     if (name) {
         opts_add(o, "node-name", name);
     }
-    return block_open_opts(o, BLOCK_NO_BACKING, errp);
+    return block_open_opts(o, BLOCK_NO_BACKING | (direct ? BLOCK_DIRECT : 0), errp);
 }
 
 /* What the user wished for the image below holds for the one that takes its place. */
@@ -54,7 +55,7 @@ BlockNode *block_new_top(BlockNode *base, const char *file, const char *format, 
     if (!existing && !create_top(base, file, format, errp)) {
         return NULL;
     }
-    n = open_top(file, format, name, errp);
+    n = open_top(file, format, name, base->direct, errp);
     if (!n) {
         return NULL;
     }

@@ -74,7 +74,7 @@ typedef struct BlockInfo {
     const char *backing;                  /* the file below, NULL: none */
     int depth;                            /* how many are below */
     uint64_t size;
-    bool read_only, writethrough, no_flush;
+    bool read_only, writethrough, direct, no_flush;
     uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
 } BlockInfo;
 typedef void (*BlockInfoFn)(void *opaque, const BlockInfo *info);

@@ -23,6 +23,7 @@ typedef enum BlockOpenFlags {
     BLOCK_REPAIR = 1 << 3,     /* opens what is marked as inconsistent, for check */
     BLOCK_TEMPORARY = 1 << 4,  /* what is written is forgotten (snapshot=on) */
     BLOCK_UNSAFE = 1 << 5,     /* cache=unsafe: flushes do nothing */
+    BLOCK_DIRECT = 1 << 7,     /* cache.direct=on */
     BLOCK_DRIVE = 1 << 6, /* -drive spellings: file= is a file's name, format= names the format */
 } BlockOpenFlags;
 

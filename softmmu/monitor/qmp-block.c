@@ -53,7 +53,7 @@ static JsonObject *inserted_info(const BlockInfo *info)
         json_object_set_int_member(obj, limits[i], 0);
     }
     json_object_set_boolean_member(cache, "writeback", !info->writethrough);
-    json_object_set_boolean_member(cache, "direct", false);
+    json_object_set_boolean_member(cache, "direct", info->direct);
     json_object_set_boolean_member(cache, "no-flush", info->no_flush);
     json_object_set_object_member(obj, "cache", cache);
     json_object_set_object_member(obj, "image", image_info(info));

@@ -13,7 +13,7 @@ enum { DEFAULT_SPARSE = 4096, DEFAULT_WORKERS = 4, MAX_WORKERS = 16 };
 typedef struct Convert {
     bool compress, no_create, target_is_zero;
     uint64_t sparse, workers;
-    unsigned flags; /* of the target */
+    unsigned flags, source_flags; /* of the target, of the sources */
     const char *backing, *snapshot;
 } Convert;
 
@@ -25,7 +25,6 @@ static const struct option convert_longs[] = {
 static bool own_convert(void *opaque, int letter, const char *arg)
 {
     Convert *v = opaque;
-    unsigned source_flags = 0;
 
     switch (letter) {
     case 'c': v->compress = true; return true;
@@ -36,7 +35,7 @@ static bool own_convert(void *opaque, int letter, const char *arg)
     case 'S': return img_take_size("-S", arg, &v->sparse);
     case 'm': return img_take_size("-m", arg, &v->workers);
     case 't': return img_cache_flags(arg, &v->flags);
-    case 'T': return img_cache_flags(arg, &source_flags);
+    case 'T': return img_cache_flags(arg, &v->source_flags);
     case OPT_TARGET_IS_ZERO: v->target_is_zero = true; return true;
     default: return false;
     }
@@ -86,7 +85,7 @@ static bool convert(const ImgArgs *args, const Convert *v, Copy *c, Error **errp
     int ret;
 
     for (int i = 0; i < args->n_files - 1; i++) {
-        c->from[i] = img_open(args, args->files[i], BLOCK_READ_ONLY, errp);
+        c->from[i] = img_open(args, args->files[i], BLOCK_READ_ONLY | v->source_flags, errp);
         if (!c->from[i]) {
             return false;
         }

@@ -49,7 +49,9 @@ bool img_cache_flags(const char *mode, unsigned *flags)
         img_fail(err);
         return false;
     }
-    *flags |= strcmp(mode, "unsafe") ? 0 : BLOCK_UNSAFE;
+    *flags |= !strcmp(mode, "unsafe")                                ? BLOCK_UNSAFE
+              : !strcmp(mode, "none") || !strcmp(mode, "directsync") ? BLOCK_DIRECT
+                                                                     : 0;
     return true;
 }
 

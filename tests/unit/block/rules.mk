@@ -5,6 +5,9 @@ block-objs := $(filter block/%,$(obj-y)) softmmu/util/error.o softmmu/util/fdset
 unit-tests += tests/unit/block/test-backend
 tests/unit/block/test-backend-objs := $(block-objs)
 
+unit-tests += tests/unit/block/test-direct
+tests/unit/block/test-direct-objs := $(filter-out block/backend.o,$(block-objs))
+
 unit-tests += tests/unit/block/test-qcow2
 tests/unit/block/test-qcow2-objs := $(filter-out block/backend.o,$(block-objs))
 
