@@ -17,6 +17,7 @@ import contextlib
 import json
 import math
 import os
+import random
 import re
 import shutil
 import statistics
@@ -39,9 +40,13 @@ CLASSES = {
     "system": "getppid pipe fork exec fault".split(),
     "crypto": "openssl-sha256 openssl-aes openssl-gcm".split(),
     "real": "python perl gcc gzip xz openssl-rsa sqlite shell".split(),
+    "disk": [f"{form}-{row}" for form in ("raw", "qcow2") for row in
+             "seq-read rand-read rand-read-8 seq-write rand-write rand-write-8 sync-write".split()],
+    "convert": "raw-to-raw raw-to-qcow2 qcow2-to-raw qcow2-to-qcow2 compress decompress".split(),
     "start": "boot-shell first-byte".split(),
     "resident": "rss-idle rss-linux".split(),
 }
+DISK_MIB = 256  # as guest/disk.c has it
 UNITS = {"first-byte": "ms", "rss-idle": "MiB", "rss-linux": "MiB"}
 # What every machine of an architecture is started with; the device that holds a disk named d0.
 MACHINES = {
@@ -133,15 +138,21 @@ class Bench:
 
 # --- the guests -----------------------------------------------------------------------------
 
-def build_small(arch, folder):
-    """The initramfs with our own programs."""
+def build_program(arch, folder):
+    """Our own programs."""
     cross = os.environ.get("CROSS", f"{arch}-linux-gnu-")
     if not shutil.which(cross + "gcc"):
         raise tap.Skip(f"no compiler {cross}gcc (for riscv64: packages gcc-riscv64-linux-gnu, "
                        "libc6-dev-riscv64-cross)")
-    program, archive = os.path.join(folder, "bench-guest"), os.path.join(folder, "bench.cpio")
+    program = os.path.join(folder, "bench-guest")
     subprocess.run([os.path.join(HERE, "guest", "build"), "-o", program], check=True,
                    env=dict(os.environ, CROSS=cross))
+    return program
+
+
+def build_small(arch, folder):
+    """The initramfs with our own programs."""
+    program, archive = build_program(arch, folder), os.path.join(folder, "bench.cpio")
     with open(archive, "wb") as f:
         ar = cpio.Archive(f)
         ar.chardev("dev/console", 5, 1)
@@ -150,17 +161,35 @@ def build_small(arch, folder):
     return archive
 
 
-def build_real(_arch, folder):
-    """The Debian initramfs with real.sh added: archives may follow one another."""
-    archive = os.path.join(folder, "real.cpio")
+def debian_with(archive, files):
+    """The Debian initramfs with more files: archives may follow one another."""
     with open(archive, "wb") as out:
         with open(rhea.guest_file("initrd.cpio"), "rb") as f:
             shutil.copyfileobj(f, out)
         out.write(b"\0" * (-out.tell() % 512))
         ar = cpio.Archive(out)
-        ar.file("tests/bench", os.path.join(HERE, "real.sh"), 0o755)
+        for name, path in files.items():
+            ar.file(name, path, 0o755)
         ar.close()
     return archive
+
+
+def build_real(_arch, folder):
+    return debian_with(os.path.join(folder, "real.cpio"),
+                       {"tests/bench": os.path.join(HERE, "real.sh")})
+
+
+def build_disk(arch, folder):
+    """The kernel's disk drivers are modules: Debian's init loads them, then runs our programs."""
+    script, data = os.path.join(folder, "disk.sh"), os.path.join(folder, "disk.data")
+    with open(script, "w", encoding="ascii") as f:
+        f.write("#!/bin/sh\n/tests/bench-guest\necho @done\n")
+    rand = random.Random(1)
+    with open(data, "wb") as f:
+        for _ in range(DISK_MIB):
+            f.write(rand.randbytes(1 << 20))
+    return debian_with(os.path.join(folder, "disk.cpio"),
+                       {"tests/bench": script, "tests/bench-guest": build_program(arch, folder)})
 
 
 def run_small(bench, archive, rows):
@@ -177,6 +206,53 @@ def run_real(bench, archive, rows):
                        "console=ttyS0 quiet rhea.root=/dev/vda rhea.test=bench "
                        f"BENCH_ROWS={','.join(rows)}", memory="1G") as m:
         bench.marked_rows(m, 60 + 90 * len(rows))
+
+
+def run_disk(bench, archive, form, rows):
+    folder = os.path.dirname(archive)
+    disk = os.path.join(folder, f"disk.{form}")
+    subprocess.run(["qemu-img", "convert", "-O", form, os.path.join(folder, "disk.data"), disk], check=True)
+    try:
+        with bench.machine("-kernel", rhea.guest_file("Image"), "-initrd", archive,
+                           "-drive", f"file={disk},format={form},if=none,id=d0",
+                           "-device", MACHINES[bench.arch][1], "-append",
+                           f"console=ttyS0 quiet rhea.test=bench BENCH_ROWS={','.join(rows)}") as m:
+            bench.marked_rows(m, 60 + 60 * len(rows))
+    finally:
+        os.unlink(disk)
+
+
+def build_images(folder):
+    """What is converted: half of it holes, the rest half noise and half what compresses well."""
+    source, rand = os.path.join(folder, "source"), random.Random(1)
+    with open(f"{source}.raw", "wb") as f:
+        f.truncate(1 << 30)
+        for at in range(0, 1 << 30, 1 << 20):
+            kind = rand.randrange(4)
+            if kind < 2:
+                f.seek(at)
+                f.write(rand.randbytes(1 << 20) if kind else (rand.randbytes(512) + bytes(512)) * 1024)
+    for form, more in (("qcow2", []), ("compressed", ["-c"])):
+        subprocess.run(["qemu-img", "convert", *more, "-O", "qcow2", f"{source}.raw", f"{source}.{form}"],
+                       check=True)
+    return source
+
+
+def run_convert(bench, source, row):
+    """rhea-img against qemu-img: from page cache to page cache."""
+    form, to, more = {"compress": ("raw", "qcow2", ["-c"]), "decompress": ("compressed", "raw", [])}.get(
+        row) or (*row.split("-to-"), [])
+    here = os.path.dirname(bench.emulator)
+    tool = os.path.join(here, "rhea-img") if bench.name == "rhea" else "qemu-img"
+    out = f"{source}.out"
+    for _ in range(1 if row == "compress" else 5):
+        started, cpu = time.monotonic(), os.times()
+        subprocess.run([tool, "convert", *more, "-O", to, f"{source}.{form}", out], check=True)
+        now = os.times()
+        bench.add(row, time.monotonic() - started)
+        bench.cpu.setdefault(row, []).append(now.children_user + now.children_system -
+                                             cpu.children_user - cpu.children_system)
+        os.unlink(out)
 
 
 def run_boot(bench):
@@ -265,6 +341,16 @@ def jobs_for(arch, rows, folder):
                 jobs.append(("+".join(wanted), lambda b, r=run, a=archive, w=wanted: r(b, a, w)))
             except tap.Skip as e:
                 print(f"# skipped {' '.join(wanted)}: {e}")
+    if chosen("disk"):
+        archive = build_disk(arch, folder)
+    for form in ("raw", "qcow2"):
+        wanted = [r for r in chosen("disk") if r.startswith(form)]
+        if wanted:
+            jobs.append(("+".join(wanted), lambda b, f=form, w=wanted: run_disk(b, archive, f, w)))
+    if chosen("convert"):
+        source = build_images(folder)
+    for row in chosen("convert"):
+        jobs.append((row, lambda b, r=row: run_convert(b, source, r)))
     if "boot-shell" in rows:
         jobs.append(("boot-shell", run_boot))
     if "first-byte" in rows:
@@ -298,7 +384,7 @@ def geometric_mean(values):
 
 def report(ours, other):
     summary = []
-    print(f"{'row':16} {other.name[:12]:>12} {ours.name[:12]:>12} {'ratio':>7} {'cpu':>7}")
+    print(f"{'row':18} {other.name[:12]:>12} {ours.name[:12]:>12} {'ratio':>7} {'cpu':>7}")
     for name, rows in CLASSES.items():
         ratios = []
         for row in rows:
@@ -310,7 +396,7 @@ def report(ours, other):
             ratio = a / b if a and b and other is not ours else None
             cpu_a, cpu_b = other.cpu_median(row), ours.cpu_median(row)
             cpu = cpu_a / cpu_b if cpu_a and cpu_b and other is not ours else None
-            print(f"{row:16} {shown[0]:>12} {shown[1]:>12} {f'{ratio:.2f}' if ratio else '-':>7} "
+            print(f"{row:18} {shown[0]:>12} {shown[1]:>12} {f'{ratio:.2f}' if ratio else '-':>7} "
                   f"{f'{cpu:.2f}' if cpu else '-':>7}")
             if ratio:
                 ratios.append(ratio)

@@ -14,6 +14,7 @@ typedef struct Row {
 extern const Row rows_integer[];
 extern const Row rows_float[];
 extern const Row rows_system[];
+extern const Row rows_disk[];
 
 /* The next number of a fixed sequence (xorshift64). */
 static inline uint64_t next_random(uint64_t *state)

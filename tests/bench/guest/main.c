@@ -71,6 +71,9 @@ int main(int argc, char **argv)
     run_rows(rows_integer, wanted);
     run_rows(rows_float, wanted);
     run_rows(rows_system, wanted);
+    if (wanted) { /* a disk is not always there */
+        run_rows(rows_disk, wanted);
+    }
     if (getpid() == 1) {
         printf("@done\n");
         fflush(stdout);
