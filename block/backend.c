@@ -6,6 +6,7 @@
 #include "rhea/osdep.h"
 
 #include "block-int.h"
+#include "on-error.h"
 #include "rhea/defer.h"
 #include "rhea/iov.h"
 
@@ -20,6 +21,8 @@ struct BlockBackend {
     void *owner; /* the device that uses it */
     char *owner_name;
     unsigned in_flight; /* machine lock */
+    BlockOnError on_read_error, on_write_error;
+    GQueue failed; /* requests that wait for the VM to go on */
     uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
 };
 
@@ -72,6 +75,36 @@ static int request_execute(BlockRequest *r)
     return -ENOTSUP;
 }
 
+static BlockInfo backend_info(const BlockBackend *blk);
+
+static void request_complete(BlockRequest *r)
+{
+    r->done(r->opaque, r->ret);
+    g_free(r);
+}
+
+/* True: the request failed, and waits to be tried again. */
+static bool request_waits(BlockRequest *r)
+{
+    BlockBackend *blk = r->blk;
+    bool write = r->kind != REQ_READ;
+    BlockFate fate;
+    BlockInfo info;
+
+    if (!r->ret) {
+        return false;
+    }
+    blk->errors++;
+    fate = block_on_error_fate(write ? blk->on_write_error : blk->on_read_error, r->ret);
+    info = backend_info(blk);
+    block_on_error_tell(&info, write, fate, r->ret);
+    r->ret = fate == BLOCK_FATE_IGNORE ? 0 : r->ret;
+    if (fate == BLOCK_FATE_STOP) {
+        g_queue_push_tail(&blk->failed, r);
+    }
+    return fate == BLOCK_FATE_STOP;
+}
+
 /* Runs the completions that have arrived. Machine lock. */
 static void run_completions(void *unused)
 {
@@ -85,9 +118,9 @@ static void run_completions(void *unused)
             return;
         }
         r->blk->in_flight--;
-        r->blk->errors += r->ret != 0;
-        r->done(r->opaque, r->ret);
-        g_free(r);
+        if (!request_waits(r)) {
+            request_complete(r);
+        }
     }
 }
 
@@ -128,11 +161,24 @@ static int request_check(const BlockRequest *r)
     return n->read_only && r->kind != REQ_READ && r->kind != REQ_FLUSH ? -EPERM : 0;
 }
 
+static void request_start(BlockRequest *r)
+{
+    r->blk->in_flight++;
+    r->ret = request_check(r);
+    if (r->ret) {
+        request_finish(r, r->ret);
+        return;
+    }
+    if (!workers) {
+        workers = g_thread_pool_new(worker, NULL, WORKERS, FALSE, NULL);
+    }
+    g_thread_pool_push(workers, r, NULL);
+}
+
 static void submit(BlockBackend *blk, RequestKind kind, uint64_t offset, uint64_t len,
                    const struct iovec *iov, int niov, int flags, BlockComplete done, void *opaque)
 {
     BlockRequest *r = g_malloc0(sizeof(*r) + niov * sizeof(*iov));
-    int ret;
 
     r->blk = blk;
     r->kind = kind;
@@ -145,16 +191,7 @@ static void submit(BlockBackend *blk, RequestKind kind, uint64_t offset, uint64_
     if (niov) {
         memcpy(r->iov, iov, niov * sizeof(*iov));
     }
-    blk->in_flight++;
-    ret = request_check(r);
-    if (ret) {
-        request_finish(r, ret);
-        return;
-    }
-    if (!workers) {
-        workers = g_thread_pool_new(worker, NULL, WORKERS, FALSE, NULL);
-    }
-    g_thread_pool_push(workers, r, NULL);
+    request_start(r);
 }
 
 void blk_preadv(BlockBackend *blk, uint64_t offset, const struct iovec *iov, int niov,
@@ -194,7 +231,7 @@ void blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len, bool may
     submit(blk, REQ_ZERO, offset, len, NULL, 0, may_unmap, done, opaque);
 }
 
-void blk_drain(BlockBackend *blk)
+static void drain(BlockBackend *blk)
 {
     run_completions(NULL);
     while (blk->in_flight) {
@@ -207,6 +244,47 @@ void blk_drain(BlockBackend *blk)
     }
 }
 
+void blk_drain(BlockBackend *blk)
+{
+    BlockRequest *r;
+
+    do {
+        drain(blk);
+        while ((r = g_queue_pop_head(&blk->failed))) {
+            request_complete(r);
+        }
+    } while (blk->in_flight);
+}
+
+void blk_retry_failed(void)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+        GQueue failed = blk->failed;
+        BlockRequest *r;
+
+        g_queue_init(&blk->failed);
+        while ((r = g_queue_pop_head(&failed))) {
+            request_start(r);
+        }
+    }
+}
+
+bool blk_nothing_failed(Error **errp)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        if (!g_queue_is_empty(&blk->failed)) {
+            return error_fail(errp,
+                              "drive '%s' has requests that failed and are tried again when the VM "
+                              "goes on: its state cannot be saved before that",
+                              blk->name);
+        }
+    }
+    return true;
+}
+
 void blk_drain_all(void)
 {
     bool again;
@@ -217,7 +295,7 @@ void blk_drain_all(void)
             BlockBackend *blk = g_ptr_array_index(backends, i);
 
             again |= blk->in_flight > 0;
-            blk_drain(blk);
+            drain(blk);
         }
     } while (again);
 }
@@ -287,6 +365,19 @@ void blk_detach(BlockBackend *blk, void *owner)
     }
 }
 
+bool blk_set_on_error(BlockBackend *blk, BlockOnError read, BlockOnError write, Error **errp)
+{
+    if (read == BLOCK_ON_ERROR_ENOSPC) {
+        return error_fail(errp,
+                          "drive '%s': rerror=enospc is not possible (accepted: report, ignore, "
+                          "stop)",
+                          blk->name);
+    }
+    blk->on_read_error = read ? read : blk->on_read_error;
+    blk->on_write_error = write ? write : blk->on_write_error;
+    return true;
+}
+
 uint64_t blk_size(BlockBackend *blk)
 {
     return blk->node ? blk->node->size : 0;
@@ -332,11 +423,22 @@ static BlockBackend *backend_new(const char *name, BlockNode *node)
 
     blk->name = g_strdup(name);
     blk->node = node;
+    blk->on_read_error = BLOCK_ON_ERROR_REPORT;
+    blk->on_write_error = BLOCK_ON_ERROR_ENOSPC;
+    g_queue_init(&blk->failed);
     if (!backends) {
         backends = g_ptr_array_new();
     }
     g_ptr_array_add(backends, blk);
     return blk;
+}
+
+static void backend_free(BlockBackend *blk)
+{
+    g_ptr_array_remove(backends, blk);
+    block_node_unref(blk->node);
+    g_free(blk->name);
+    g_free(blk);
 }
 
 /* A -blockdev node becomes a backend when a device names it. */
@@ -374,14 +476,14 @@ typedef struct DriveOptions {
     int iface;
     uint64_t index;
     bool cdrom, snapshot;
+    int rerror, werror;
 } DriveOptions;
 
 static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
 {
     static const char *const media[] = {"disk", "cdrom", NULL};
-    static const char *const policy[] = {"report", NULL};
     uint64_t unit = UINT64_MAX, bus = 0;
-    int kind = 0, werror = 0, rerror = 0;
+    int kind = 0;
 
     if (!opts_take_enum(o, "if", interface_names, &d->iface, errp) ||
         !opts_take_u64(o, "index", INT_MAX, &d->index, errp) ||
@@ -389,8 +491,8 @@ static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
         !opts_take_u64(o, "bus", 0, &bus, errp) ||
         !opts_take_enum(o, "media", media, &kind, errp) ||
         !opts_take_bool(o, "snapshot", &d->snapshot, errp) ||
-        !opts_take_enum(o, "werror", policy, &werror, errp) ||
-        !opts_take_enum(o, "rerror", policy, &rerror, errp)) {
+        !opts_take_enum(o, "werror", block_on_error_names, &d->werror, errp) ||
+        !opts_take_enum(o, "rerror", block_on_error_names, &d->rerror, errp)) {
         return false;
     }
     if (d->index == UINT64_MAX) {
@@ -447,6 +549,10 @@ BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error
         return NULL;
     }
     blk = backend_new(id, node);
+    if (!blk_set_on_error(blk, d.rerror, d.werror, errp)) {
+        backend_free(blk);
+        return NULL;
+    }
     blk->iface = d.iface;
     blk->index = d.index;
     blk->cdrom = d.cdrom;
@@ -465,10 +571,7 @@ bool blk_del_blockdev(const char *name, Error **errp)
 
         if (blk->node == node && !blk->owner && !strcmp(blk->name, name)) {
             /* Made for a device that has gone. */
-            g_ptr_array_remove_index(backends, i);
-            block_node_unref(node);
-            g_free(blk->name);
-            g_free(blk);
+            backend_free(blk);
             break;
         }
     }
@@ -592,23 +695,31 @@ static BlockInfo node_info(const BlockNode *n)
     };
 }
 
+static BlockInfo backend_info(const BlockBackend *blk)
+{
+    const BlockRequest *failed = g_queue_peek_head((GQueue *)&blk->failed);
+    BlockInfo info = {0};
+
+    if (blk->node) {
+        info = node_info(blk->node);
+    }
+    info.drive = blk->name;
+    info.owner = blk->owner ? blk->owner_name : NULL;
+    info.reads = blk->reads;
+    info.writes = blk->writes;
+    info.flushes = blk->flushes;
+    info.read_bytes = blk->read_bytes;
+    info.written_bytes = blk->written_bytes;
+    info.errors = blk->errors;
+    info.failed = failed ? failed->ret : 0;
+    return info;
+}
+
 void blk_foreach_drive(BlockInfoFn fn, void *opaque)
 {
     for (guint i = 0; backends && i < backends->len; i++) {
-        BlockBackend *blk = g_ptr_array_index(backends, i);
-        BlockInfo info = {0};
+        BlockInfo info = backend_info(g_ptr_array_index(backends, i));
 
-        if (blk->node) {
-            info = node_info(blk->node);
-        }
-        info.drive = blk->name;
-        info.owner = blk->owner ? blk->owner_name : NULL;
-        info.reads = blk->reads;
-        info.writes = blk->writes;
-        info.flushes = blk->flushes;
-        info.read_bytes = blk->read_bytes;
-        info.written_bytes = blk->written_bytes;
-        info.errors = blk->errors;
         fn(opaque, &info);
     }
 }

@@ -7,6 +7,7 @@ obj-y += block/file-direct.o
 obj-y += block/file-posix.o
 obj-y += block/graph.o
 obj-y += block/node.o
+obj-y += block/on-error.o
 obj-y += block/overlay.o
 obj-y += block/raw.o
 obj-y += block/snapshot.o

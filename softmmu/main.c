@@ -96,6 +96,7 @@ static void main_block_signals(sigset_t *set)
     sigaddset(set, SIGCONT);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the disk that meets it */
 }
 
 static void main_watch_signals(Machine *m, const sigset_t *set)
@@ -305,6 +306,7 @@ static bool main_build(Setup *s, Error **errp)
         report("warning: -global %s: nothing here has it", unused);
     }
     machine_reset(s->m);
+    snapshot_add_check(blk_nothing_failed);
     if (s->loadvm && !snapshot_load_file(s->m, s->loadvm, errp)) {
         error_prepend(errp, "-loadvm: ");
         return false;

@@ -50,6 +50,7 @@ const char *runstate_name(RunState s)
         [RUN_SUSPENDED] = "suspended",
         [RUN_DEBUG] = "debug",
         [RUN_INTERNAL_ERROR] = "internal-error",
+        [RUN_IO_ERROR] = "io-error",
         [RUN_GUEST_PANICKED] = "guest-panicked",
         [RUN_RESTORE] = "restore-vm",
         [RUN_SAVE] = "save-vm",
@@ -129,6 +130,7 @@ void vm_start(Machine *m)
     clock_set_running(m->clock[CLOCK_VIRTUAL], true);
     runstate_run_hooks(m, true);
     event_emit("RESUME", NULL);
+    blk_retry_failed();
     cpus_resume_all(m);
 }
 

@@ -101,7 +101,8 @@ static bool take_medium(FloppyDrive *d, Error **errp)
                           "largest have 2949120)",
                           d->drive, blk_size(blk));
     }
-    if (!blk_attach(blk, d, d->dev.id ? d->dev.id : "floppy", errp)) {
+    if (!blk_set_on_error(blk, d->on_read_error, d->on_write_error, errp) ||
+        !blk_attach(blk, d, d->dev.id ? d->dev.id : "floppy", errp)) {
         return false;
     }
     d->blk = blk;
@@ -157,6 +158,7 @@ static const PropDesc floppy_props[] = {
     PROP_STR("drive", FloppyDrive, drive, NULL, "id of the drive or node that holds the data"),
     PROP_U32("unit", FloppyDrive, unit, UINT32_MAX, "0: drive A, 1: drive B [the first free one]"),
     PROP_I32("bootindex", FloppyDrive, bootindex, -1, "place in the boot order"),
+    BLOCK_ON_ERROR_PROPS(FloppyDrive, on_read_error, on_write_error),
     PROP_ENUM("drive-type", FloppyDrive, kind, FLOPPY_AUTO, kind_names,
               "what the drive takes: 1.44 MB, 2.88 MB, 1.2 MB (5.25\"); auto: by its medium"),
     PROP_END};

@@ -31,7 +31,8 @@ struct FloppyDrive {
     char *drive;
     uint32_t unit;
     int32_t bootindex;
-    int kind; /* FloppyKind */
+    int on_read_error, on_write_error; /* BlockOnError */
+    int kind;                          /* FloppyKind */
     /* guest-visible */
     uint8_t track;
     bool changed; /* the disk-change line: until a step with a medium in the drive */

@@ -390,7 +390,8 @@ static bool take_backend(IdeDrive *d, Error **errp)
         return error_fail(errp, "%s: property 'drive': there is no drive or node '%s'", type,
                           d->drive);
     }
-    if (!blk_attach(d->blk, d, d->dev.id ? d->dev.id : type, errp)) {
+    if (!blk_set_on_error(d->blk, d->on_read_error, d->on_write_error, errp) ||
+        !blk_attach(d->blk, d, d->dev.id ? d->dev.id : type, errp)) {
         d->blk = NULL;
         return false;
     }
@@ -497,7 +498,8 @@ static void ide_after_load(Device *dev)
         PROP_STR("ver", IdeDrive, version, NULL, "firmware revision, at most 8 characters"),       \
         PROP_U32("unit", IdeDrive, unit, UINT32_MAX, "0: first drive of the channel, 1: second"),  \
         PROP_U64("wwn", IdeDrive, wwn, 0, "world-wide name"),                                      \
-        PROP_I32("bootindex", IdeDrive, bootindex, -1, "place in the boot order")
+        PROP_I32("bootindex", IdeDrive, bootindex, -1, "place in the boot order"),                 \
+        BLOCK_ON_ERROR_PROPS(IdeDrive, on_read_error, on_write_error)
 
 static const PropDesc ide_hd_props[] = {
     IDE_COMMON_PROPS,

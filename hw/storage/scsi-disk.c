@@ -16,6 +16,7 @@ typedef struct ScsiDisk {
     uint32_t channel, target, lun, logical_block_size, rotation_rate;
     uint64_t wwn;
     int32_t bootindex;
+    int on_read_error, on_write_error; /* BlockOnError */
     /* guest-visible */
     ScsiUnit unit;
 } ScsiDisk;
@@ -129,7 +130,8 @@ static bool take_backend(ScsiDisk *d, Error **errp)
         return error_fail(errp, "%s: property 'drive': there is no drive or node '%s'", type,
                           d->drive);
     }
-    if (!blk_attach(blk, d, d->dev.id ? d->dev.id : type, errp)) {
+    if (!blk_set_on_error(blk, d->on_read_error, d->on_write_error, errp) ||
+        !blk_attach(blk, d, d->dev.id ? d->dev.id : type, errp)) {
         return false;
     }
     d->unit.blk = blk;
@@ -196,7 +198,8 @@ static void disk_snapshot(Device *dev, Snapshot *sn)
         PROP_U32("scsi-id", ScsiDisk, target, UINT32_MAX, "target; default: the first free one"),  \
         PROP_U32("lun", ScsiDisk, lun, 0, "logical unit of the target"),                           \
         PROP_U64("wwn", ScsiDisk, wwn, 0, "world-wide name"),                                      \
-        PROP_I32("bootindex", ScsiDisk, bootindex, -1, "place in the boot order")
+        PROP_I32("bootindex", ScsiDisk, bootindex, -1, "place in the boot order"),                 \
+        BLOCK_ON_ERROR_PROPS(ScsiDisk, on_read_error, on_write_error)
 
 static const PropDesc hd_props[] = {
     SCSI_COMMON_PROPS, PROP_U32("logical_block_size", ScsiDisk, logical_block_size, 512, "bytes"),

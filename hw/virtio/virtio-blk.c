@@ -60,6 +60,7 @@ typedef struct VirtioBlk {
     char *drive;
     char *serial;
     int32_t bootindex;
+    int on_read_error, on_write_error; /* BlockOnError */
     uint32_t num_queues, queue_size;
     uint32_t logical_block_size;
     bool discard, write_zeroes, config_wce, scsi;
@@ -288,7 +289,8 @@ static bool blk_realize(Device *dev, Error **errp)
         return error_fail(errp, "virtio-blk: property 'drive': there is no drive or node '%s'",
                           s->drive);
     }
-    if (!blk_attach(s->blk, s, name, errp)) {
+    if (!blk_set_on_error(s->blk, s->on_read_error, s->on_write_error, errp) ||
+        !blk_attach(s->blk, s, name, errp)) {
         return false;
     }
     for (uint32_t i = 0; i < s->num_queues; i++) {
@@ -329,6 +331,7 @@ static const PropDesc blk_props[] = {
     PROP_STR("drive", VirtioBlk, drive, NULL, "id of the drive or node that holds the data"),
     PROP_STR("serial", VirtioBlk, serial, NULL, "serial number, at most 20 characters"),
     PROP_I32("bootindex", VirtioBlk, bootindex, -1, "place in the boot order"),
+    BLOCK_ON_ERROR_PROPS(VirtioBlk, on_read_error, on_write_error),
     PROP_U32("num-queues", VirtioBlk, num_queues, 1, "number of request queues"),
     PROP_U32("queue-size", VirtioBlk, queue_size, 256, "descriptors in each queue"),
     PROP_U32("logical_block_size", VirtioBlk, logical_block_size, 512, "bytes"),

@@ -21,6 +21,29 @@ BlockBackend *blk_by_name(const char *id);
 bool blk_attach(BlockBackend *blk, void *owner, const char *owner_name, Error **errp) MUST_CHECK;
 void blk_detach(BlockBackend *blk, void *owner);
 
+/* What happens when a request fails; AUTO: as -drive says, else report for reads and enospc for the rest. */
+typedef enum BlockOnError {
+    BLOCK_ON_ERROR_AUTO,
+    BLOCK_ON_ERROR_REPORT,
+    BLOCK_ON_ERROR_IGNORE,
+    BLOCK_ON_ERROR_STOP,
+    BLOCK_ON_ERROR_ENOSPC,
+} BlockOnError;
+extern const char *const block_on_error_names[]; /* in the order of BlockOnError; ends with NULL */
+/* Properties of a device that has a drive; the fields are int. */
+#define BLOCK_ON_ERROR_PROPS(S, read, write)                                                       \
+    PROP_ENUM("rerror", S, read, BLOCK_ON_ERROR_AUTO, block_on_error_names,                        \
+              "what happens when a read fails"),                                                   \
+        PROP_ENUM("werror", S, write, BLOCK_ON_ERROR_AUTO, block_on_error_names,                   \
+                  "what happens when a write fails; stop: the VM stops, and tries again later")
+/* The wishes of these properties. */
+bool blk_set_on_error(BlockBackend *blk, BlockOnError read, BlockOnError write,
+                      Error **errp) MUST_CHECK;
+/* Tries again what failed and stopped the VM; the VM goes on. */
+void blk_retry_failed(void);
+/* False, with an error, while such requests wait: a saved state would not have them. */
+bool blk_nothing_failed(Error **errp) MUST_CHECK;
+
 uint64_t blk_size(BlockBackend *blk); /* bytes */
 bool blk_read_only(BlockBackend *blk);
 bool blk_inserted(BlockBackend *blk);
@@ -40,8 +63,9 @@ void blk_discard(BlockBackend *blk, uint64_t offset, uint64_t len, BlockComplete
                  void *opaque);
 void blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len, bool may_unmap,
                       BlockComplete done, void *opaque);
-/* Waits (main thread) until nothing is in flight; completions have run. */
+/* Waits until nothing is in flight: completions have run.  For resets: what waits for a retry fails. */
 void blk_drain(BlockBackend *blk);
+/* The same for all, but for what waits for a retry. */
 void blk_drain_all(void);
 int blk_flush_all(void);
 
@@ -76,6 +100,7 @@ typedef struct BlockInfo {
     uint64_t size;
     bool read_only, writethrough, direct, no_flush;
     uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
+    int failed; /* a negative errno: what stopped the VM; 0: nothing */
 } BlockInfo;
 typedef void (*BlockInfoFn)(void *opaque, const BlockInfo *info);
 void blk_foreach_drive(BlockInfoFn fn, void *opaque);

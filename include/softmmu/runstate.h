@@ -16,6 +16,7 @@ typedef enum RunState {
     RUN_SUSPENDED,
     RUN_DEBUG,
     RUN_INTERNAL_ERROR,
+    RUN_IO_ERROR, /* a disk's request failed, and is tried again when the VM goes on */
     RUN_GUEST_PANICKED,
     RUN_RESTORE,
     RUN_SAVE,

@@ -71,6 +71,10 @@ static void add_drive(void *opaque, const BlockInfo *info)
     if (info->owner) {
         json_object_set_string_member(item, "qdev", info->owner);
     }
+    json_object_set_string_member(item, "io-status",
+                                  !info->failed             ? "ok"
+                                  : info->failed == -ENOSPC ? "nospace"
+                                                            : "failed");
     if (info->driver) {
         json_object_set_object_member(item, "inserted", inserted_info(info));
     }
@@ -88,7 +92,10 @@ static bool query_block(Machine *m, JsonObject *args, JsonNode **ret, Error **er
 
 QMP_COMMAND(query_block_command, .name = "query-block", .run = query_block,
             .ret = "[{device: str, type: str, removable: bool, locked: bool, *qdev: str, "
-                   "*inserted: BlockInserted}]");
+                   "io-status: <ok|failed|nospace>, *inserted: BlockInserted}]");
+QMP_EVENT(block_io_error_event, "BLOCK_IO_ERROR",
+          "{device: str, *node-name: str, operation: <read|write>, action: <ignore|report|stop>, "
+          "nospace: bool, reason: str}");
 
 static void add_node(void *opaque, const BlockInfo *info)
 {

@@ -200,8 +200,9 @@ QMP_COMMAND(query_accelerators_command, .name = "query-accelerators", .run = que
 /* --- Running --- */
 
 QMP_TYPE(run_state_type, .name = "RunState",
-         .text = "<debug|internal-error|paused|prelaunch|restore-vm|running|save-vm|shutdown|"
-                 "suspended|guest-panicked>");
+         .text =
+             "<debug|internal-error|io-error|paused|prelaunch|restore-vm|running|save-vm|shutdown|"
+             "suspended|guest-panicked>");
 QMP_TYPE(shutdown_cause_type, .name = "ShutdownCause",
          .text = "<none|host-qmp-quit|host-qmp-system-reset|host-signal|host-ui|guest-shutdown|"
                  "guest-reset|guest-panic>");

@@ -51,12 +51,27 @@ static void snap_devices(Snapshot *sn, Machine *m, GPtrArray *devices)
     }
 }
 
+static bool (*checks[4])(Error **errp);
+static unsigned n_checks;
+
+void snapshot_add_check(bool (*check)(Error **errp))
+{
+    g_assert(n_checks < ARRAY_SIZE(checks));
+    checks[n_checks++] = check;
+}
+
 GByteArray *snapshot_save_devices(Machine *m, Error **errp)
 {
     g_autoptr(GPtrArray) devices = g_ptr_array_new();
-    Snapshot *sn = snap_writer_new();
+    Snapshot *sn;
 
     g_assert(machine_lock_held());
+    for (unsigned i = 0; i < n_checks; i++) {
+        if (!checks[i](errp)) {
+            return NULL;
+        }
+    }
+    sn = snap_writer_new();
     collect_devices(&m->obj, devices);
     snap_devices(sn, m, devices);
     if (!snap_check(sn, errp)) {

@@ -82,6 +82,7 @@ struct IdeDrive {
     uint64_t wwn;
     uint32_t rotation_rate;
     int32_t bootindex;
+    int on_read_error, on_write_error; /* BlockOnError */
     bool atapi;
     /* guest-visible */
     IdeTaskFile tf;

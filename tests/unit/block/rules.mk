@@ -6,10 +6,10 @@ unit-tests += tests/unit/block/test-backend
 tests/unit/block/test-backend-objs := $(block-objs)
 
 unit-tests += tests/unit/block/test-direct
-tests/unit/block/test-direct-objs := $(filter-out block/backend.o,$(block-objs))
+tests/unit/block/test-direct-objs := $(filter-out block/backend.o block/on-error.o,$(block-objs))
 
 unit-tests += tests/unit/block/test-qcow2
-tests/unit/block/test-qcow2-objs := $(filter-out block/backend.o,$(block-objs))
+tests/unit/block/test-qcow2-objs := $(filter-out block/backend.o block/on-error.o,$(block-objs))
 
 unit-tests += tests/unit/block/test-qcow2-threads
-tests/unit/block/test-qcow2-threads-objs := $(filter-out block/backend.o,$(block-objs))
+tests/unit/block/test-qcow2-threads-objs := $(filter-out block/backend.o block/on-error.o,$(block-objs))

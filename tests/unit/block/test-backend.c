@@ -8,9 +8,29 @@
 #include "block/block.h"
 #include "block/image.h"
 #include "rhea/defer.h"
+#include "softmmu/runstate.h"
 
 /* The main loop's part is played by blk_drain(). */
 void main_loop_defer(void (*fn)(void *opaque), void *opaque)
+{
+}
+
+/* No VM stands still here. */
+Machine *machine_current(void)
+{
+    return NULL;
+}
+
+bool runstate_is_running(Machine *m)
+{
+    return false;
+}
+
+void vm_stop(Machine *m, RunState why)
+{
+}
+
+void event_emit_limited(const char *event, const char *subject, const char *data_json)
 {
 }
 
