@@ -16,6 +16,10 @@ typedef struct BlockDriver {
     const char *name;
     bool protocol; /* stores bytes itself and grows by writes; others are formats over a node */
     const char *const *options; /* NULL-terminated; beside those of every node */
+    /* A protocol: beginnings of file names that mean it (NULL-terminated).  Its filename= is what stands
+     * behind them, or all of it. */
+    const char *const *prefixes;
+    bool whole_name;
 
     /* A format: whether an image that begins with @head (BLOCK_PROBE_LEN bytes) is one. */
     bool (*probe)(const uint8_t *head);
@@ -89,6 +93,8 @@ extern const BlockDriver file_driver, host_device_driver, raw_driver, qcow2_driv
 extern const BlockDriver *const block_drivers[];
 /* The driver of that name, NULL: none. */
 const BlockDriver *block_driver_find(const char *name);
+/* The protocol that a file name begins with ("file" if with none); *filename becomes its filename=. */
+const BlockDriver *block_driver_protocol(const char **filename);
 /* The format that @head shows, NULL: none that is known. */
 const BlockDriver *block_driver_probe(const uint8_t *head);
 /* The first BLOCK_PROBE_LEN bytes, zeroes behind the end. */

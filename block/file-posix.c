@@ -416,16 +416,20 @@ static bool file_set_read_only(BlockNode *n, bool read_only, Error **errp)
 
 static const char *const file_options[] = {"filename", "aio", "locking", NULL};
 
-#define FILE_DRIVER(driver_name)                                                                   \
+static const char *const file_prefixes[] = {"file:", NULL};
+static const char *const device_prefixes[] = {"host_device:", NULL};
+
+#define FILE_DRIVER(driver_name, driver_prefixes)                                                  \
     {                                                                                              \
-        .name = driver_name, .protocol = true, .options = file_options, .open = file_open,         \
-        .close = file_close, .preadv = file_preadv, .pwritev = file_pwritev, .flush = file_flush,  \
-        .discard = file_discard, .write_zeroes = file_write_zeroes, .status = file_status,         \
-        .truncate = file_truncate, .set_read_only = file_set_read_only, .reserve = file_reserve,   \
+        .name = driver_name, .prefixes = driver_prefixes, .protocol = true,                        \
+        .options = file_options, .open = file_open, .close = file_close, .preadv = file_preadv,    \
+        .pwritev = file_pwritev, .flush = file_flush, .discard = file_discard,                     \
+        .write_zeroes = file_write_zeroes, .status = file_status, .truncate = file_truncate,       \
+        .set_read_only = file_set_read_only, .reserve = file_reserve,                              \
     }
 
-const BlockDriver file_driver = FILE_DRIVER("file");
-const BlockDriver host_device_driver = FILE_DRIVER("host_device");
+const BlockDriver file_driver = FILE_DRIVER("file", file_prefixes);
+const BlockDriver host_device_driver = FILE_DRIVER("host_device", device_prefixes);
 
 /* --- Making files --- */
 
@@ -460,9 +464,15 @@ BlockNode *file_open_temporary(const char *what, uint64_t size, Error **errp)
 bool block_create_file(const char *what, const char *filename, uint64_t size,
                        BlockPrealloc prealloc, Error **errp)
 {
+    const BlockDriver *drv = block_driver_protocol(&filename);
     BlockNode n = {.drv = &file_driver, .filename = (char *)filename};
     bool ok;
 
+    if (!drv->truncate) {
+        return error_fail(errp,
+                          "%s: '%s': %s makes no images, but writes to one that is there (-n)",
+                          what, filename, drv->name);
+    }
     n.fd = file_open_fd(filename, O_RDWR | O_CREAT | O_NONBLOCK, 0644);
     if (n.fd < 0) {
         return error_fail_errno(errp, errno, "%s: cannot make '%s'", what, filename);

@@ -7,8 +7,10 @@
 
 #include "block-int.h"
 
-const BlockDriver *const block_drivers[] = {&file_driver, &host_device_driver, &raw_driver,
-                                            &qcow2_driver, NULL};
+const BlockDriver *const block_drivers[] = {
+    &file_driver, &host_device_driver, &raw_driver, &qcow2_driver,
+    NULL,
+};
 
 const BlockDriver *block_driver_find(const char *name)
 {
@@ -28,6 +30,21 @@ const BlockDriver *block_driver_probe(const uint8_t *head)
         }
     }
     return NULL;
+}
+
+const BlockDriver *block_driver_protocol(const char **filename)
+{
+    for (size_t i = 0; block_drivers[i]; i++) {
+        const BlockDriver *drv = block_drivers[i];
+
+        for (const char *const *p = drv->prefixes; p && *p; p++) {
+            if (g_str_has_prefix(*filename, *p)) {
+                *filename += drv->whole_name ? 0 : strlen(*p);
+                return drv;
+            }
+        }
+    }
+    return &file_driver;
 }
 
 /* The names of all drivers, those of protocols too or not. */
@@ -188,22 +205,6 @@ static bool attach_below(const char *what, BlockNode *n, BlockNode *below, bool 
     return true;
 }
 
-/* "file:NAME" and "host_device:NAME" name their protocol; *filename is left behind it. */
-static const char *split_protocol(const char **filename)
-{
-    static const BlockDriver *const protocols[] = {&file_driver, &host_device_driver};
-
-    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
-        size_t len = strlen(protocols[i]->name);
-
-        if (g_str_has_prefix(*filename, protocols[i]->name) && (*filename)[len] == ':') {
-            *filename += len + 1;
-            return protocols[i]->name;
-        }
-    }
-    return file_driver.name;
-}
-
 /* The file of a format: a node by its name, or one that is made from "file.*" or a file's name. */
 static BlockNode *open_file(Opts *o, const NodeOptions *opt, int depth, Error **errp)
 {
@@ -220,7 +221,7 @@ static BlockNode *open_file(Opts *o, const NodeOptions *opt, int depth, Error **
         return n ? block_node_ref(n) : NULL;
     }
     if (file) {
-        const char *protocol = split_protocol(&file);
+        const char *protocol = block_driver_protocol(&file)->name;
 
         opts_add(sub, "filename", file);
         if (!opts_peek(sub, "driver")) {
@@ -245,18 +246,15 @@ static BlockNode *open_file(Opts *o, const NodeOptions *opt, int depth, Error **
 /* Adds what the image says of its backing file, whose name is relative to the image's own place. */
 static void add_backing_file(Opts *o, const BlockNode *n)
 {
-    const char *filename = n->backing_file;
-    const char *protocol = split_protocol(&filename);
-    g_autofree char *dir = g_path_get_dirname(n->filename);
-    g_autofree char *path = g_path_is_absolute(filename) || filename != n->backing_file
-                                ? g_strdup(filename)
-                                : g_build_filename(dir, filename, NULL);
+    g_autofree char *path = image_backing_path(n->filename, n->backing_file);
+    const char *filename = path;
+    const BlockDriver *protocol = block_driver_protocol(&filename);
 
     if (n->backing_format && !opts_peek(o, "driver")) {
         opts_add(o, "driver", n->backing_format);
     }
-    opts_add(o, "file.driver", protocol);
-    opts_add(o, "file.filename", path);
+    opts_add(o, "file.driver", protocol->name);
+    opts_add(o, "file.filename", filename);
 }
 
 static bool open_backing_node(BlockNode *n, Opts *o, const NodeOptions *opt, int depth,
@@ -410,7 +408,7 @@ BlockNode *block_open(const char *what, const char *filename, const char *format
         return NULL;
     }
     if (!json) {
-        opts_add(o, "file.driver", split_protocol(&filename));
+        opts_add(o, "file.driver", block_driver_protocol(&filename)->name);
         opts_add(o, "file.filename", filename);
     }
     if (format) {

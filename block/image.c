@@ -64,12 +64,26 @@ uint64_t image_disk_size(const BlockNode *n)
     while (n->file) {
         n = n->file;
     }
-    return fstat(n->fd, &st) ? 0 : st.st_blocks * 512ULL;
+    return n->fd < 0 || fstat(n->fd, &st) ? UINT64_MAX : st.st_blocks * 512ULL;
 }
 
 const char *image_backing_file(const BlockNode *n)
 {
     return n->backing_file;
+}
+
+char *image_backing_path(const char *image, const char *backing)
+{
+    const char *rest = backing;
+    const BlockDriver *protocol = block_driver_protocol(&rest);
+    g_autofree char *dir = NULL;
+
+    if (g_path_is_absolute(backing) || g_str_has_prefix(backing, "json:") || rest != backing ||
+        protocol->whole_name || !strchr(image, '/')) {
+        return g_strdup(backing);
+    }
+    dir = g_path_get_dirname(image);
+    return g_build_filename(dir, backing, NULL);
 }
 
 const char *image_backing_format(const BlockNode *n)

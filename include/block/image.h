@@ -26,11 +26,14 @@ bool image_create(const char *what, const char *format, const char *filename, Op
 
 /* --- What an image is --- */
 
-uint64_t image_cluster_size(const BlockNode *n);    /* 0: it has none */
-bool image_dirty(const BlockNode *n);               /* marked as not closed */
-uint64_t image_disk_size(const BlockNode *n);       /* bytes that the host holds for this file */
+uint64_t image_cluster_size(const BlockNode *n); /* 0: it has none */
+bool image_dirty(const BlockNode *n);            /* marked as not closed */
+uint64_t image_disk_size(
+    const BlockNode *n); /* bytes that the host holds for this file; UINT64_MAX: not known */
 const char *image_backing_file(const BlockNode *n); /* as the image has it; NULL: none */
 const char *image_backing_format(const BlockNode *n);
+/* Where the file is that image @image calls @backing: beside the image, unless its name says all. g_malloc'd. */
+char *image_backing_path(const char *image, const char *backing);
 /* What only this format has, named as management tools expect; NULL: nothing. */
 JsonObject *image_specific(const BlockNode *n);
 /* Another backing file (NULL: none) in the header; the contents stay. */

@@ -188,10 +188,7 @@ static int rebase_data(const ImgArgs *args, Rebase *r)
 /* The new backing file, as the image would name it. */
 static BlockNode *open_new(const ImgArgs *args, Error **errp)
 {
-    g_autofree char *dir = g_path_get_dirname(args->files[0]);
-    g_autofree char *path = g_path_is_absolute(args->backing)
-                                ? g_strdup(args->backing)
-                                : g_build_filename(dir, args->backing, NULL);
+    g_autofree char *path = image_backing_path(args->files[0], args->backing);
 
     return block_open("Could not open", path, args->backing_format, BLOCK_READ_ONLY, errp);
 }

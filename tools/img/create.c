@@ -29,10 +29,7 @@ int img_options_help(const char *format)
 static bool backing_size(const char *filename, const char *backing, const char *format,
                          uint64_t *size, Error **errp)
 {
-    g_autofree char *dir = g_path_get_dirname(filename);
-    g_autofree char *path = g_path_is_absolute(backing) || g_str_has_prefix(backing, "json:")
-                                ? g_strdup(backing)
-                                : g_build_filename(dir, backing, NULL);
+    g_autofree char *path = image_backing_path(filename, backing);
     BlockNode *n = block_open("Could not open backing file", path, format, BLOCK_READ_ONLY, errp);
 
     if (!n) {

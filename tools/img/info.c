@@ -64,16 +64,8 @@ static void add_snapshot(void *opaque, const ImageSnapshot *sn)
 static char *full_backing(const BlockNode *n)
 {
     const char *file = image_backing_file(n);
-    g_autofree char *dir = NULL;
 
-    if (!file || g_path_is_absolute(file) || g_str_has_prefix(file, "json:")) {
-        return g_strdup(file);
-    }
-    if (!strchr(block_filename(n), '/')) {
-        return g_strdup(file);
-    }
-    dir = g_path_get_dirname(block_filename(n));
-    return g_build_filename(dir, file, NULL);
+    return file ? image_backing_path(block_filename(n), file) : NULL;
 }
 
 static JsonObject *info_object(BlockNode *n)
@@ -88,7 +80,9 @@ static JsonObject *info_object(BlockNode *n)
         json_object_set_int_member(obj, "cluster-size", (gint64)image_cluster_size(n));
     }
     json_object_set_string_member(obj, "format", block_driver_name(n));
-    json_object_set_int_member(obj, "actual-size", (gint64)image_disk_size(n));
+    if (image_disk_size(n) != UINT64_MAX) {
+        json_object_set_int_member(obj, "actual-size", (gint64)image_disk_size(n));
+    }
     if (specific) {
         JsonObject *wrapped = json_object_new();
 
@@ -151,11 +145,12 @@ static void print_backing(BlockNode *n)
 static void print_info(BlockNode *n)
 {
     JsonObject *specific = image_specific(n);
+    uint64_t taken = image_disk_size(n);
     char size[32], disk[32];
 
     printf("image: %s\nfile format: %s\nvirtual size: %s (%" PRIu64 " bytes)\ndisk size: %s\n",
            block_filename(n), block_driver_name(n), img_human_size(block_size(n), size),
-           block_size(n), img_human_size(image_disk_size(n), disk));
+           block_size(n), taken == UINT64_MAX ? "unavailable" : img_human_size(taken, disk));
     if (image_cluster_size(n)) {
         printf("cluster_size: %" PRIu64 "\n", image_cluster_size(n));
     }
