@@ -88,6 +88,7 @@ struct BlockNode {
 };
 
 extern const BlockDriver file_driver, host_device_driver, raw_driver, qcow2_driver;
+extern const BlockDriver nbd_driver;
 
 /* All of them; ends with NULL. */
 extern const BlockDriver *const block_drivers[];

@@ -9,6 +9,9 @@
 
 const BlockDriver *const block_drivers[] = {
     &file_driver, &host_device_driver, &raw_driver, &qcow2_driver,
+#if CONFIG_LIBNBD
+    &nbd_driver,
+#endif
     NULL,
 };
 

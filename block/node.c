@@ -116,6 +116,11 @@ bool block_read_only(const BlockNode *n)
     return n->read_only;
 }
 
+bool block_writethrough(const BlockNode *n)
+{
+    return n->writethrough;
+}
+
 const char *block_filename(const BlockNode *n)
 {
     return n->filename;

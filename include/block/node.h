@@ -44,6 +44,7 @@ BlockNode *block_node_find(const char *name);
 
 uint64_t block_size(const BlockNode *n); /* bytes */
 bool block_read_only(const BlockNode *n);
+bool block_writethrough(const BlockNode *n); /* each write is followed by a flush */
 const char *block_filename(const BlockNode *n);
 const char *block_driver_name(const BlockNode *n);
 BlockNode *block_file(const BlockNode *n);    /* NULL: a protocol */

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handshake of the NBD server: fixed newstyle, its options, and the answers.
+ * Not offered: TLS, metadata contexts other than base:allocation.  The thread of the connection.
+ */
+#include "rhea/osdep.h"
+
+#include "nbd-int.h"
+#include "rhea/endian.h"
+
+enum {
+    OPTION_MAX = 64 * 1024,     /* larger ones are refused ... */
+    OPTION_SKIP_MAX = 32 << 20, /* ... and these are no options */
+    OPTIONS_MAX = 1024, /* a client that goes on after so many is not going to come to the point */
+    PREFERRED_BLOCK = 4096,
+};
+
+#define ALLOCATION "base:allocation"
+
+/* What has been read of an option's data. */
+typedef struct Cursor {
+    const uint8_t *at;
+    size_t left;
+} Cursor;
+
+typedef enum Next { NEXT_OPTION, NEXT_REQUESTS, NEXT_CLOSE } Next;
+
+typedef struct Option {
+    NbdConn *c;
+    uint32_t number;
+    Cursor data;
+} Option;
+
+/* --- Data --- */
+
+/* @len bytes, or NULL when there are fewer. */
+static const uint8_t *take(Cursor *data, size_t len)
+{
+    const uint8_t *at = data->at;
+
+    if (len > data->left) {
+        return NULL;
+    }
+    data->at += len;
+    data->left -= len;
+    return at;
+}
+
+static bool take_u32(Cursor *data, uint32_t *out)
+{
+    const uint8_t *at = take(data, 4);
+
+    *out = at ? ld32_be(at) : 0;
+    return at;
+}
+
+/* A text behind its length. */
+static bool take_text(Cursor *data, Cursor *out)
+{
+    uint32_t len;
+
+    if (!take_u32(data, &len)) {
+        return false;
+    }
+    out->left = len;
+    out->at = take(data, len);
+    return out->at;
+}
+
+/* --- Answers --- */
+
+static bool reply_parts(Option *o, uint32_t type, const void *head, size_t head_len,
+                        const void *text, size_t len)
+{
+    uint8_t header[20];
+    struct iovec iov[] = {{header, sizeof(header)}, {(void *)head, head_len}, {(void *)text, len}};
+
+    st64_be(header, NBD_OPTION_REPLY);
+    st32_be(header + 8, o->number);
+    st32_be(header + 12, type);
+    st32_be(header + 16, (uint32_t)(head_len + len));
+    return nbd_send(o->c, iov, ARRAY_SIZE(iov));
+}
+
+static Next reply(Option *o, uint32_t type, const char *text)
+{
+    return reply_parts(o, type, NULL, 0, text, text ? strlen(text) : 0) ? NEXT_OPTION : NEXT_CLOSE;
+}
+
+static Next reply_invalid(Option *o)
+{
+    return reply(o, NBD_REP_ERR_INVALID, "the option's data are not of its form");
+}
+
+static Next reply_unknown(Option *o, const Cursor *name)
+{
+    g_autofree char *shown = g_utf8_make_valid((const char *)name->at, (gssize)MIN(name->left, 80));
+    g_autofree char *text = g_strdup_printf("there is no export '%s'", shown);
+
+    nbd_verbose(o->c, "asked for an export that is not there: '%s'", shown);
+    return reply(o, NBD_REP_ERR_UNKNOWN, text);
+}
+
+/* --- Choosing an export --- */
+
+static void choose(NbdConn *c, NbdExport *e)
+{
+    nbd_export_choose(c, e);
+    c->allocation = c->allocation && !strcmp(c->allocation_of, e->name);
+    nbd_verbose(c, "uses export '%s'", e->name);
+}
+
+/* The old way: no answer but the export's data, or the end. */
+static Next option_export_name(Option *o)
+{
+    uint8_t answer[8 + 2 + 124] = {0};
+    struct iovec iov = {answer, o->c->no_zeroes ? 10 : sizeof(answer)};
+    NbdExport *e = nbd_export_get(o->c->server, o->data.at, o->data.left);
+
+    if (!e) {
+        return NEXT_CLOSE;
+    }
+    choose(o->c, e);
+    st64_be(answer, e->size);
+    st16_be(answer + 8, nbd_export_flags(o->c, e));
+    return nbd_send(o->c, &iov, 1) ? NEXT_REQUESTS : NEXT_CLOSE;
+}
+
+static bool send_info_text(Option *o, uint16_t kind, const char *text)
+{
+    uint8_t head[2];
+
+    st16_be(head, kind);
+    return reply_parts(o, NBD_REP_INFO, head, sizeof(head), text, strlen(text));
+}
+
+static bool send_infos(Option *o, const NbdExport *e, bool name, bool description)
+{
+    uint8_t basic[12], sizes[14];
+
+    st16_be(basic, NBD_INFO_EXPORT);
+    st64_be(basic + 2, e->size);
+    st16_be(basic + 10, nbd_export_flags(o->c, e));
+    st16_be(sizes, NBD_INFO_BLOCK_SIZE);
+    st32_be(sizes + 2, 1);
+    st32_be(sizes + 6, PREFERRED_BLOCK);
+    st32_be(sizes + 10, NBD_MAX_TRANSFER);
+    return reply_parts(o, NBD_REP_INFO, basic, sizeof(basic), NULL, 0) &&
+           (!name || send_info_text(o, NBD_INFO_NAME, e->name)) &&
+           (!description || !e->description ||
+            send_info_text(o, NBD_INFO_DESCRIPTION, e->description)) &&
+           reply_parts(o, NBD_REP_INFO, sizes, sizeof(sizes), NULL, 0) &&
+           reply(o, NBD_REP_ACK, NULL) == NEXT_OPTION;
+}
+
+/* Gives up the use of @e before it sends: a client that does not read must not keep the export. */
+static Next inform(Option *o, NbdExport *e, bool name, bool description)
+{
+    NbdExport copy = *e;
+    g_autofree char *name_copy = copy.name = g_strdup(e->name);
+    g_autofree char *description_copy = copy.description = g_strdup(e->description);
+
+    nbd_export_put(o->c->server, e);
+    return send_infos(o, &copy, name, description) ? NEXT_OPTION : NEXT_CLOSE;
+}
+
+/* NBD_OPT_INFO and NBD_OPT_GO: the name, and what else the client wants to know. */
+static Next option_go(Option *o)
+{
+    bool want_name = false, want_description = false;
+    const uint8_t *count;
+    Cursor name;
+    NbdExport *e;
+
+    if (!take_text(&o->data, &name) || !(count = take(&o->data, 2)) ||
+        o->data.left != ld16_be(count) * 2U) {
+        return reply_invalid(o);
+    }
+    for (const uint8_t *kind; (kind = take(&o->data, 2));) {
+        want_name |= ld16_be(kind) == NBD_INFO_NAME;
+        want_description |= ld16_be(kind) == NBD_INFO_DESCRIPTION;
+    }
+    e = nbd_export_get(o->c->server, name.at, name.left);
+    if (!e) {
+        return reply_unknown(o, &name);
+    }
+    if (o->number == NBD_OPT_GO) {
+        choose(o->c, e);
+        return send_infos(o, e, want_name, want_description) ? NEXT_REQUESTS : NEXT_CLOSE;
+    }
+    return inform(o, e, want_name, want_description);
+}
+
+/* --- The others --- */
+
+/* Collected first: a client that does not read the list must not hold the server's lock. */
+static bool collect_name(const NbdExport *e, void *opaque)
+{
+    g_ptr_array_add(opaque, g_strdup(e->name));
+    g_ptr_array_add(opaque, g_strdup(e->description ? e->description : ""));
+    return true;
+}
+
+static Next option_list(Option *o)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+
+    if (o->data.left) {
+        return reply_invalid(o);
+    }
+    nbd_export_foreach(o->c->server, collect_name, names);
+    for (guint i = 0; i < names->len; i += 2) {
+        const char *name = names->pdata[i];
+        g_autofree char *text = g_strconcat(name, names->pdata[i + 1], NULL);
+        uint8_t head[4];
+
+        st32_be(head, (uint32_t)strlen(name));
+        if (!reply_parts(o, NBD_REP_SERVER, head, sizeof(head), text, strlen(text))) {
+            return NEXT_CLOSE;
+        }
+    }
+    return reply(o, NBD_REP_ACK, NULL);
+}
+
+/* Whether a query of metadata contexts asks for the one there is; no query at all of LIST does. */
+static bool wants_allocation(const Option *o, const Cursor *query)
+{
+    static const char *const exact = ALLOCATION, *const all = "base:";
+
+    return (query->left == strlen(exact) && !memcmp(query->at, exact, query->left)) ||
+           (o->number == NBD_OPT_LIST_META_CONTEXT && query->left == strlen(all) &&
+            !memcmp(query->at, all, query->left));
+}
+
+static Next answer_contexts(Option *o, bool found)
+{
+    uint8_t id[4];
+
+    st32_be(id, o->number == NBD_OPT_SET_META_CONTEXT ? NBD_ALLOCATION_ID : 0);
+    if (found &&
+        !reply_parts(o, NBD_REP_META_CONTEXT, id, sizeof(id), ALLOCATION, strlen(ALLOCATION))) {
+        return NEXT_CLOSE;
+    }
+    return reply(o, NBD_REP_ACK, NULL);
+}
+
+static Next option_contexts(Option *o)
+{
+    NbdConn *c = o->c;
+    Cursor name, query;
+    uint32_t count;
+    NbdExport *e;
+    bool found;
+
+    if (o->number == NBD_OPT_SET_META_CONTEXT) {
+        c->allocation = false; /* what was chosen before does not outlive an error */
+    }
+    if (!c->structured || !take_text(&o->data, &name) || !take_u32(&o->data, &count)) {
+        return reply_invalid(o);
+    }
+    found = !count && o->number == NBD_OPT_LIST_META_CONTEXT;
+    for (uint32_t i = 0; i < count;
+         i++) { /* each takes four bytes at least: no more than OPTION_MAX */
+        if (!take_text(&o->data, &query)) {
+            return reply_invalid(o);
+        }
+        found |= wants_allocation(o, &query);
+    }
+    if (o->data.left) {
+        return reply_invalid(o);
+    }
+    e = nbd_export_get(c->server, name.at, name.left);
+    if (!e) {
+        return reply_unknown(o, &name);
+    }
+    if (o->number == NBD_OPT_SET_META_CONTEXT && found) {
+        c->allocation = true;
+        g_free(c->allocation_of);
+        c->allocation_of = g_strdup(e->name);
+    }
+    nbd_export_put(c->server, e);
+    return answer_contexts(o, found);
+}
+
+static Next option_structured(Option *o)
+{
+    if (o->data.left) {
+        return reply_invalid(o);
+    }
+    o->c->structured = true;
+    return reply(o, NBD_REP_ACK, NULL);
+}
+
+static Next run_option(Option *o)
+{
+    switch (o->number) {
+    case NBD_OPT_EXPORT_NAME: return option_export_name(o);
+    case NBD_OPT_ABORT: reply(o, NBD_REP_ACK, NULL); return NEXT_CLOSE;
+    case NBD_OPT_LIST: return option_list(o);
+    case NBD_OPT_STARTTLS: return reply(o, NBD_REP_ERR_POLICY, "this server does not speak TLS");
+    case NBD_OPT_INFO:
+    case NBD_OPT_GO: return option_go(o);
+    case NBD_OPT_STRUCTURED_REPLY: return option_structured(o);
+    case NBD_OPT_LIST_META_CONTEXT:
+    case NBD_OPT_SET_META_CONTEXT: return option_contexts(o);
+    default: return reply(o, NBD_REP_ERR_UNSUP, "the option is not known");
+    }
+}
+
+/* --- One option after the other --- */
+
+static Next next_option(NbdConn *c)
+{
+    uint8_t header[16];
+    g_autofree uint8_t *data = NULL;
+    Option o = {.c = c};
+    uint32_t len;
+
+    if (!nbd_recv(c, header, sizeof(header)) || ld64_be(header) != NBD_OPTION_MAGIC) {
+        return NEXT_CLOSE;
+    }
+    o.number = ld32_be(header + 8);
+    len = ld32_be(header + 12);
+    if (len > OPTION_MAX) {
+        return len <= OPTION_SKIP_MAX && o.number != NBD_OPT_EXPORT_NAME && nbd_recv_skip(c, len)
+                   ? reply(&o, NBD_REP_ERR_TOO_BIG, "the option is too long")
+                   : NEXT_CLOSE;
+    }
+    data = g_malloc(len + 1);
+    if (!nbd_recv(c, data, len)) {
+        return NEXT_CLOSE;
+    }
+    o.data = (Cursor){data, len};
+    return run_option(&o);
+}
+
+bool nbd_negotiate(NbdConn *c)
+{
+    uint8_t greeting[18], answer[4];
+    struct iovec iov = {greeting, sizeof(greeting)};
+    Next next = NEXT_OPTION;
+    uint32_t flags;
+
+    st64_be(greeting, NBD_MAGIC);
+    st64_be(greeting + 8, NBD_OPTION_MAGIC);
+    st16_be(greeting + 16, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
+    if (!nbd_send(c, &iov, 1) || !nbd_recv(c, answer, sizeof(answer))) {
+        return false;
+    }
+    flags = ld32_be(answer);
+    if (flags & ~(uint32_t)(NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES)) {
+        return false;
+    }
+    c->no_zeroes = flags & NBD_FLAG_NO_ZEROES;
+    for (unsigned i = 0; i < OPTIONS_MAX && next == NEXT_OPTION; i++) {
+        next = next_option(c);
+    }
+    c->deadline = 0;
+    return next == NEXT_REQUESTS;
+}
