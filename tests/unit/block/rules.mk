@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: MIT
+# Most link what the tools do: the block layer without what needs a main loop.
 
-block-objs := $(filter block/%,$(obj-y)) softmmu/util/error.o softmmu/util/fdset.o softmmu/util/iov.o \
-    softmmu/util/json.o softmmu/util/opts.o
 unit-tests += tests/unit/block/test-backend
-tests/unit/block/test-backend-objs := $(block-objs)
+tests/unit/block/test-backend-objs := $(tool-objs) block/backend.o block/on-error.o
 
 unit-tests += tests/unit/block/test-direct
-tests/unit/block/test-direct-objs := $(filter-out block/backend.o block/on-error.o,$(block-objs))
+tests/unit/block/test-direct-objs := $(tool-objs)
 
 unit-tests += tests/unit/block/test-qcow2
-tests/unit/block/test-qcow2-objs := $(filter-out block/backend.o block/on-error.o,$(block-objs))
+tests/unit/block/test-qcow2-objs := $(tool-objs)
 
 unit-tests += tests/unit/block/test-qcow2-threads
-tests/unit/block/test-qcow2-threads-objs := $(filter-out block/backend.o block/on-error.o,$(block-objs))
+tests/unit/block/test-qcow2-threads-objs := $(tool-objs)
