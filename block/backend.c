@@ -18,7 +18,9 @@ struct BlockBackend {
     BlockInterface iface;
     int index;
     bool cdrom;
-    void *owner; /* the device that uses it */
+    bool is_export; /* no drive: what is exported */
+    bool may_write; /* an export that may be written to */
+    void *owner;    /* the device that uses it */
     char *owner_name;
     unsigned in_flight; /* machine lock */
     BlockOnError on_read_error, on_write_error;
@@ -26,7 +28,14 @@ struct BlockBackend {
     uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
 };
 
-typedef enum RequestKind { REQ_READ, REQ_WRITE, REQ_FLUSH, REQ_DISCARD, REQ_ZERO } RequestKind;
+typedef enum RequestKind {
+    REQ_READ,
+    REQ_WRITE,
+    REQ_FLUSH,
+    REQ_DISCARD,
+    REQ_ZERO,
+    REQ_STATUS,
+} RequestKind;
 
 struct BlockRequest {
     BlockBackend *blk;
@@ -35,6 +44,7 @@ struct BlockRequest {
     bool fua, may_unmap;
     BlockComplete done;
     void *opaque;
+    BlockStatus *status; /* the answer to REQ_STATUS */
     int ret;
     int niov;
     struct iovec iov[];
@@ -71,6 +81,7 @@ static int request_execute(BlockRequest *r)
     case REQ_FLUSH: return block_flush(n);
     case REQ_DISCARD: return block_discard(n, r->offset, r->len);
     case REQ_ZERO: return block_write_zeroes(n, r->offset, r->len, r->may_unmap && n->unmap);
+    case REQ_STATUS: return block_status_chain(n, NULL, r->offset, r->len, r->status);
     }
     return -ENOTSUP;
 }
@@ -91,7 +102,7 @@ static bool request_waits(BlockRequest *r)
     BlockFate fate;
     BlockInfo info;
 
-    if (!r->ret) {
+    if (!r->ret || blk->is_export) {
         return false;
     }
     blk->errors++;
@@ -158,7 +169,9 @@ static int request_check(const BlockRequest *r)
     if (r->offset > n->size || r->len > n->size - r->offset) {
         return -EIO;
     }
-    return n->read_only && r->kind != REQ_READ && r->kind != REQ_FLUSH ? -EPERM : 0;
+    return n->read_only && r->kind != REQ_READ && r->kind != REQ_FLUSH && r->kind != REQ_STATUS
+               ? -EPERM
+               : 0;
 }
 
 static void request_start(BlockRequest *r)
@@ -229,6 +242,21 @@ void blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len, bool may
                       BlockComplete done, void *opaque)
 {
     submit(blk, REQ_ZERO, offset, len, NULL, 0, may_unmap, done, opaque);
+}
+
+void blk_status(BlockBackend *blk, uint64_t offset, uint64_t len, BlockStatus *st,
+                BlockComplete done, void *opaque)
+{
+    BlockRequest *r = g_new0(BlockRequest, 1);
+
+    r->blk = blk;
+    r->kind = REQ_STATUS;
+    r->offset = offset;
+    r->len = len;
+    r->status = st;
+    r->done = done;
+    r->opaque = opaque;
+    request_start(r);
 }
 
 static void drain(BlockBackend *blk)
@@ -346,10 +374,30 @@ int blk_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, size_t len)
 
 /* --- Ownership and questions --- */
 
+/* Another user of the node of @blk, one that may write to it if @writers; NULL: there is none. */
+static const BlockBackend *other_user(const BlockBackend *blk, bool writers)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        const BlockBackend *other = g_ptr_array_index(backends, i);
+
+        if (other != blk && other->node == blk->node && other->owner &&
+            (!writers || other->may_write || (!other->is_export && !other->node->read_only))) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
 bool blk_attach(BlockBackend *blk, void *owner, const char *owner_name, Error **errp)
 {
+    const BlockBackend *other = blk->node ? other_user(blk, true) : NULL;
+
     if (blk->owner) {
         return error_fail(errp, "drive '%s' is in use by %s", blk->name, blk->owner_name);
+    }
+    if (other) {
+        return error_fail(errp, "drive '%s': its image is written to by %s", blk->name,
+                          other->owner_name);
     }
     blk->owner = owner;
     blk->owner_name = g_strdup(owner_name);
@@ -410,7 +458,7 @@ static BlockBackend *backend_find(const char *name)
     for (guint i = 0; backends && i < backends->len; i++) {
         BlockBackend *blk = g_ptr_array_index(backends, i);
 
-        if (!strcmp(blk->name, name)) {
+        if (!blk->is_export && !strcmp(blk->name, name)) {
             return blk;
         }
     }
@@ -448,6 +496,60 @@ BlockBackend *blk_by_name(const char *id)
     BlockNode *node = blk ? NULL : block_node_find(id);
 
     return node ? backend_new(id, block_node_ref(node)) : blk;
+}
+
+/* --- Exports --- */
+
+static bool export_may_write(BlockBackend *blk, Error **errp)
+{
+    BlockNode *n = blk->node;
+    const BlockBackend *other = other_user(blk, false);
+
+    if (n->read_only && !n->auto_read_only) {
+        return error_fail(errp, "Block node is read-only");
+    }
+    if (n->writer || other) {
+        return error_fail(errp, "node '%s' is in use by %s: it can be exported read-only",
+                          n->name ? n->name : n->filename,
+                          other ? other->owner_name : n->writer->filename);
+    }
+    return block_set_read_only(n, false, errp);
+}
+
+BlockBackend *blk_new_export(const char *name, const char *owner, bool writes, Error **errp)
+{
+    BlockBackend *drive = backend_find(name), *blk;
+    BlockNode *n = drive ? drive->node : block_node_find(name);
+
+    if (!n) {
+        error_fail(errp, "Cannot find device='' nor node-name='%s'", name);
+        return NULL;
+    }
+    blk = backend_new(owner, block_node_ref(n));
+    blk->is_export = true;
+    blk->owner = blk;
+    blk->owner_name = g_strdup(owner);
+    blk->may_write = writes;
+    if (writes && !export_may_write(blk, errp)) {
+        blk_free_export(blk);
+        return NULL;
+    }
+    return blk;
+}
+
+void blk_free_export(BlockBackend *blk)
+{
+    blk_drain(blk);
+    g_ptr_array_remove(backends, blk);
+    block_node_unref(blk->node);
+    g_free(blk->name);
+    g_free(blk->owner_name);
+    g_free(blk);
+}
+
+const char *blk_node_name(BlockBackend *blk)
+{
+    return blk->node && blk->node->name ? blk->node->name : "";
 }
 
 static const char *const drive_keys[] = {
@@ -718,9 +820,12 @@ static BlockInfo backend_info(const BlockBackend *blk)
 void blk_foreach_drive(BlockInfoFn fn, void *opaque)
 {
     for (guint i = 0; backends && i < backends->len; i++) {
-        BlockInfo info = backend_info(g_ptr_array_index(backends, i));
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+        BlockInfo info = backend_info(blk);
 
-        fn(opaque, &info);
+        if (!blk->is_export) {
+            fn(opaque, &info);
+        }
     }
 }
 
@@ -749,6 +854,9 @@ void blk_print_info(GString *out)
     for (guint i = 0; backends && i < backends->len; i++) {
         BlockBackend *blk = g_ptr_array_index(backends, i);
 
+        if (blk->is_export) {
+            continue;
+        }
         g_string_append_printf(
             out, "%s: %s (%s%s%s)\n", blk->name, blk->node ? blk->node->filename : "[not inserted]",
             blk->node ? blk->node->drv->name : "no medium", blk_read_only(blk) ? ", read-only" : "",

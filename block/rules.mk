@@ -23,6 +23,7 @@ obj-y += block/qcow2-snapshot.o
 obj-y += block/image.o
 obj-$(CONFIG_ZSTD) += block/qcow2-zstd.o
 obj-$(if $(CONFIG_ZSTD),,y) += block/qcow2-nozstd.o
+obj-y += block/export.o
 obj-y += block/nbd-negotiate.o
 obj-y += block/nbd-requests.o
 obj-y += block/nbd-server.o

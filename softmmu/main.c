@@ -15,6 +15,7 @@
 
 #include "accel/accel.h"
 #include "block/block.h"
+#include "block/export.h"
 #include "chardev/chardev.h"
 #include "monitor/monitor.h"
 #include "net/net.h"
@@ -357,6 +358,7 @@ int main(int argc, char **argv)
     gdbstub_exit(status);
     monitor_cleanup_all();
     net_cleanup_all();
+    (void)!export_server_stop(NULL);
     blk_close_all();
     chr_cleanup_all();
     exit(status);

@@ -63,6 +63,10 @@ void blk_discard(BlockBackend *blk, uint64_t offset, uint64_t len, BlockComplete
                  void *opaque);
 void blk_write_zeroes(BlockBackend *blk, uint64_t offset, uint64_t len, bool may_unmap,
                       BlockComplete done, void *opaque);
+/* What is where, looking down the whole backing chain. */
+struct BlockStatus;
+void blk_status(BlockBackend *blk, uint64_t offset, uint64_t len, struct BlockStatus *st,
+                BlockComplete done, void *opaque);
 /* Waits until nothing is in flight: completions have run.  For resets: what waits for a retry fails. */
 void blk_drain(BlockBackend *blk);
 /* The same for all, but for what waits for a retry. */
@@ -72,6 +76,14 @@ int blk_flush_all(void);
 /* Blocking forms for set-up code (pflash, loaders). */
 int blk_pread(BlockBackend *blk, uint64_t offset, void *buf, size_t len);
 int blk_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, size_t len);
+
+/*
+ * A user of a drive's or a node's image that is no device: not among the drives, and its errors are its own
+ * affair.  @owner names it in messages; one that @writes shares the image with no other user.
+ */
+BlockBackend *blk_new_export(const char *name, const char *owner, bool writes, Error **errp);
+void blk_free_export(BlockBackend *blk);
+const char *blk_node_name(BlockBackend *blk); /* "": it has none */
 
 /* "-drive ..." (and -hda..., -cdrom as sugar): creates the backend; if=none|virtio|pflash|... is kept for the
  * board to pick up with blk_by_interface(). */

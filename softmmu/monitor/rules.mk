@@ -5,6 +5,7 @@ obj-y += softmmu/monitor/monitor.o
 obj-y += softmmu/monitor/qmp.o
 obj-y += softmmu/monitor/readline.o
 obj-y += softmmu/monitor/balloon.o
+obj-y += softmmu/monitor/export.o
 obj-y += softmmu/monitor/hmp-cmds.o
 obj-y += softmmu/monitor/hmp-info.o
 obj-y += softmmu/monitor/input.o

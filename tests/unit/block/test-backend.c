@@ -384,6 +384,42 @@ static void test_temporary_writes(void)
     drop_image();
 }
 
+/* An export is no drive, shares with readers, and a writer among two users is the only one. */
+static void test_exports(void)
+{
+    g_autoptr(Error) err = NULL;
+    BlockStatus st;
+    BlockBackend *drive, *reader, *writer;
+    int owner, ret = 1;
+
+    make_image(8192);
+    drive = open_drive("d", "");
+    writer = blk_new_export("d", "export 'w'", true, &err);
+    g_assert_nonnull(writer);
+    g_assert_false(blk_attach(drive, &owner, "a device", &err));
+    g_assert_nonnull(strstr(error_text(err), "written to by export 'w'"));
+    g_clear_pointer(&err, error_free);
+    g_assert_null(blk_new_export("d", "export 'x'", true, &err));
+    g_assert_nonnull(strstr(error_text(err), "in use by export 'w'"));
+    g_clear_pointer(&err, error_free);
+    blk_free_export(writer);
+    g_assert_true(blk_attach(drive, &owner, "a device", NULL));
+    g_assert_null(blk_new_export("d", "export 'x'", true, NULL));
+    reader = blk_new_export("d", "export 'r'", false, &err);
+    g_assert_nonnull(reader);
+    blk_status(reader, 4096, 8192, &st, note, &ret);
+    blk_drain(reader);
+    g_assert_cmpint(ret, ==, -EIO);
+    blk_status(reader, 4096, 4096, &st, note, &ret);
+    blk_drain(reader);
+    g_assert_cmpint(ret, ==, 0);
+    g_assert_true(st.zero && st.run == 4096);
+    g_assert_null(blk_by_name("export 'r'"));
+    blk_free_export(reader);
+    blk_detach(drive, &owner);
+    drop_image();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -400,5 +436,6 @@ int main(int argc, char **argv)
     g_test_add_func("/block/part-of-a-file", test_part_of_a_file);
     g_test_add_func("/block/external-snapshot", test_external_snapshot);
     g_test_add_func("/block/temporary-writes", test_temporary_writes);
+    g_test_add_func("/block/exports", test_exports);
     return g_test_run();
 }
