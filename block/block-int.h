@@ -46,6 +46,8 @@ typedef struct BlockDriver {
     bool (*create)(const char *what, const char *filename, Opts *o, Error **errp);
     uint32_t (*cluster_size)(const BlockNode *n);
     bool (*dirty)(const BlockNode *n);
+    bool (*whole_blocks)(const BlockNode *n);
+    uint64_t (*disk_size)(const BlockNode *n);
     JsonObject *(*specific)(const BlockNode *n);
     bool (*set_backing)(BlockNode *n, const char *file, const char *format, Error **errp);
     bool (*make_empty)(BlockNode *n, Error **errp);
@@ -89,6 +91,9 @@ struct BlockNode {
 
 extern const BlockDriver file_driver, host_device_driver, raw_driver, qcow2_driver;
 extern const BlockDriver nbd_driver;
+extern const BlockDriver vmdk_driver, vpc_driver, vdi_driver, vhdx_driver, qed_driver,
+    parallels_driver;
+extern const BlockDriver cloop_driver, dmg_driver;
 
 /* All of them; ends with NULL. */
 extern const BlockDriver *const block_drivers[];
@@ -102,6 +107,9 @@ const BlockDriver *block_driver_probe(const uint8_t *head);
 int block_probe_head(BlockNode *n, uint8_t *head);
 
 /* --- Nodes --- */
+
+/* What @n itself does not have: from its backing file, zeroes where that is shorter or not there. */
+int block_preadv_backing(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov);
 
 BlockNode *block_node_new(const BlockDriver *drv, const char *filename);
 /* Gives it a node-name; the graph keeps a reference. */

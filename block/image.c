@@ -52,6 +52,11 @@ uint64_t image_cluster_size(const BlockNode *n)
     return n->drv->cluster_size ? n->drv->cluster_size(n) : 0;
 }
 
+bool image_whole_blocks(const BlockNode *n)
+{
+    return n->drv->whole_blocks && n->drv->whole_blocks(n);
+}
+
 bool image_dirty(const BlockNode *n)
 {
     return n->drv->dirty && n->drv->dirty(n);
@@ -61,6 +66,9 @@ uint64_t image_disk_size(const BlockNode *n)
 {
     struct stat st;
 
+    if (n->drv->disk_size) {
+        return n->drv->disk_size(n);
+    }
     while (n->file) {
         n = n->file;
     }

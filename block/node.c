@@ -176,6 +176,25 @@ int block_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int ni
     return n->drv->pwritev(n, offset, iov, niov);
 }
 
+int block_preadv_backing(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
+{
+    uint64_t len = iov_length(iov, niov), size = n->backing ? block_size(n->backing) : 0, have = 0;
+
+    if (offset < size) {
+        int part_n, ret;
+        g_autofree struct iovec *part = NULL;
+
+        have = MIN(len, size - offset);
+        part = iov_slice(iov, niov, 0, have, &part_n);
+        ret = block_preadv(n->backing, offset, part, part_n);
+        if (ret) {
+            return ret;
+        }
+    }
+    iov_clear(iov, niov, have, len - have);
+    return 0;
+}
+
 int block_pread(BlockNode *n, uint64_t offset, void *buf, size_t len)
 {
     struct iovec iov = {buf, len};

@@ -15,27 +15,6 @@ static uint64_t cluster_of(const Qcow2 *q, uint64_t offset)
 
 /* --- Reading --- */
 
-/* What no cluster here has: from the backing file, zeroes where that is shorter or not there. */
-static int read_below(Qcow2 *q, uint64_t offset, const struct iovec *iov, int niov, uint64_t len)
-{
-    BlockNode *backing = q->n->backing;
-    uint64_t size = backing ? block_size(backing) : 0, have = 0;
-
-    if (offset < size) {
-        int part_n, ret;
-        g_autofree struct iovec *part = NULL;
-
-        have = MIN(len, size - offset);
-        part = iov_slice(iov, niov, 0, have, &part_n);
-        ret = block_preadv(backing, offset, part, part_n);
-        if (ret) {
-            return ret;
-        }
-    }
-    iov_clear(iov, niov, have, len - have);
-    return 0;
-}
-
 static int read_run(Qcow2 *q, const Qcow2Run *run, uint64_t offset, const struct iovec *iov,
                     int niov)
 {
@@ -44,7 +23,7 @@ static int read_run(Qcow2 *q, const Qcow2Run *run, uint64_t offset, const struct
     case QCOW2_COMPRESSED:
         return qcow2_read_compressed(q, run->host, offset & (q->cluster_size - 1), iov, niov);
     case QCOW2_ZERO: iov_clear(iov, niov, 0, run->len); return 0;
-    case QCOW2_NOTHING: return read_below(q, offset, iov, niov, run->len);
+    case QCOW2_NOTHING: return block_preadv_backing(q->n, offset, iov, niov);
     }
     return -EIO;
 }

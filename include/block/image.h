@@ -30,6 +30,7 @@ uint64_t image_cluster_size(const BlockNode *n); /* 0: it has none */
 bool image_dirty(const BlockNode *n);            /* marked as not closed */
 uint64_t image_disk_size(
     const BlockNode *n); /* bytes that the host holds for this file; UINT64_MAX: not known */
+bool image_whole_blocks(const BlockNode *n); /* is best written with block_write_compressed() */
 const char *image_backing_file(const BlockNode *n); /* as the image has it; NULL: none */
 const char *image_backing_format(const BlockNode *n);
 /* Where the file is that image @image calls @backing: beside the image, unless its name says all. g_malloc'd. */

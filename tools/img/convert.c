@@ -99,6 +99,7 @@ static bool convert(const ImgArgs *args, const Convert *v, Copy *c, Error **errp
     if (!c->to) {
         return false;
     }
+    c->compress |= image_whole_blocks(c->to);
     if (c->compress && !image_cluster_size(c->to)) {
         return error_fail(errp, "%s images are not compressed", block_driver_name(c->to));
     }
