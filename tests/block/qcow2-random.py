@@ -11,8 +11,8 @@ import random
 import sys
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
-from images import HAVE_QEMU, KIB, MIB, Failed, QemuIo, RheaIo, Workdir, img, qemu_img
-from tap import Suite
+from cases import Model, apply_requests, main, verify
+from images import HAVE_QEMU, KIB, MIB, Failed, Workdir, img, qemu_img
 
 CASES = int(os.environ.get("RHEA_CASES", "200" if os.environ.get("RHEA_SLOW") else "14"))
 
@@ -38,20 +38,6 @@ def make_kind(rng):
         if rng.random() < 0.5:
             kind["data_file_raw"] = "on"
     return kind
-
-
-class Model:
-    """What the guest must see, and what it saw at each snapshot."""
-
-    def __init__(self, data):
-        self.data, self.snapshots = data, {}
-
-    def fill(self, byte, offset, length):
-        self.data[offset:offset + length] = bytes([byte]) * length
-
-    def resize(self, size):
-        del self.data[size:]
-        self.data.extend(bytes(size - len(self.data)))
 
 
 def random_ops(rng, kind, size):
@@ -88,24 +74,6 @@ def random_ops(rng, kind, size):
     return batches
 
 
-def apply_requests(tool, path, ops, model):
-    io = RheaIo(path) if tool == "rhea" or not HAVE_QEMU else QemuIo(path)
-    for what, byte, offset, length in ops:
-        if what == "write":
-            io.write(byte, offset, length)
-            model.fill(byte, offset, length)
-        elif what == "compress":
-            # The other tool refuses clusters that are not empty any more.
-            (io.compress if type(io) is RheaIo else io.write)(byte, offset, length)
-            model.fill(byte, offset, length)
-        elif what in ("zero", "unmap"):
-            io.zero(offset, length, what == "unmap")
-            model.fill(0, offset, length)
-        else:
-            io.flush()
-    io.run()
-
-
 def apply_whole(tool, path, op, model):
     run_tool = img if tool == "rhea" or not HAVE_QEMU else qemu_img
     if op[0] == "snapshot":
@@ -119,17 +87,6 @@ def apply_whole(tool, path, op, model):
     else:
         img("resize", "-q", "--shrink", path, op[1])
         model.resize(op[1])
-
-
-def verify(work, path, model):
-    """Both tools find the image consistent, and the bytes of the model in it."""
-    with open(work.file("model"), "wb") as f:
-        f.write(model.data)
-    img("check", path)
-    img("compare", "-f", "raw", "-F", "qcow2", work.file("model"), path)
-    if HAVE_QEMU:
-        qemu_img("check", path)
-        qemu_img("compare", "-f", "raw", "-F", "qcow2", work.file("model"), path)
 
 
 def make_backing(work, rng, size):
@@ -147,7 +104,7 @@ def make_backing(work, rng, size):
     return ["-b", base, "-F", fmt], (data + bytearray(size))[:size]
 
 
-def run_case(seed, keep=None):
+def run_case(seed, keep):
     """Runs a case, or those of its batches whose numbers are in @keep; the batches that there are."""
     rng = random.Random(seed)
     kind = make_kind(rng)
@@ -171,8 +128,8 @@ def run_case(seed, keep=None):
                         continue
                     apply_whole(tool, path, ops[0], model)
                 else:
-                    apply_requests(tool, path, ops, model)
-                verify(work, path, model)
+                    apply_requests(tool, path, "qcow2", ops, model)
+                verify(work, path, "qcow2", model)
         except Failed as e:
             kept = [b for n, b in enumerate(batches) if keep is None or n in keep]
             raise Failed(f"seed {seed}: {maker.__name__} {kind} {size} bytes {backing}\n"
@@ -180,32 +137,5 @@ def run_case(seed, keep=None):
     return batches
 
 
-def shrink(seed, count):
-    """The smallest set of batches that still fails, by leaving out one after the other."""
-    keep, last = set(range(count)), None
-    for number in range(count):
-        try:
-            run_case(seed, keep - {number})
-        except Failed as e:
-            keep, last = keep - {number}, e
-    return last
-
-
-def try_case(seed):
-    try:
-        run_case(seed)
-    except Failed as e:
-        less = shrink(seed, 32)
-        raise less or e from None
-
-
-def main():
-    first = int(os.environ["RHEA_SEED"]) if "RHEA_SEED" in os.environ else None
-    suite = Suite()
-    for seed in [first] if first is not None else range(1, CASES + 1):
-        suite.add(f"seed-{seed}", try_case, seed)
-    return suite.run()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(run_case, CASES))
