@@ -55,9 +55,12 @@ typedef struct BlockDriver {
     void (*snapshot_foreach)(BlockNode *n, void (*fn)(void *opaque, const ImageSnapshot *sn),
                              void *opaque);
     bool (*snapshot_view)(BlockNode *n, const char *name, Error **errp);
-    bool (*snapshot_create)(BlockNode *n, const char *name, Error **errp);
+    bool (*snapshot_create)(BlockNode *n, const ImageSnapshot *like, Error **errp);
     bool (*snapshot_apply)(BlockNode *n, const char *name, Error **errp);
     bool (*snapshot_delete)(BlockNode *n, const char *name, Error **errp);
+    int (*vm_state_write)(BlockNode *n, uint64_t offset, const void *buf, size_t len);
+    int (*vm_state_read)(BlockNode *n, const char *snapshot, uint64_t offset, void *buf,
+                         size_t len);
 } BlockDriver;
 
 typedef enum DetectZeroes {

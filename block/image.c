@@ -153,9 +153,9 @@ bool image_snapshot_view(BlockNode *n, const char *name, Error **errp)
                                  : missing(n, "snapshots", errp);
 }
 
-bool image_snapshot_create(BlockNode *n, const char *name, Error **errp)
+bool image_snapshot_create(BlockNode *n, const ImageSnapshot *like, Error **errp)
 {
-    return n->drv->snapshot_create ? n->drv->snapshot_create(n, name, errp)
+    return n->drv->snapshot_create ? n->drv->snapshot_create(n, like, errp)
                                    : missing(n, "snapshots", errp);
 }
 
@@ -169,4 +169,14 @@ bool image_snapshot_delete(BlockNode *n, const char *name, Error **errp)
 {
     return n->drv->snapshot_delete ? n->drv->snapshot_delete(n, name, errp)
                                    : missing(n, "snapshots", errp);
+}
+
+int image_vm_state_write(BlockNode *n, uint64_t offset, const void *buf, size_t len)
+{
+    return n->drv->vm_state_write ? n->drv->vm_state_write(n, offset, buf, len) : -ENOTSUP;
+}
+
+int image_vm_state_read(BlockNode *n, const char *snapshot, uint64_t offset, void *buf, size_t len)
+{
+    return n->drv->vm_state_read ? n->drv->vm_state_read(n, snapshot, offset, buf, len) : -ENOTSUP;
 }

@@ -178,7 +178,9 @@ int block_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int ni
 
 int block_preadv_backing(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
 {
-    uint64_t len = iov_length(iov, niov), size = n->backing ? block_size(n->backing) : 0, have = 0;
+    uint64_t len = iov_length(iov, niov), have = 0;
+    /* What a format keeps behind the disk is no business of the backing file. */
+    uint64_t size = n->backing ? MIN(block_size(n->backing), block_size(n)) : 0;
 
     if (offset < size) {
         int part_n, ret;

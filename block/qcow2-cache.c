@@ -140,6 +140,16 @@ int qcow2_array_write(Qcow2 *q, const Qcow2Array *a, uint32_t lo, uint32_t hi)
     return block_pwrite(q->n->file, a->offset + lo * 8ULL, raw, (hi - lo) * 8ULL);
 }
 
+int qcow2_read_words(Qcow2 *q, uint64_t offset, uint64_t *out, uint64_t n)
+{
+    int ret = n ? block_pread(q->n->file, offset, out, n * 8) : 0;
+
+    for (uint64_t i = 0; !ret && i < n; i++) {
+        out[i] = ld64_be(&out[i]);
+    }
+    return ret;
+}
+
 /* --- Commit --- */
 
 typedef struct Copy {

@@ -173,12 +173,9 @@ static void check_snapshots(Check *c)
         if (!count_clusters(c, sn->l1_offset, bytes, "a snapshot's L1 table")) {
             continue;
         }
-        if (block_pread(q->n->file, sn->l1_offset, l1, bytes)) {
+        if (qcow2_read_words(q, sn->l1_offset, l1, sn->l1_size)) {
             c->result->check_errors++;
             continue;
-        }
-        for (uint32_t e = 0; e < sn->l1_size; e++) {
-            l1[e] = ld64_be(&l1[e]);
         }
         check_l1(c, l1, sn->l1_size, false);
     }

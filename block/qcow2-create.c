@@ -109,7 +109,8 @@ static int grow(BlockNode *n, uint64_t size, BlockPrealloc prealloc)
     int ret = 0;
 
     qcow2_exclusive_begin(q);
-    ret = entries > q->l1.n ? qcow2_grow_l1(q, entries) : 0;
+    ret = qcow2_vm_state_forget(q); /* it would show where the disk grows */
+    ret = !ret && entries > q->l1.n ? qcow2_grow_l1(q, entries) : ret;
     qcow2_exclusive_end(q);
     if (ret) {
         return ret;
@@ -127,8 +128,7 @@ static int grow(BlockNode *n, uint64_t size, BlockPrealloc prealloc)
     return ret;
 }
 
-/* Takes the entries of guest clusters @first.. of an L2 table away. meta held. */
-static int cut_table(Qcow2 *q, uint64_t first)
+int qcow2_cut_table(Qcow2 *q, uint64_t first)
 {
     uint64_t end = ((first >> q->l2_bits) + 1) << q->l2_bits;
     bool whole = !(first & ((1ULL << q->l2_bits) - 1));
@@ -162,7 +162,7 @@ static int cut_from(Qcow2 *q, uint64_t first)
     while (!ret && first >> q->l2_bits < q->l1.n) {
         qcow2_exclusive_begin(q);
         g_mutex_lock(&q->meta);
-        ret = cut_table(q, first);
+        ret = qcow2_cut_table(q, first);
         g_mutex_unlock(&q->meta);
         qcow2_exclusive_end(q);
         first = ((first >> q->l2_bits) + 1) << q->l2_bits;
@@ -505,4 +505,6 @@ const BlockDriver qcow2_driver = {
     .snapshot_create = qcow2_snapshot_create,
     .snapshot_apply = qcow2_snapshot_apply,
     .snapshot_delete = qcow2_snapshot_delete,
+    .vm_state_write = qcow2_vm_state_write,
+    .vm_state_read = qcow2_vm_state_read,
 };

@@ -331,15 +331,9 @@ static bool read_array(Qcow2 *q, const Header *h, Qcow2Array *a, uint64_t offset
     if (!a->e) {
         return error_fail(errp, "%s: no memory for the %s of '%s'", h->what, what, h->filename);
     }
-    ret = n ? block_pread(q->n->file, offset, a->e, n * 8) : 0;
-    if (ret) {
-        return error_fail_errno(errp, -ret, "%s: cannot read the %s of '%s'", h->what, what,
-                                h->filename);
-    }
-    for (uint64_t i = 0; i < n; i++) {
-        a->e[i] = ld64_be(&a->e[i]);
-    }
-    return true;
+    ret = qcow2_read_words(q, offset, a->e, n);
+    return !ret || error_fail_errno(errp, -ret, "%s: cannot read the %s of '%s'", h->what, what,
+                                    h->filename);
 }
 
 static bool read_tables(Qcow2 *q, const Header *h, Error **errp)

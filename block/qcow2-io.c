@@ -240,9 +240,11 @@ static uint64_t count_new(Qcow2 *q, uint64_t first, uint64_t end)
 static void plan_copy(const Qcow2 *q, Plan *p, bool whole)
 {
     uint64_t unit = whole ? q->cluster_size : 1ULL << q->sub_bits;
+    bool behind = p->from >= q->n->size; /* a machine's state, not the disk */
 
     p->copy_from = p->from & ~(unit - 1);
-    p->copy_to = MIN((p->to + unit - 1) & ~(unit - 1), q->n->size);
+    p->copy_to = (p->to + unit - 1) & ~(unit - 1);
+    p->copy_to = behind ? p->copy_to : MIN(p->copy_to, q->n->size);
 }
 
 static int plan_write(Qcow2 *q, uint64_t offset, uint64_t len, Plan *p)

@@ -95,13 +95,18 @@ void qcow2_entry_drop(Qcow2 *q, const Qcow2Entry *e)
 /* --- Tables --- */
 
 /* The L2 table of a guest cluster, NULL in *t: there is none. */
-static int l2_table(Qcow2 *q, uint64_t cluster, Qcow2Table **t)
+static int l2_table_in(Qcow2 *q, const Qcow2Array *l1, uint64_t cluster, Qcow2Table **t)
 {
     uint64_t i = cluster >> q->l2_bits;
-    uint64_t offset = i < q->l1.n ? q->l1.e[i] & ENTRY_OFFSET : 0;
+    uint64_t offset = i < l1->n ? l1->e[i] & ENTRY_OFFSET : 0;
 
     *t = NULL;
     return offset ? qcow2_table_get(q, &q->l2_cache, offset, t) : 0;
+}
+
+static int l2_table(Qcow2 *q, uint64_t cluster, Qcow2Table **t)
+{
+    return l2_table_in(q, &q->l1, cluster, t);
 }
 
 static uint64_t index_in_l2(const Qcow2 *q, uint64_t cluster)
@@ -195,7 +200,7 @@ static bool continues(const Qcow2Run *run, const Qcow2Run *next, uint64_t distan
     }
 }
 
-int qcow2_map(Qcow2 *q, uint64_t offset, uint64_t len, Qcow2Run *run)
+int qcow2_map_in(Qcow2 *q, const Qcow2Array *l1, uint64_t offset, uint64_t len, Qcow2Run *run)
 {
     uint64_t cluster = offset >> q->cluster_bits, first = cluster, host_at;
     uint64_t last_in_table = cluster | ((1ULL << q->l2_bits) - 1);
@@ -203,7 +208,7 @@ int qcow2_map(Qcow2 *q, uint64_t offset, uint64_t len, Qcow2Run *run)
     uint64_t sub_size = 1ULL << q->sub_bits;
     Qcow2Entry e;
     Qcow2Table *t;
-    int ret = l2_table(q, cluster, &t);
+    int ret = l2_table_in(q, l1, cluster, &t);
 
     if (ret) {
         return ret;
@@ -242,4 +247,9 @@ int qcow2_map(Qcow2 *q, uint64_t offset, uint64_t len, Qcow2Run *run)
         run->host = host_at + (offset & (q->cluster_size - 1));
     }
     return 0;
+}
+
+int qcow2_map(Qcow2 *q, uint64_t offset, uint64_t len, Qcow2Run *run)
+{
+    return qcow2_map_in(q, &q->l1, offset, len, run);
 }

@@ -10,7 +10,9 @@
  *   qcow2-io.c        reading, writing, zeroing, discarding
  *   qcow2-compress.c  compressed clusters (qcow2-zstd.c, or qcow2-nozstd.c without that library)
  *   qcow2-create.c    new images, their sizes, and the driver's table
- *   qcow2-snapshot.c  internal snapshots
+ *   qcow2-snapshot.c  internal snapshots; qcow2-snapshot-table.c: where they are listed
+ *   qcow2-vmstate.c   the state of a machine in them
+ *   qcow2-tree.c      all that an L1 table leads to: references and flags
  *   qcow2-check.c     consistency, and new refcounts for images that lack it
  *
  * What makes it safe.  Metadata is written by qcow2_commit() alone: refcounts of what is newly allocated,
@@ -202,6 +204,8 @@ void qcow2_table_dirty(Qcow2Cache *c, Qcow2Table *t);
 void qcow2_table_forget(Qcow2Cache *c, uint64_t offset);
 void qcow2_array_dirty(Qcow2Array *a, uint32_t i);
 int qcow2_array_write(Qcow2 *q, const Qcow2Array *a, uint32_t lo, uint32_t hi);
+/* @n big-endian numbers of 64 bits at @offset in the file, in host order. */
+int qcow2_read_words(Qcow2 *q, uint64_t offset, uint64_t *out, uint64_t n);
 
 /* Writes all metadata in order and flushes: what was written before is stable when it returns 0.  No lock held. */
 int qcow2_commit(Qcow2 *q);
@@ -266,6 +270,8 @@ int qcow2_entry_set(Qcow2 *q, uint64_t cluster, const Qcow2Entry *e);
 int qcow2_l2_writable(Qcow2 *q, uint64_t cluster);
 /* What the bytes at a guest offset are, and how many (at most @len) are the like. */
 int qcow2_map(Qcow2 *q, uint64_t offset, uint64_t len, Qcow2Run *run);
+/* The same by another L1 table. */
+int qcow2_map_in(Qcow2 *q, const Qcow2Array *l1, uint64_t offset, uint64_t len, Qcow2Run *run);
 /* Drops the reference to what the entry has in the host. */
 void qcow2_entry_drop(Qcow2 *q, const Qcow2Entry *e);
 /* Reads entry @i of the table @t. */
@@ -300,18 +306,43 @@ size_t qcow2_deflate_zstd(const uint8_t *in, size_t in_len, uint8_t *out, size_t
 bool qcow2_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp);
 /* An L1 table of @entries (at least the present ones) in a new place.  Exclusive. */
 int qcow2_grow_l1(Qcow2 *q, uint64_t entries);
+/* Takes the entries of guest clusters @first.. of their L2 table away.  meta held. */
+int qcow2_cut_table(Qcow2 *q, uint64_t first);
+
+/* --- Trees: all that an L1 table leads to (exclusive) --- */
+
+int qcow2_alloc_exclusive(Qcow2 *q, uint64_t bytes, uint64_t *offset);
+void qcow2_drop_exclusive(Qcow2 *q, uint64_t offset, uint64_t bytes);
+/* One more reference to everything in a tree, or to nothing. */
+int qcow2_take_tree(Qcow2 *q, const uint64_t *l1, uint32_t n);
+int qcow2_drop_tree(Qcow2 *q, const uint64_t *l1, uint32_t n);
+/* Makes ENTRY_COPIED of the active tables say what refcounts do. */
+int qcow2_update_copied(Qcow2 *q);
+int qcow2_clear_copied(Qcow2 *q);
+/* How many entries say otherwise: where they would do harm, and where not. */
+int qcow2_count_copied(Qcow2 *q, uint64_t *set, uint64_t *missing);
+
+/* --- Snapshots --- */
+
 bool qcow2_read_snapshots(Qcow2 *q, uint64_t offset, uint32_t count, Error **errp);
+/* The table of q->snapshots in a new place, and the header that says so.  Exclusive. */
+int qcow2_write_snapshots(Qcow2 *q);
 void qcow2_snapshot_free(gpointer p);
+/* By its id, or else by its name. */
+Qcow2Snapshot *qcow2_snapshot_find(const Qcow2 *q, const char *name, Error **errp);
+/* One that is not in use; g_malloc'd. */
+char *qcow2_snapshot_next_id(const Qcow2 *q);
 void qcow2_snapshot_foreach(BlockNode *n, void (*fn)(void *opaque, const ImageSnapshot *sn),
                             void *opaque);
 bool qcow2_snapshot_view(BlockNode *n, const char *name, Error **errp);
-bool qcow2_snapshot_create(BlockNode *n, const char *name, Error **errp);
+bool qcow2_snapshot_create(BlockNode *n, const ImageSnapshot *like, Error **errp);
 bool qcow2_snapshot_apply(BlockNode *n, const char *name, Error **errp);
 bool qcow2_snapshot_delete(BlockNode *n, const char *name, Error **errp);
-/* Makes ENTRY_COPIED of the active tables say what refcounts do.  Exclusive. */
-int qcow2_update_copied(Qcow2 *q);
-/* How many entries say otherwise: where they would do harm, and where not. */
-int qcow2_count_copied(Qcow2 *q, uint64_t *set, uint64_t *missing);
+int qcow2_vm_state_write(BlockNode *n, uint64_t offset, const void *buf, size_t len);
+int qcow2_vm_state_read(BlockNode *n, const char *snapshot, uint64_t offset, void *buf, size_t len);
+/* The active tables hold no state of a machine any more.  Exclusive. */
+int qcow2_vm_state_forget(Qcow2 *q);
+
 bool qcow2_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp);
 /* New refcounts from what is referred to.  Exclusive, or nobody else has it yet. */
 bool qcow2_rebuild_refcounts(Qcow2 *q, Error **errp);

@@ -73,9 +73,18 @@ void image_snapshot_foreach(BlockNode *n, void (*fn)(void *opaque, const ImageSn
                             void *opaque);
 /* A read-only node becomes what the image was then. */
 bool image_snapshot_view(BlockNode *n, const char *name, Error **errp) MUST_CHECK;
-bool image_snapshot_create(BlockNode *n, const char *name, Error **errp) MUST_CHECK;
+/* With the name, the VM clock and the size of the VM state in @like. */
+bool image_snapshot_create(BlockNode *n, const ImageSnapshot *like, Error **errp) MUST_CHECK;
 /* The disk is as it was then; what was written since is lost. @name: a name or an id. */
 bool image_snapshot_apply(BlockNode *n, const char *name, Error **errp) MUST_CHECK;
 bool image_snapshot_delete(BlockNode *n, const char *name, Error **errp) MUST_CHECK;
+
+/*
+ * The state of a machine, which the next snapshot takes with it: written from its start on, without gaps.
+ * 0 or a negative errno.
+ */
+int image_vm_state_write(BlockNode *n, uint64_t offset, const void *buf, size_t len);
+/* What a snapshot has of it: -EIO beyond its end. */
+int image_vm_state_read(BlockNode *n, const char *snapshot, uint64_t offset, void *buf, size_t len);
 
 #endif

@@ -261,7 +261,7 @@ static bool snapshot_act(BlockNode *n, const Action *action, Error **errp)
 {
     switch (action->letter) {
     case 'a': return image_snapshot_apply(n, action->name, errp);
-    case 'c': return image_snapshot_create(n, action->name, errp);
+    case 'c': return image_snapshot_create(n, &(ImageSnapshot){.name = action->name}, errp);
     case 'd': return image_snapshot_delete(n, action->name, errp);
     default: print_snapshots(n); return true;
     }
