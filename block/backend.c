@@ -426,6 +426,18 @@ bool blk_set_on_error(BlockBackend *blk, BlockOnError read, BlockOnError write, 
     return true;
 }
 
+void blk_foreach(void (*fn)(BlockBackend *blk, void *opaque), void *opaque)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        fn(g_ptr_array_index(backends, i), opaque);
+    }
+}
+
+BlockNode *blk_node(BlockBackend *blk)
+{
+    return blk->node;
+}
+
 uint64_t blk_size(BlockBackend *blk)
 {
     return blk->node ? blk->node->size : 0;

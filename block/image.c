@@ -104,6 +104,20 @@ JsonObject *image_specific(const BlockNode *n)
     return n->drv->specific ? n->drv->specific(n) : NULL;
 }
 
+const char *image_size_text(uint64_t bytes, char buf[static 32])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    unsigned unit = 0;
+
+    while (value >= 1000 && unit + 1 < ARRAY_SIZE(units)) {
+        value /= 1024;
+        unit++;
+    }
+    g_snprintf(buf, 32, "%0.3g %s", value, units[unit]);
+    return buf;
+}
+
 static bool missing(const BlockNode *n, const char *what, Error **errp)
 {
     return error_fail(errp, "'%s': %s images have no %s", n->filename, n->drv->name, what);
@@ -137,6 +151,26 @@ bool image_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp)
 bool image_can_snapshot(const BlockNode *n)
 {
     return n->drv->snapshot_create;
+}
+
+char *image_snapshot_line(const ImageSnapshot *sn)
+{
+    g_autoptr(GDateTime) when = sn ? g_date_time_new_from_unix_local(sn->date_sec) : NULL;
+    g_autofree char *date = when ? g_date_time_format(when, "%Y-%m-%d %H:%M:%S") : g_strdup("?");
+    uint64_t ms = sn ? sn->vm_clock_nsec / NS_PER_MS : 0;
+    g_autofree char *clock =
+        g_strdup_printf("%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%03" PRIu64, ms / 3600000,
+                        ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
+    g_autofree char *icount =
+        sn && sn->icount != UINT64_MAX ? g_strdup_printf("%" PRIu64, sn->icount) : g_strdup("");
+    char size[32];
+
+    if (!sn) {
+        return g_strdup_printf("%-9s %-16s %8s %19s %12s %10s", "ID", "TAG", "VM SIZE", "DATE",
+                               "VM CLOCK", "ICOUNT");
+    }
+    return g_strdup_printf("%-9s %-16s %8s %19s %12s %10s", sn->id, sn->name,
+                           image_size_text(sn->vm_state_size, size), date, clock, icount);
 }
 
 void image_snapshot_foreach(BlockNode *n, void (*fn)(void *opaque, const ImageSnapshot *sn),

@@ -33,6 +33,9 @@ static int change_snapshots(Qcow2 *q, SnapshotFn fn, Qcow2Snapshot *sn)
     qcow2_exclusive_begin(q);
     ret = mark_dirty(q, true);
     ret = ret ? ret : fn(q, sn);
+    if (ret) { /* it stays marked: what is undone reaches the file all the same */
+        (void)!qcow2_commit_exclusive(q);
+    }
     ret = ret ? ret : mark_dirty(q, false);
     qcow2_exclusive_end(q);
     return ret;
@@ -97,6 +100,9 @@ static bool check_possible(const Qcow2 *q, const char *name, Error **errp)
 {
     if (qcow2_external(q)) {
         return error_fail(errp, "'%s': there are no snapshots with external data", q->n->filename);
+    }
+    if (qcow2_refcount_max(q) == 1) {
+        return error_fail(errp, "'%s': its refcounts are too narrow for snapshots", q->n->filename);
     }
     return (strlen(name) <= UINT16_MAX && q->snapshots->len < QCOW2_MAX_SNAPSHOTS) ||
            error_fail(errp, "'%s': the name is too long, or there are too many snapshots",

@@ -283,6 +283,15 @@ static bool main_start_monitors(Setup *s, Error **errp)
     return true;
 }
 
+/* -loadvm: a snapshot in the disks, or else a file. */
+static bool main_load(Setup *s, Error **errp)
+{
+    DiskSnapshot what = {.tag = s->loadvm};
+
+    return disk_snapshot_exists(s->loadvm) ? disk_snapshot_load(s->m, &what, errp)
+                                           : snapshot_load_file(s->m, s->loadvm, errp);
+}
+
 static bool main_build(Setup *s, Error **errp)
 {
     const char *unused;
@@ -308,7 +317,7 @@ static bool main_build(Setup *s, Error **errp)
     }
     machine_reset(s->m);
     snapshot_add_check(blk_nothing_failed);
-    if (s->loadvm && !snapshot_load_file(s->m, s->loadvm, errp)) {
+    if (s->loadvm && !main_load(s, errp)) {
         error_prepend(errp, "-loadvm: ");
         return false;
     }

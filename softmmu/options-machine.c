@@ -625,7 +625,8 @@ static const Option run_options[] = {
      PHASE_MACHINE, "what follows when the guest does that", run_action},
     {"rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=none|slew]", PHASE_MACHINE,
      "with what time the board's clock starts [utc]; it counts guest time", run_rtc},
-    {"loadvm", "FILE", PHASE_EARLY, "start from the machine state that savevm wrote to FILE",
+    {"loadvm", "TAG", PHASE_EARLY,
+     "start from the snapshot TAG in the disks (savevm), or else from the file (savevm-file)",
      run_loadvm},
     {.names = NULL},
 };

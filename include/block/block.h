@@ -44,6 +44,9 @@ void blk_retry_failed(void);
 /* False, with an error, while such requests wait: a saved state would not have them. */
 bool blk_nothing_failed(Error **errp) MUST_CHECK;
 
+void blk_foreach(void (*fn)(BlockBackend *blk, void *opaque), void *opaque);
+/* What is behind it (block/node.h); NULL: no medium. */
+struct BlockNode *blk_node(BlockBackend *blk);
 uint64_t blk_size(BlockBackend *blk); /* bytes */
 bool blk_read_only(BlockBackend *blk);
 bool blk_inserted(BlockBackend *blk);

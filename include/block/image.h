@@ -37,6 +37,8 @@ const char *image_backing_format(const BlockNode *n);
 char *image_backing_path(const char *image, const char *backing);
 /* What only this format has, named as management tools expect; NULL: nothing. */
 JsonObject *image_specific(const BlockNode *n);
+/* "1.5 GiB" in @buf. */
+const char *image_size_text(uint64_t bytes, char buf[static 32]);
 /* Another backing file (NULL: none) in the header; the contents stay. */
 bool image_set_backing(BlockNode *n, const char *file, const char *format, Error **errp) MUST_CHECK;
 
@@ -69,6 +71,8 @@ typedef struct ImageSnapshot {
 } ImageSnapshot;
 
 bool image_can_snapshot(const BlockNode *n);
+/* A line of a list for people, NULL: its heading; g_malloc'd. */
+char *image_snapshot_line(const ImageSnapshot *sn);
 void image_snapshot_foreach(BlockNode *n, void (*fn)(void *opaque, const ImageSnapshot *sn),
                             void *opaque);
 /* A read-only node becomes what the image was then. */

@@ -63,6 +63,28 @@ void snap_timer(Snapshot *sn, struct ClockTimer *t);
  */
 bool snapshot_save_file(struct Machine *m, const char *path, Error **errp) MUST_CHECK;
 bool snapshot_load_file(struct Machine *m, const char *path, Error **errp) MUST_CHECK;
+
+/*
+ * The same in the disks: a snapshot of each with the name @tag, and the machine's state in one of them.  A
+ * disk that is writable and cannot hold snapshots is an error, so is a load of what not all of them have.
+ */
+typedef struct DiskSnapshot {
+    const char *tag;
+    const char *state_disk;   /* the node that has the machine's state; NULL: the first */
+    const char *const *disks; /* nodes, NULL-terminated; NULL: all that are writable */
+    bool replace;             /* saving: of several with this name only the new one stays */
+} DiskSnapshot;
+
+bool disk_snapshot_save(struct Machine *m, const DiskSnapshot *s, Error **errp) MUST_CHECK;
+/* Whether the disks have it, which is known while the VM still runs. */
+bool disk_snapshot_can_load(const DiskSnapshot *s, Error **errp) MUST_CHECK;
+bool disk_snapshot_load(struct Machine *m, const DiskSnapshot *s, Error **errp) MUST_CHECK;
+bool disk_snapshot_delete(const DiskSnapshot *s, Error **errp) MUST_CHECK;
+/* The disks have one with that name. */
+bool disk_snapshot_exists(const char *tag);
+/* A table for people. */
+void disk_snapshot_list(GString *out);
+
 /* Everything but RAM, for the round-trip tests.  Saving fails (NULL) when a device's state cannot be. */
 GByteArray *snapshot_save_devices(struct Machine *m, Error **errp);
 bool snapshot_load_devices(struct Machine *m, const uint8_t *data, size_t len,

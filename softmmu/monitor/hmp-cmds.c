@@ -4,14 +4,12 @@
 
 #include "rhea/log.h"
 #include "rhea/opts.h"
-#include "snapshot/snapshot.h"
 #include "softmmu/device-add.h"
 #include "softmmu/gdbstub.h"
 #include "softmmu/runstate.h"
 #include "monitor-int.h"
 
-/* By address: the call that makes @ok is an argument, too, and sets *err whenever it is evaluated. */
-static void print_result(bool ok, Error **err, GString *out)
+void hmp_print_result(bool ok, Error **err, GString *out)
 {
     if (!ok) {
         g_string_append_printf(out, "Error: %s\n", error_text(*err));
@@ -90,71 +88,6 @@ static void hmp_quit(Machine *m, const char *args, GString *out)
 
 HMP_COMMAND(hmp_quit_command, .name = "quit|q", .help = "end the emulator", .run = hmp_quit);
 
-/* --- Machine state --- */
-
-/* Runs @fn while the VM is stopped, in state @during. */
-static bool with_vm_stopped(Machine *m, RunState during,
-                            bool (*fn)(Machine *m, const char *path, Error **errp),
-                            const char *path, Error **errp)
-{
-    bool running = runstate_is_running(m);
-    RunState before = runstate_get(m);
-    bool ok;
-
-    if (runstate_is_suspended(m)) {
-        return error_fail(errp, "snapshot: the guest is suspended; wake it first (system_wakeup)");
-    }
-    vm_stop(m, during);
-    ok = fn(m, path, errp);
-    if (!running) {
-        vm_stop(m, before);
-    } else if (ok || during == RUN_SAVE) {
-        vm_start(m);
-    } else {
-        vm_stop(m, RUN_PAUSED); /* half-loaded: do not run that */
-    }
-    return ok;
-}
-
-static bool save_file(Machine *m, const char *path, Error **errp)
-{
-    return snapshot_save_file(m, path, errp);
-}
-
-static bool load_file(Machine *m, const char *path, Error **errp)
-{
-    return snapshot_load_file(m, path, errp);
-}
-
-static void hmp_savevm_file(Machine *m, const char *args, GString *out)
-{
-    Error *err = NULL;
-
-    if (!*args) {
-        g_string_append(out, "Error: savevm-file: a file name is needed\n");
-        return;
-    }
-    print_result(with_vm_stopped(m, RUN_SAVE, save_file, args, &err), &err, out);
-}
-
-HMP_COMMAND(hmp_savevm_file_command, .name = "savevm-file", .args = "file",
-            .help = "write the machine's state to a file (see also -loadvm)",
-            .run = hmp_savevm_file);
-
-static void hmp_loadvm_file(Machine *m, const char *args, GString *out)
-{
-    Error *err = NULL;
-
-    if (!*args) {
-        g_string_append(out, "Error: loadvm-file: a file name is needed\n");
-        return;
-    }
-    print_result(with_vm_stopped(m, RUN_RESTORE, load_file, args, &err), &err, out);
-}
-
-HMP_COMMAND(hmp_loadvm_file_command, .name = "loadvm-file", .args = "file",
-            .help = "go back to the state in a file", .run = hmp_loadvm_file);
-
 /* --- Devices, objects, properties --- */
 
 static void hmp_device_add(Machine *m, const char *args, GString *out)
@@ -162,7 +95,7 @@ static void hmp_device_add(Machine *m, const char *args, GString *out)
     Error *err = NULL;
     g_autoptr(Opts) o = opts_parse("device_add", args, "driver", &err);
 
-    print_result(o && device_add_opts(m, o, true, &err), &err, out);
+    hmp_print_result(o && device_add_opts(m, o, true, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_device_add_command, .name = "device_add", .args = "driver[,prop=value...]",
@@ -172,7 +105,7 @@ static void hmp_device_del(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(device_del(m, args, &err), &err, out);
+    hmp_print_result(device_del(m, args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_device_del_command, .name = "device_del", .args = "id", .help = "remove a device",
@@ -183,7 +116,7 @@ static void hmp_object_add(Machine *m, const char *args, GString *out)
     Error *err = NULL;
     g_autoptr(Opts) o = opts_parse("object_add", args, "qom-type", &err);
 
-    print_result(o && object_add_opts(o, &err), &err, out);
+    hmp_print_result(o && object_add_opts(o, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_object_add_command, .name = "object_add", .args = "type,id=id[,prop=value...]",
@@ -193,7 +126,7 @@ static void hmp_object_del(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(object_del(args, &err), &err, out);
+    hmp_print_result(object_del(args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_object_del_command, .name = "object_del", .args = "id", .help = "destroy an object",
@@ -236,7 +169,7 @@ static void hmp_qom_get(Machine *m, const char *args, GString *out)
         return;
     }
     value = qom_prop_get(obj, words[1], &err);
-    print_result(value != NULL, &err, out);
+    hmp_print_result(value != NULL, &err, out);
     if (value) {
         g_string_append_printf(out, "%s\n", value);
     }
@@ -256,7 +189,7 @@ static void hmp_qom_set(Machine *m, const char *args, GString *out)
                                  : "Error: no such object\n");
         return;
     }
-    print_result(qom_prop_set(obj, words[1], words[2], &err), &err, out);
+    hmp_print_result(qom_prop_set(obj, words[1], words[2], &err), &err, out);
 }
 
 HMP_COMMAND(hmp_qom_set_command, .name = "qom-set", .args = "path property value",
@@ -278,7 +211,7 @@ static void hmp_log(Machine *m, const char *args, GString *out)
         g_string_append(out, text);
         return;
     }
-    print_result(log_set_mask(args, &err), &err, out);
+    hmp_print_result(log_set_mask(args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_log_command, .name = "log", .args = "item[,item...]",
@@ -288,7 +221,7 @@ static void hmp_logfile(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(log_set_file(args, &err), &err, out);
+    hmp_print_result(log_set_file(args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_logfile_command, .name = "logfile", .args = "file", .help = "log to this file",
@@ -308,7 +241,7 @@ static void hmp_trace_event(Machine *m, const char *args, GString *out)
         return;
     }
     pattern = g_strconcat(on ? "" : "-", words[0], NULL);
-    print_result(trace_enable(pattern, &err), &err, out);
+    hmp_print_result(trace_enable(pattern, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_trace_event_command, .name = "trace-event", .args = "name on|off",
@@ -318,7 +251,7 @@ static void hmp_gdbserver(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(gdbstub_start(m, *args ? args : "tcp::1234", &err), &err, out);
+    hmp_print_result(gdbstub_start(m, *args ? args : "tcp::1234", &err), &err, out);
 }
 
 HMP_COMMAND(hmp_gdbserver_command, .name = "gdbserver", .args = "[device]",
@@ -330,7 +263,7 @@ static void hmp_chardev_add(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(chr_new_opts(args, &err) != NULL, &err, out);
+    hmp_print_result(chr_new_opts(args, &err) != NULL, &err, out);
 }
 
 HMP_COMMAND(hmp_chardev_add_command, .name = "chardev-add", .args = "backend,id=id[,...]",
@@ -340,7 +273,7 @@ static void hmp_chardev_remove(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    print_result(chr_remove(args, &err), &err, out);
+    hmp_print_result(chr_remove(args, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_chardev_remove_command, .name = "chardev-remove", .args = "id",

@@ -29,6 +29,12 @@ const CharHandlers *qmp_handlers(void);
 /* Names (and aliases) of HMP commands that begin with @prefix; "info " ones too. Unref. */
 GPtrArray *hmp_complete(const char *prefix);
 
+/*
+ * "Error: text" unless @ok.  The error by address: the call that makes @ok is an argument, too, and sets *err
+ * whenever it is evaluated.
+ */
+void hmp_print_result(bool ok, Error **err, GString *out);
+
 /* --- Properties in QMP --- */
 
 /* A property's text as the JSON type of its kind; @p NULL: as a string. */

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Snapshots of the whole machine in a file.
- *
- *   "RHEASNAP", u32 version
- *   text machine type
- *   u32 number of RAM blocks; of each: text id, u64 size
- *   u32 length, state of the devices (stream.h)
- *   of each RAM block in that order: runs of pages that are not zero
- *       u64 offset, u32 bytes (at most RUN_MAX), data;  a run of no bytes ends the block
- *   "RHEADONE"
- *
- * Numbers are little-endian, texts have a u16 length.  A file is written beside its name, flushed and
- * renamed, so that the name always stands for a complete snapshot.  Nothing in a file is trusted.
+ * Snapshots of the whole machine in a file.  A file is written beside its name, flushed and renamed, so that
+ * the name always stands for a complete snapshot.
  */
 #include "rhea/osdep.h"
 
@@ -20,134 +10,7 @@
 #include <fcntl.h>
 
 #include "hw/machine.h"
-#include "rhea/endian.h"
-
-#define FILE_MAGIC   "RHEASNAP"
-#define FILE_END     "RHEADONE"
-#define FILE_VERSION 1
-
-enum { RUN_MAX = 1 << 20, TEXT_MAX = 255, DEVICES_MAX = 256 << 20 };
-
-typedef struct SnapFile {
-    FILE *f;
-    const char *path;
-    Error **errp;
-} SnapFile;
-
-static void collect_block(RamBlock *rb, void *opaque)
-{
-    g_ptr_array_add(opaque, rb);
-}
-
-/* --- Writing --- */
-
-static bool put(SnapFile *sf, const void *buf, size_t len)
-{
-    if (fwrite(buf, 1, len, sf->f) != len) {
-        return error_fail_errno(sf->errp, errno, "snapshot: cannot write '%s'", sf->path);
-    }
-    return true;
-}
-
-static bool put_u32(SnapFile *sf, uint32_t v)
-{
-    uint8_t bytes[4];
-
-    st32_le(bytes, v);
-    return put(sf, bytes, 4);
-}
-
-static bool put_u64(SnapFile *sf, uint64_t v)
-{
-    uint8_t bytes[8];
-
-    st64_le(bytes, v);
-    return put(sf, bytes, 8);
-}
-
-static bool put_text(SnapFile *sf, const char *text)
-{
-    uint8_t bytes[2];
-
-    g_assert(strlen(text) <= TEXT_MAX);
-    st16_le(bytes, strlen(text));
-    return put(sf, bytes, 2) && put(sf, text, strlen(text));
-}
-
-static bool page_is_zero(const uint8_t *page)
-{
-    /* The first byte, and each byte equal to the one after it. */
-    return !page[0] && !memcmp(page, page + 1, RAM_PAGE_SIZE - 1);
-}
-
-/*
- * Where data may be at or after @offset: a hole of a memfd or file is skipped without touching it, which
- * would make the host fill it in.
- */
-static uint64_t block_next_data(RamBlock *rb, uint64_t offset)
-{
-    off_t at = rb->fd < 0 ? (off_t)offset : lseek(rb->fd, (off_t)offset, SEEK_DATA);
-
-    if (at < 0) {
-        return errno == ENXIO ? rb->size : offset;
-    }
-    return (uint64_t)at & ~(RAM_PAGE_SIZE - 1);
-}
-
-static bool put_block(SnapFile *sf, RamBlock *rb)
-{
-    uint64_t at = 0;
-
-    while (at < rb->size) {
-        uint64_t end;
-
-        at = block_next_data(rb, at);
-        while (at < rb->size && page_is_zero(rb->host + at)) {
-            at += RAM_PAGE_SIZE;
-        }
-        end = at;
-        while (end < rb->size && end - at < RUN_MAX && !page_is_zero(rb->host + end)) {
-            end += RAM_PAGE_SIZE;
-        }
-        if (end > at &&
-            (!put_u64(sf, at) || !put_u32(sf, end - at) || !put(sf, rb->host + at, end - at))) {
-            return false;
-        }
-        at = end;
-    }
-    return put_u64(sf, 0) && put_u32(sf, 0);
-}
-
-static bool put_machine(SnapFile *sf, Machine *m)
-{
-    g_autoptr(GByteArray) devices = snapshot_save_devices(m, sf->errp);
-    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
-
-    if (!devices) {
-        return false;
-    }
-    ram_block_foreach(collect_block, blocks);
-    if (!put(sf, FILE_MAGIC, 8) || !put_u32(sf, FILE_VERSION) || !put_text(sf, m->obj.type->name) ||
-        !put_u32(sf, blocks->len)) {
-        return false;
-    }
-    for (unsigned i = 0; i < blocks->len; i++) {
-        RamBlock *rb = blocks->pdata[i];
-
-        if (!put_text(sf, rb->id) || !put_u64(sf, rb->size)) {
-            return false;
-        }
-    }
-    if (!put_u32(sf, devices->len) || !put(sf, devices->data, devices->len)) {
-        return false;
-    }
-    for (unsigned i = 0; i < blocks->len; i++) {
-        if (!put_block(sf, blocks->pdata[i])) {
-            return false;
-        }
-    }
-    return put(sf, FILE_END, 8);
-}
+#include "machine-stream.h"
 
 /* The new name itself must reach the disk, too. */
 static void sync_folder(const char *path)
@@ -164,20 +27,19 @@ static void sync_folder(const char *path)
 bool snapshot_save_file(Machine *m, const char *path, Error **errp)
 {
     g_autofree char *temporary = g_strdup_printf("%s.XXXXXX", path);
-    SnapFile sf = {.path = path, .errp = errp};
+    FILE *f;
     int fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0600);
     bool ok;
 
-    g_assert(machine_lock_held());
     if (fd < 0) {
         return error_fail_errno(errp, errno, "snapshot: cannot create '%s'", path);
     }
-    sf.f = fdopen(fd, "w");
-    ok = put_machine(&sf, m);
-    if (ok && (fflush(sf.f) || fsync(fd))) {
+    f = fdopen(fd, "w");
+    ok = machine_stream_save(m, f, path, errp);
+    if (ok && (fflush(f) || fsync(fd))) {
         ok = error_fail_errno(errp, errno, "snapshot: cannot write '%s'", path);
     }
-    if (fclose(sf.f) && ok) {
+    if (fclose(f) && ok) {
         ok = error_fail_errno(errp, errno, "snapshot: cannot write '%s'", path);
     }
     if (ok && rename(temporary, path)) {
@@ -191,201 +53,15 @@ bool snapshot_save_file(Machine *m, const char *path, Error **errp)
     return true;
 }
 
-/* --- Reading --- */
-
-static bool get(SnapFile *sf, void *buf, size_t len)
-{
-    if (fread(buf, 1, len, sf->f) == len) {
-        return true;
-    }
-    if (ferror(sf->f)) {
-        return error_fail_errno(sf->errp, errno, "snapshot: cannot read '%s'", sf->path);
-    }
-    return error_fail(sf->errp, "snapshot: '%s' ends too early", sf->path);
-}
-
-static bool get_u32(SnapFile *sf, uint32_t *v)
-{
-    uint8_t bytes[4];
-    bool ok = get(sf, bytes, 4);
-
-    *v = ok ? ld32_le(bytes) : 0;
-    return ok;
-}
-
-static bool get_u64(SnapFile *sf, uint64_t *v)
-{
-    uint8_t bytes[8];
-    bool ok = get(sf, bytes, 8);
-
-    *v = ok ? ld64_le(bytes) : 0;
-    return ok;
-}
-
-/* @text has room for TEXT_MAX + 1 bytes. */
-static bool get_text(SnapFile *sf, char *text)
-{
-    uint8_t bytes[2];
-
-    if (!get(sf, bytes, 2)) {
-        return false;
-    }
-    if (ld16_le(bytes) > TEXT_MAX) {
-        return error_fail(sf->errp, "snapshot: '%s' is damaged: a name is too long", sf->path);
-    }
-    text[ld16_le(bytes)] = '\0';
-    return get(sf, text, ld16_le(bytes));
-}
-
-static bool check_header(SnapFile *sf, Machine *m)
-{
-    char magic[8], type[TEXT_MAX + 1];
-    uint32_t version;
-
-    if (!get(sf, magic, 8)) {
-        return false;
-    }
-    if (memcmp(magic, FILE_MAGIC, 8)) {
-        return error_fail(sf->errp, "snapshot: '%s' is not a snapshot", sf->path);
-    }
-    if (!get_u32(sf, &version) || !get_text(sf, type)) {
-        return false;
-    }
-    if (version != FILE_VERSION) {
-        return error_fail(sf->errp, "snapshot: '%s' has version %u, known is %u", sf->path, version,
-                          FILE_VERSION);
-    }
-    if (!g_str_equal(type, m->obj.type->name)) {
-        return error_fail(sf->errp, "snapshot: '%s' is of a machine '%s', this is a '%s'", sf->path,
-                          type, m->obj.type->name);
-    }
-    return true;
-}
-
-/* The file's list of RAM blocks must be the machine's. */
-static bool check_blocks(SnapFile *sf, GPtrArray *blocks)
-{
-    char id[TEXT_MAX + 1];
-    uint32_t n;
-
-    if (!get_u32(sf, &n)) {
-        return false;
-    }
-    if (n != blocks->len) {
-        return error_fail(sf->errp, "snapshot: '%s' has %u memories, this machine %u", sf->path, n,
-                          blocks->len);
-    }
-    for (unsigned i = 0; i < n; i++) {
-        RamBlock *rb = blocks->pdata[i];
-        uint64_t size;
-
-        if (!get_text(sf, id) || !get_u64(sf, &size)) {
-            return false;
-        }
-        if (!g_str_equal(id, rb->id) || size != rb->size) {
-            return error_fail(sf->errp,
-                              "snapshot: '%s' has memory '%s' of %" PRIu64
-                              " bytes where this machine has '%s' of %" PRIu64,
-                              sf->path, id, size, rb->id, rb->size);
-        }
-    }
-    return true;
-}
-
-static bool get_devices(SnapFile *sf, uint8_t **data, uint32_t *len)
-{
-    if (!get_u32(sf, len)) {
-        return false;
-    }
-    *data = *len <= DEVICES_MAX ? g_try_malloc(*len) : NULL;
-    if (*len && !*data) {
-        return error_fail(sf->errp, "snapshot: '%s' is damaged: %u bytes of devices", sf->path,
-                          *len);
-    }
-    return get(sf, *data, *len);
-}
-
-/* Zeroes what is not zero; pages that were never touched stay uncommitted. */
-static void clear_pages(RamBlock *rb, uint64_t from, uint64_t to)
-{
-    for (uint64_t at = block_next_data(rb, from); at < to; at = block_next_data(rb, at)) {
-        if (!page_is_zero(rb->host + at)) {
-            memset(rb->host + at, 0, RAM_PAGE_SIZE);
-        }
-        at += RAM_PAGE_SIZE;
-    }
-}
-
-static bool get_block(SnapFile *sf, RamBlock *rb)
-{
-    uint64_t filled = 0; /* runs come in rising order */
-
-    for (;;) {
-        uint64_t offset;
-        uint32_t len;
-
-        if (!get_u64(sf, &offset) || !get_u32(sf, &len)) {
-            return false;
-        }
-        if (!len) {
-            break;
-        }
-        if (len > RUN_MAX || (len | offset) & (RAM_PAGE_SIZE - 1) || offset < filled ||
-            offset > rb->size || len > rb->size - offset || rb->readonly) {
-            return error_fail(sf->errp, "snapshot: '%s' is damaged: pages outside memory '%s'",
-                              sf->path, rb->id);
-        }
-        clear_pages(rb, filled, offset);
-        if (!get(sf, rb->host + offset, len)) {
-            return false;
-        }
-        filled = offset + len;
-    }
-    if (!rb->readonly) {
-        clear_pages(rb, filled, rb->size);
-        ram_set_dirty(rb, 0, rb->size);
-    }
-    return true;
-}
-
-static bool get_machine(SnapFile *sf, Machine *m)
-{
-    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
-    g_autofree uint8_t *devices = NULL;
-    uint32_t devices_len;
-    char end[8];
-
-    ram_block_foreach(collect_block, blocks);
-    if (!check_header(sf, m) || !check_blocks(sf, blocks) ||
-        !get_devices(sf, &devices, &devices_len)) {
-        return false;
-    }
-    for (unsigned i = 0; i < blocks->len; i++) {
-        if (!get_block(sf, blocks->pdata[i])) {
-            return false;
-        }
-    }
-    if (!get(sf, end, 8)) {
-        return false;
-    }
-    if (memcmp(end, FILE_END, 8)) {
-        return error_fail(sf->errp, "snapshot: '%s' is damaged: its end is missing", sf->path);
-    }
-    /* Last: what follows a load of a device may look into memory. */
-    return snapshot_load_devices(m, devices, devices_len, sf->errp);
-}
-
 bool snapshot_load_file(Machine *m, const char *path, Error **errp)
 {
-    SnapFile sf = {.path = path, .errp = errp};
+    FILE *f = fopen(path, "re");
     bool ok;
 
-    g_assert(machine_lock_held());
-    sf.f = fopen(path, "re");
-    if (!sf.f) {
+    if (!f) {
         return error_fail_errno(errp, errno, "snapshot: cannot open '%s'", path);
     }
-    ok = get_machine(&sf, m);
-    fclose(sf.f);
+    ok = machine_stream_load(m, f, path, errp);
+    fclose(f);
     return ok;
 }

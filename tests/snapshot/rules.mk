@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
 
 fast-checks += tests/snapshot/state.py
+fast-checks += tests/snapshot/disks.py
 slow-checks += tests/snapshot/debian.py

@@ -17,7 +17,7 @@ RULES = {
     "include/tcg/": BASE + ["tcg/"],
     "include/qom/": FABRIC, "include/memory/": FABRIC, "include/snapshot/": FABRIC,
     "softmmu/qom/": FABRIC, "softmmu/memory/": FABRIC, "softmmu/clock/": FABRIC,
-    "softmmu/snapshot/": FABRIC + ["hw/machine.h"],
+    "softmmu/snapshot/": FABRIC + ["hw/machine.h", "block/"],
     "include/target/": FABRIC + ["tcg/", "target/"],
     "include/accel/": FABRIC + ["target/", "hw/machine.h"],
     "accel/": FABRIC + ["tcg/", "accel/", "target/cpu-ops.h", "hw/machine.h", "monitor/",

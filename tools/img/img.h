@@ -55,8 +55,6 @@ BlockNode *img_open(const ImgArgs *args, const char *filename, unsigned flags, E
 bool img_take_size(const char *what, const char *text, uint64_t *out);
 /* A cache mode as -t and -T have them: the BLOCK_ flags in *flags. */
 bool img_cache_flags(const char *mode, unsigned *flags);
-/* "1.5 GiB" in @buf. */
-const char *img_human_size(uint64_t bytes, char buf[static 32]);
 
 /* Makes an image; @size UINT64_MAX: that of the backing file. */
 bool img_make(const char *format, const char *filename, uint64_t size, const char *options,

@@ -11,18 +11,9 @@
 
 static void print_snapshot(void *opaque, const ImageSnapshot *sn)
 {
-    g_autoptr(GDateTime) when = g_date_time_new_from_unix_local(sn->date_sec);
-    g_autofree char *date = when ? g_date_time_format(when, "%Y-%m-%d %H:%M:%S") : NULL;
-    uint64_t ms = sn->vm_clock_nsec / NS_PER_MS;
-    g_autofree char *clock =
-        g_strdup_printf("%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%03" PRIu64, ms / 3600000,
-                        ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
-    g_autofree char *icount =
-        sn->icount == UINT64_MAX ? g_strdup("") : g_strdup_printf("%" PRIu64, sn->icount);
-    char size[32];
+    g_autofree char *line = image_snapshot_line(sn);
 
-    printf("%-10s%-16s%8s %20s %12s %10s\n", sn->id, sn->name,
-           img_human_size(sn->vm_state_size, size), date ? date : "?", clock, icount);
+    printf("%s\n", line);
 }
 
 static void count_snapshot(void *opaque, const ImageSnapshot *sn)
@@ -36,8 +27,9 @@ static void print_snapshots(BlockNode *n)
 
     image_snapshot_foreach(n, count_snapshot, &count);
     if (count) {
-        printf("Snapshot list:\n%-10s%-16s%8s %20s %12s %10s\n", "ID", "TAG", "VM SIZE", "DATE",
-               "VM CLOCK", "ICOUNT");
+        g_autofree char *head = image_snapshot_line(NULL);
+
+        printf("Snapshot list:\n%s\n", head);
         image_snapshot_foreach(n, print_snapshot, NULL);
     }
 }
@@ -149,8 +141,8 @@ static void print_info(BlockNode *n)
     char size[32], disk[32];
 
     printf("image: %s\nfile format: %s\nvirtual size: %s (%" PRIu64 " bytes)\ndisk size: %s\n",
-           block_filename(n), block_driver_name(n), img_human_size(block_size(n), size),
-           block_size(n), taken == UINT64_MAX ? "unavailable" : img_human_size(taken, disk));
+           block_filename(n), block_driver_name(n), image_size_text(block_size(n), size),
+           block_size(n), taken == UINT64_MAX ? "unavailable" : image_size_text(taken, disk));
     if (image_cluster_size(n)) {
         printf("cluster_size: %" PRIu64 "\n", image_cluster_size(n));
     }

@@ -176,20 +176,6 @@ bool img_take_size(const char *what, const char *text, uint64_t *out)
     return true;
 }
 
-const char *img_human_size(uint64_t bytes, char buf[static 32])
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = (double)bytes;
-    unsigned unit = 0;
-
-    while (value >= 1000 && unit + 1 < ARRAY_SIZE(units)) {
-        value /= 1024;
-        unit++;
-    }
-    g_snprintf(buf, 32, "%0.3g %s", value, units[unit]);
-    return buf;
-}
-
 void img_progress(bool on, uint64_t done, uint64_t total)
 {
     if (on && isatty(STDOUT_FILENO)) {
