@@ -44,6 +44,8 @@ typedef struct BlockDriver {
     /* See block/image.h. */
     const ImageOption *create_options;
     bool (*create)(const char *what, const char *filename, Opts *o, Error **errp);
+    const ImageOption *amend_options;
+    bool (*amend)(BlockNode *n, Opts *o, Error **errp);
     uint32_t (*cluster_size)(const BlockNode *n);
     bool (*dirty)(const BlockNode *n);
     bool (*whole_blocks)(const BlockNode *n);

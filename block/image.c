@@ -22,6 +22,15 @@ void image_foreach_format(void (*fn)(const char *name, void *opaque), void *opaq
     }
 }
 
+/* Ends with NULL. */
+static void add_option_names(GPtrArray *names, const ImageOption *options)
+{
+    for (const ImageOption *opt = options; opt->name; opt++) {
+        g_ptr_array_add(names, (char *)opt->name);
+    }
+    g_ptr_array_add(names, NULL);
+}
+
 bool image_create(const char *what, const char *format, const char *filename, Opts *o, Error **errp)
 {
     const BlockDriver *drv = block_driver_find(format);
@@ -36,13 +45,30 @@ bool image_create(const char *what, const char *format, const char *filename, Op
         g_ptr_array_add(names, NULL);
         return error_unknown_name(errp, "format", format, (const char *const *)names->pdata);
     }
-    for (const ImageOption *opt = drv->create_options; opt->name; opt++) {
-        g_ptr_array_add(names, (char *)opt->name);
-    }
-    g_ptr_array_add(names, NULL);
+    add_option_names(names, drv->create_options);
     return opts_check_names(o, (const char *const *)names->pdata, errp) &&
            drv->create(what, filename, o, errp) &&
            opts_done(o, (const char *const *)names->pdata, errp);
+}
+
+const ImageOption *image_amend_options(const char *format)
+{
+    const BlockDriver *drv = block_driver_find(format);
+
+    return drv && drv->amend ? drv->amend_options : NULL;
+}
+
+bool image_amend(BlockNode *n, Opts *o, Error **errp)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    if (!n->drv->amend) {
+        return error_fail(errp, "'%s': %s images cannot be changed like this", n->filename,
+                          n->drv->name);
+    }
+    add_option_names(names, n->drv->amend_options);
+    return opts_check_names(o, (const char *const *)names->pdata, errp) &&
+           n->drv->amend(n, o, errp) && opts_done(o, (const char *const *)names->pdata, errp);
 }
 
 /* --- What an image is --- */

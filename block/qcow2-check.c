@@ -505,6 +505,38 @@ bool qcow2_rebuild_refcounts(Qcow2 *q, Error **errp)
                                     q->n->filename);
 }
 
+static int set_width_exclusive(Qcow2 *q, unsigned order)
+{
+    unsigned old = q->refcount_order;
+    uint64_t corruptions;
+    int ret = qcow2_commit_exclusive(q);
+
+    ret = ret ? ret : qcow2_commit_exclusive(q); /* what the first has dropped */
+    if (ret) {
+        return ret;
+    }
+    q->refcount_order = order;
+    q->rb_bits = q->cluster_bits + 3 - order;
+    ret = rebuild(q, &corruptions);
+    if (ret) {
+        q->refcount_order = old;
+        q->rb_bits = q->cluster_bits + 3 - old;
+    }
+    return ret;
+}
+
+bool qcow2_set_refcount_width(Qcow2 *q, unsigned order, Error **errp)
+{
+    int ret;
+
+    qcow2_exclusive_begin(q);
+    ret = set_width_exclusive(q, order);
+    qcow2_exclusive_end(q);
+    return !ret || error_fail_errno(errp, -ret, "'%s': its refcounts cannot become %u bits wide%s",
+                                    q->n->filename, 1U << order,
+                                    ret == -EFBIG ? ": some would not fit" : "");
+}
+
 /* --- The whole check --- */
 
 static int repair_tables(Check *c)

@@ -433,8 +433,7 @@ typedef enum ZeroHow {
     ZERO_DISCARD, /* may read as anything that is no secret: zeroes */
 } ZeroHow;
 
-/* Nothing below can show through, now or when another program opens the image. */
-static bool nothing_below(const Qcow2 *q)
+bool qcow2_nothing_below(const Qcow2 *q)
 {
     return !q->n->backing && !q->n->backing_file;
 }
@@ -464,10 +463,10 @@ static int zero_cluster(Qcow2 *q, uint64_t cluster, uint64_t mask, ZeroHow how)
     }
     if (q->version >= 3) {
         after.subs = (after.subs & ~mask) | mask << 32;
-    } else if (after.desc || !nothing_below(q)) {
+    } else if (after.desc || !qcow2_nothing_below(q)) {
         return -ENOTSUP;
     }
-    if (all && !after.desc && nothing_below(q)) {
+    if (all && !after.desc && qcow2_nothing_below(q)) {
         after.subs = 0; /* without an entry it is zeroes, too */
     }
     ret = qcow2_l2_writable(q, cluster);
@@ -491,7 +490,7 @@ static int zero_step(Qcow2 *q, uint64_t offset, uint64_t end, ZeroHow how, uint6
         g_cond_wait(&q->landed, &q->meta);
     }
     ret = qcow2_map(q, offset, end - offset, &there);
-    if (!ret && there.kind == QCOW2_NOTHING && nothing_below(q)) {
+    if (!ret && there.kind == QCOW2_NOTHING && qcow2_nothing_below(q)) {
         g_mutex_unlock(&q->meta);
         *run = there.len;
         return 0;
@@ -505,7 +504,7 @@ static int zero_step(Qcow2 *q, uint64_t offset, uint64_t end, ZeroHow how, uint6
     return ret;
 }
 
-static int write_zero_bytes(BlockNode *n, uint64_t offset, uint64_t len)
+int qcow2_write_zero_bytes(BlockNode *n, uint64_t offset, uint64_t len)
 {
     enum { CHUNK = 1 << 20 };
     g_autofree uint8_t *zeroes = g_malloc0(MIN(len, CHUNK));
@@ -532,7 +531,7 @@ static int zero_edge(BlockNode *n, uint64_t offset, uint64_t len)
     if (!block_status_chain(n, NULL, offset, len, &st) && st.run == len && st.zero) {
         return 0;
     }
-    return write_zero_bytes(n, offset, len);
+    return qcow2_write_zero_bytes(n, offset, len);
 }
 
 /* Raw external data must hold the zeroes itself. */
@@ -563,7 +562,7 @@ int qcow2_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool may_unm
         ret = zero_step(q, from, to, may_unmap ? ZERO_UNMAP : ZERO_KEEP, &run);
         pthread_rwlock_unlock(&q->io);
         if (ret == -ENOTSUP) {
-            ret = write_zero_bytes(n, from, run);
+            ret = qcow2_write_zero_bytes(n, from, run);
         }
         from += run;
         ret = ret ? ret : qcow2_commit_if_needed(q);

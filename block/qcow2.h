@@ -10,6 +10,7 @@
  *   qcow2-io.c        reading, writing, zeroing, discarding
  *   qcow2-compress.c  compressed clusters (qcow2-zstd.c, or qcow2-nozstd.c without that library)
  *   qcow2-create.c    new images, their sizes, and the driver's table
+ *   qcow2-amend.c     changes of version, refcounts and features
  *   qcow2-snapshot.c  internal snapshots; qcow2-snapshot-table.c: where they are listed
  *   qcow2-vmstate.c   the state of a machine in them
  *   qcow2-tree.c      all that an L1 table leads to: references and flags
@@ -288,6 +289,9 @@ int qcow2_flush(BlockNode *n);
 int qcow2_discard(BlockNode *n, uint64_t offset, uint64_t len);
 int qcow2_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool may_unmap);
 int qcow2_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st);
+/* Nothing below can show through, now or when another program opens the image. */
+bool qcow2_nothing_below(const Qcow2 *q);
+int qcow2_write_zero_bytes(BlockNode *n, uint64_t offset, uint64_t len);
 /* Host clusters for everything that has none, without data. */
 int qcow2_preallocate(Qcow2 *q, uint64_t offset, uint64_t len);
 
@@ -303,6 +307,8 @@ size_t qcow2_deflate_zstd(const uint8_t *in, size_t in_len, uint8_t *out, size_t
 
 /* --- Whole images --- */
 
+extern const ImageOption qcow2_amend_options[];
+bool qcow2_amend(BlockNode *n, Opts *o, Error **errp);
 bool qcow2_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp);
 /* An L1 table of @entries (at least the present ones) in a new place.  Exclusive. */
 int qcow2_grow_l1(Qcow2 *q, uint64_t entries);
@@ -344,6 +350,8 @@ int qcow2_vm_state_read(BlockNode *n, const char *snapshot, uint64_t offset, voi
 int qcow2_vm_state_forget(Qcow2 *q);
 
 bool qcow2_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp);
+/* New refcounts of 1 << @order bits. */
+bool qcow2_set_refcount_width(Qcow2 *q, unsigned order, Error **errp);
 /* New refcounts from what is referred to.  Exclusive, or nobody else has it yet. */
 bool qcow2_rebuild_refcounts(Qcow2 *q, Error **errp);
 

@@ -24,6 +24,11 @@ void image_foreach_format(void (*fn)(const char *name, void *opaque), void *opaq
 bool image_create(const char *what, const char *format, const char *filename, Opts *o,
                   Error **errp) MUST_CHECK;
 
+/* What -o of amend accepts; NULL: no such format, or its images stay as they are. */
+const ImageOption *image_amend_options(const char *format);
+/* Changes what the image is; the contents stay. */
+bool image_amend(BlockNode *n, Opts *o, Error **errp) MUST_CHECK;
+
 /* --- What an image is --- */
 
 uint64_t image_cluster_size(const BlockNode *n); /* 0: it has none */

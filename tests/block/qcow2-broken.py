@@ -116,6 +116,7 @@ def case(seed):
         repaired = survives("check", "-r", "all", path)
         if repaired == 0 and survives("check", path) != 0:
             raise Failed("what the repair called good is not")
+        survives("amend", "-o", rng.choice(["compat=v2", "refcount_bits=8", "compat=v3,refcount_bits=64"]), path)
         survives("io", "-c", "write 0 1M", "-c", "write 2M 1M", path)
         survives("resize", "--shrink", path, "1M")
 

@@ -122,7 +122,7 @@ static int run_convert(int argc, char **argv)
         return 1;
     }
     if (args.help_options) {
-        return img_options_help(args.out_format ? args.out_format : "raw");
+        return img_options_help(image_create_options(args.out_format ? args.out_format : "raw"));
     }
     if (args.n_files < 2) {
         return img_usage(&img_convert);

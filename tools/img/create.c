@@ -8,14 +8,12 @@
 
 /* --- Making --- */
 
-int img_options_help(const char *format)
+int img_options_help(const ImageOption *o)
 {
-    const ImageOption *o = image_create_options(format);
-
     if (!o) {
         Error *err = NULL;
 
-        error_fail(&err, "format '%s' has no images to make here", format);
+        error_fail(&err, "the format has no such options");
         return img_fail(err);
     }
     printf("Supported options:\n");
@@ -102,7 +100,7 @@ static int run_create(int argc, char **argv)
     }
     format = args.format ? args.format : "raw";
     if (args.help_options) {
-        status = img_options_help(format);
+        status = img_options_help(image_create_options(format));
     } else if (args.n_files < 1 || args.n_files > 2) {
         status = img_usage(&img_create);
     } else if (args.n_files == 2 && !img_take_size("size", args.files[1], &size)) {

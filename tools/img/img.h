@@ -32,8 +32,9 @@ typedef struct ImgCommand {
     int (*run)(int argc, char **argv);
 } ImgCommand;
 
-extern const ImgCommand img_create, img_info, img_check, img_convert, img_map, img_compare,
-    img_resize, img_snapshot, img_commit, img_rebase, img_measure, img_dd, img_bench, img_io;
+extern const ImgCommand img_amend, img_create, img_info, img_check, img_convert, img_map,
+    img_compare, img_resize, img_snapshot, img_commit, img_rebase, img_measure, img_dd, img_bench,
+    img_io;
 
 /*
  * Goes through the command's options.  @letters are getopt's, of those that ImgArgs has and of the command's
@@ -59,8 +60,8 @@ bool img_cache_flags(const char *mode, unsigned *flags);
 /* Makes an image; @size UINT64_MAX: that of the backing file. */
 bool img_make(const char *format, const char *filename, uint64_t size, const char *options,
               const char *backing, const char *backing_format, bool check_backing, Error **errp);
-/* "-o help": the options of a format. */
-int img_options_help(const char *format);
+/* "-o help"; NULL: there are none. */
+int img_options_help(const ImageOption *o);
 
 /* A line with per cent on a terminal. */
 void img_progress(bool on, uint64_t done, uint64_t total);
