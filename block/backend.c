@@ -328,6 +328,17 @@ void blk_drain_all(void)
     } while (again);
 }
 
+void block_graph_change_begin(void)
+{
+    block_users_stop();
+    blk_drain_all();
+}
+
+void block_graph_change_end(void)
+{
+    block_users_go();
+}
+
 int blk_flush_all(void)
 {
     int first = 0;

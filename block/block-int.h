@@ -71,6 +71,16 @@ typedef enum DetectZeroes {
     DETECT_ZEROES_UNMAP,
 } DetectZeroes;
 
+/*
+ * What a job does around the writes to a node (discards and zeroes too), on the thread that writes.  The list
+ * of them changes inside block_graph_change_begin().
+ */
+typedef struct BlockHook BlockHook;
+struct BlockHook {
+    int (*before)(BlockHook *h, uint64_t offset, uint64_t len); /* an error fails the write */
+    void (*after)(BlockHook *h, uint64_t offset, uint64_t len); /* NULL: nothing */
+};
+
 struct BlockNode {
     const BlockDriver *drv;
     char *name; /* node-name */
@@ -89,6 +99,8 @@ struct BlockNode {
     bool no_reserve; /* file driver: reserving has failed */
     DetectZeroes detect_zeroes;
     BlockNode *writer; /* the one node above that writes to it */
+    GSList *bitmaps;   /* DirtyBitmap *, owned; see block_graph_change_begin() */
+    GSList *hooks;     /* BlockHook * */
     int refs;
     int fd;       /* file driver */
     void *opaque; /* other drivers' state */
@@ -124,6 +136,17 @@ void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque);
 void block_node_forget(BlockNode *n);
 /* Forgets all of them. */
 void block_nodes_close(void);
+
+/* Those between block_io_begin() and _end() have left, and come in again after _go(); they nest. */
+void block_users_stop(void);
+void block_users_go(void);
+
+/* --- Dirty bitmaps of a node, for node.c --- */
+
+void block_dirty_mark(BlockNode *n, uint64_t offset, uint64_t len);
+/* The size of the node has changed. */
+bool block_dirty_resize(BlockNode *n, Error **errp) MUST_CHECK;
+void block_dirty_free_all(BlockNode *n);
 
 /*
  * Makes (unless @existing) and opens an image whose backing file is @base, which becomes read-only.  The new

@@ -43,8 +43,9 @@ void block_node_unref(BlockNode *n)
 {
     if (n && --n->refs == 0) {
         if (n->drv) {
-            n->drv->close(n);
+            n->drv->close(n); /* which may store the dirty bitmaps */
         }
+        block_dirty_free_all(n);
         release_child(n, n->file);
         release_child(n, n->backing);
         g_free(n->name);
@@ -162,18 +163,50 @@ int block_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov, int nio
     return ret || !len ? ret : n->drv->preadv(n, offset, iov, niov);
 }
 
-int block_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
+/* What comes before a write: 0, or the error that it ends with. */
+static int write_begin(BlockNode *n, uint64_t offset, uint64_t len)
 {
-    uint64_t len = iov_length(iov, niov);
     int ret = check_range(n, offset, len, true);
 
-    if (ret || !len) {
-        return ret;
+    for (GSList *l = n->hooks; !ret && len && l; l = l->next) {
+        BlockHook *h = l->data;
+
+        ret = h->before ? h->before(h, offset, len) : 0;
     }
+    return ret;
+}
+
+/* What comes behind it; one that failed may have written a part. */
+static int write_end(BlockNode *n, uint64_t offset, uint64_t len, int ret)
+{
+    if (G_UNLIKELY(n->bitmaps)) {
+        block_dirty_mark(n, offset, len);
+    }
+    for (GSList *l = n->hooks; l; l = l->next) {
+        BlockHook *h = l->data;
+
+        if (h->after) {
+            h->after(h, offset, len);
+        }
+    }
+    return ret;
+}
+
+static int write_data(BlockNode *n, uint64_t offset, uint64_t len, const struct iovec *iov,
+                      int niov)
+{
     if (n->detect_zeroes && iov_is_zero(iov, niov)) {
         return n->drv->write_zeroes(n, offset, len, n->detect_zeroes == DETECT_ZEROES_UNMAP);
     }
     return n->drv->pwritev(n, offset, iov, niov);
+}
+
+int block_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
+{
+    uint64_t len = iov_length(iov, niov);
+    int ret = write_begin(n, offset, len);
+
+    return ret || !len ? ret : write_end(n, offset, len, write_data(n, offset, len, iov, niov));
 }
 
 int block_preadv_backing(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
@@ -218,25 +251,28 @@ int block_flush(BlockNode *n)
 
 int block_discard(BlockNode *n, uint64_t offset, uint64_t len)
 {
-    int ret = check_range(n, offset, len, true);
+    int ret;
 
-    return ret ? ret : n->unmap && len ? n->drv->discard(n, offset, len) : 0;
+    if (!n->unmap || !len) {
+        return check_range(n, offset, len, true);
+    }
+    ret = write_begin(n, offset, len);
+    return ret ? ret : write_end(n, offset, len, n->drv->discard(n, offset, len));
 }
 
 int block_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool may_unmap)
 {
-    int ret = check_range(n, offset, len, true);
+    int ret = write_begin(n, offset, len);
 
-    return ret ? ret : len ? n->drv->write_zeroes(n, offset, len, may_unmap) : 0;
+    return ret || !len ? ret
+                       : write_end(n, offset, len, n->drv->write_zeroes(n, offset, len, may_unmap));
 }
 
 int block_write_compressed(BlockNode *n, uint64_t offset, const void *buf, size_t len)
 {
-    int ret = check_range(n, offset, len, true);
+    int ret = n->drv->write_compressed ? write_begin(n, offset, len) : -ENOTSUP;
 
-    return ret                        ? ret
-           : n->drv->write_compressed ? n->drv->write_compressed(n, offset, buf, len)
-                                      : -ENOTSUP;
+    return ret ? ret : write_end(n, offset, len, n->drv->write_compressed(n, offset, buf, len));
 }
 
 void block_reserve(BlockNode *n, uint64_t offset, uint64_t len)
@@ -310,7 +346,7 @@ bool block_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error *
         return error_fail(errp, "'%s': a size of %" PRIu64 " bytes is too large", n->filename,
                           size);
     }
-    return n->drv->truncate(n, size, prealloc, errp);
+    return n->drv->truncate(n, size, prealloc, errp) && block_dirty_resize(n, errp);
 }
 
 bool block_set_read_only(BlockNode *n, bool read_only, Error **errp)

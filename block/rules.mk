@@ -3,12 +3,14 @@
 
 
 obj-y += block/backend.o
+obj-y += block/dirty-bitmap.o
 obj-y += block/file-direct.o
 obj-y += block/file-posix.o
 obj-y += block/graph.o
 obj-y += block/node.o
 obj-y += block/on-error.o
 obj-y += block/overlay.o
+obj-y += block/quiesce.o
 obj-y += block/raw.o
 obj-y += block/snapshot.o
 obj-y += block/qcow2-amend.o

@@ -50,6 +50,18 @@ const char *block_driver_name(const BlockNode *n);
 BlockNode *block_file(const BlockNode *n);    /* NULL: a protocol */
 BlockNode *block_backing(const BlockNode *n); /* NULL: none */
 
+/* --- Changing the graph --- */
+
+/*
+ * A thread that uses nodes by itself, not through a backend, does it between these; briefly, and without
+ * waiting for the machine lock inside.  They do not nest.
+ */
+void block_io_begin(void);
+void block_io_end(void);
+/* Nothing is in flight at any node, nor begins, until the end.  Main thread, machine lock; they nest. */
+void block_graph_change_begin(void);
+void block_graph_change_end(void);
+
 /* --- Data: any alignment; out of range is -EIO, writing to what is read-only -EPERM --- */
 
 int block_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov);

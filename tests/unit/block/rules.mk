@@ -12,3 +12,6 @@ tests/unit/block/test-qcow2-objs := $(tool-objs)
 
 unit-tests += tests/unit/block/test-qcow2-threads
 tests/unit/block/test-qcow2-threads-objs := $(tool-objs)
+
+unit-tests += tests/unit/block/test-dirty-bitmap
+tests/unit/block/test-dirty-bitmap-objs := $(tool-objs)
