@@ -156,7 +156,7 @@ static void threads_test(const char *options, bool snapshots)
     fill(n);
     start_writers(writers, threads, n);
     for (int i = 0; snapshots && i < 10; i++) {
-        g_assert_true(image_snapshot_create(n, "s", NULL));
+        g_assert_true(image_snapshot_create(n, &(ImageSnapshot){.name = "s"}, NULL));
         g_assert_true(image_snapshot_delete(n, "s", NULL));
     }
     for (unsigned i = 0; i < THREADS; i++) {

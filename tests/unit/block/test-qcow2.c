@@ -340,7 +340,7 @@ static bool random_snapshot(BlockNode *n)
     if (g_test_rand_int_range(0, 25)) {
         return true;
     }
-    return g_test_rand_bit() ? image_snapshot_create(n, "s", NULL)
+    return g_test_rand_bit() ? image_snapshot_create(n, &(ImageSnapshot){.name = "s"}, NULL)
                              : image_snapshot_delete(n, "s", NULL) || disk.steps_left;
 }
 
