@@ -100,7 +100,8 @@ void x86_snapshot(Device *dev, Snapshot *sn)
 {
     X86Cpu *x = qom_cast(dev, TYPE_X86_CPU);
     X86Env *env = x->env;
-    uint32_t pending = __atomic_load_n(&x->cpu.interrupt_pending, __ATOMIC_SEQ_CST);
+    /* That the A20 line is to be followed is for the CPU to find out anew. */
+    uint32_t pending = __atomic_load_n(&x->cpu.interrupt_pending, __ATOMIC_SEQ_CST) & ~X86_INT_A20;
     uint32_t eflags = x86_eflags(env);
 
     snap_section(sn, "x86_64-cpu", 2);
@@ -116,8 +117,8 @@ void x86_snapshot(Device *dev, Snapshot *sn)
     if (snap_loading(sn) && snap_ok(sn)) {
         x86_set_eflags(env, eflags);
         check_loaded(env);
-        __atomic_store_n(&x->cpu.interrupt_pending, pending & (2 * X86_INT_A20 - 1),
-                         __ATOMIC_SEQ_CST);
+        pending = (pending & (X86_INT_A20 - 1)) | X86_INT_A20;
+        __atomic_store_n(&x->cpu.interrupt_pending, pending, __ATOMIC_SEQ_CST);
     }
 }
 
