@@ -180,6 +180,13 @@ static void packet_done(ScsiCommand *c)
     }
 }
 
+void ide_atapi_wire(IdeDrive *d)
+{
+    d->packet.unit = &d->scsi;
+    d->packet.done = packet_done;
+    d->packet.opaque = d;
+}
+
 /* The packet is in buf. */
 static void run_packet(IdeDrive *d)
 {
@@ -187,7 +194,8 @@ static void run_packet(IdeDrive *d)
     bool out;
 
     scsi_finish(c);
-    *c = (ScsiCommand){.unit = &d->scsi, .done = packet_done, .opaque = d};
+    *c = (ScsiCommand){};
+    ide_atapi_wire(d);
     memcpy(c->cdb, d->buf, PACKET_SIZE);
     d->packet_pos = 0;
     d->status = ATA_DRDY | ATA_BSY;

@@ -487,7 +487,7 @@ static void ide_after_load(Device *dev)
 {
     IdeDrive *d = (IdeDrive *)dev;
 
-    d->packet.unit = &d->scsi;
+    ide_atapi_wire(d); /* a packet may be half way */
     update_interrupt(d->ide);
 }
 

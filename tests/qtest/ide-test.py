@@ -386,6 +386,27 @@ def snapshot():
 
 
 @suite.test
+def packet_goes_on_elsewhere():
+    """A disc's PIO read of several blocks, saved after its first one, is taken on by a machine that is new."""
+    with rhea.scratch() as folder:
+        rig, state = Rig(folder, qmp=True), os.path.join(folder, "state")
+        with rig as (q, _, cd):
+            cd.packet([0])
+            cd.start(PACKET, lba=DISC_BLOCK << 8)
+            assert cd.wait() & DRQ
+            cd.give(bytes([0x28, 0, 0, 0, 0, 5, 0, 0, 2]).ljust(12, b"\0"))
+            assert cd.wait() & DRQ
+            data = cd.take(100)
+            with q.qmp() as qmp:
+                assert qmp.command("human-monitor-command", command_line=f"savevm-file {state}") == ""
+        with Rig(folder, "-loadvm", state) as (_, _, cd):
+            data += cd.take(DISC_BLOCK - 100)
+            assert cd.wait() & DRQ
+            data += cd.take(DISC_BLOCK)
+            assert not cd.wait() & (DRQ | ERR) and data == rig.disc[5 * DISC_BLOCK:7 * DISC_BLOCK]
+
+
+@suite.test
 def bus_master_interrupt_in_a_snapshot():
     """The bit keeps the rise of the line: loading a state in which the line is high is none."""
     with rhea.scratch() as folder, Rig(folder) as (q, disk, _):

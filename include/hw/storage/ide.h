@@ -161,6 +161,7 @@ bool ide_set_features(IdeDrive *d); /* false: not such a feature */
 bool ide_atapi_execute(IdeDrive *d, uint8_t code);
 void ide_atapi_pio_block(IdeDrive *d);
 void ide_atapi_dma_run(IdeDrive *d, const struct iovec *iov, int n);
+void ide_atapi_wire(IdeDrive *d); /* the packet to its unit and to who waits for its end */
 void ide_atapi_abandon(IdeDrive *d);
 
 #endif
