@@ -260,16 +260,20 @@ static void virtio_run_later(void *opaque)
     qom_put(&vdev->dev.obj);
 }
 
-void vq_handle_later(VirtQueue *vq)
+/* Sees to it that the handlers that wait for it run. */
+static void virtio_plan_later(VirtioDevice *vdev)
 {
-    VirtioDevice *vdev = vq->vdev;
-
-    vq->later = true;
     if (!vdev->later) {
         vdev->later = true;
         qom_get_ref(&vdev->dev.obj); /* it may be unplugged meanwhile */
         main_loop_defer(virtio_run_later, vdev);
     }
+}
+
+void vq_handle_later(VirtQueue *vq)
+{
+    vq->later = true;
+    virtio_plan_later(vq->vdev);
 }
 
 /* --- Bus --- */
@@ -331,7 +335,7 @@ static void virtio_snapshot(Device *dev, Snapshot *sn)
 {
     VirtioDevice *vdev = (VirtioDevice *)dev;
 
-    snap_section(sn, "virtio", 1);
+    snap_section(sn, "virtio", 2);
     snap_fields(sn, &vdev->features, &vdev->status, &vdev->isr, &vdev->config_generation,
                 &vdev->legacy);
     for (unsigned i = 0; i < vdev->nqueues; i++) {
@@ -347,7 +351,7 @@ static void virtio_snapshot(Device *dev, Snapshot *sn)
             vq->last_avail = unanswered;
         }
         snap_fields(sn, &vq->used_idx, &vq->signalled_used, &vq->signalled_valid,
-                    &vq->notify_disabled);
+                    &vq->notify_disabled, &vq->later);
         if (snap_loading(sn) && ((vq->size && !is_power_of_2(vq->size)) ||
                                  vq->size > vq->max_size || !is_power_of_2(vq->align))) {
             snap_fail(sn, "%s: queue %u has the impossible size %u or alignment %u",
@@ -361,6 +365,17 @@ static void virtio_snapshot(Device *dev, Snapshot *sn)
     }
 }
 
+static void virtio_after_load(Device *dev)
+{
+    VirtioDevice *vdev = (VirtioDevice *)dev;
+
+    for (unsigned i = 0; i < vdev->nqueues; i++) {
+        if (vdev->vqs[i].later) {
+            virtio_plan_later(vdev);
+        }
+    }
+}
+
 const PropDesc virtio_common_props[] = {
     PROP_BOOL("event_idx", VirtioDevice, event_idx, true, "offer VIRTIO_F_EVENT_IDX"),
     PROP_BOOL("indirect_desc", VirtioDevice, indirect_desc, true, "offer VIRTIO_F_INDIRECT_DESC"),
@@ -368,7 +383,7 @@ const PropDesc virtio_common_props[] = {
 
 static const DeviceOps virtio_dev_ops =
     DEVICE_OPS(virtio_snapshot, .realize = virtio_realize, .unrealize = virtio_unrealize,
-               .reset = virtio_reset, .bus = TYPE_VIRTIO_BUS);
+               .reset = virtio_reset, .after_load = virtio_after_load, .bus = TYPE_VIRTIO_BUS);
 QOM_TYPE(virtio_device_type, .name = TYPE_VIRTIO_DEVICE, .parent = TYPE_DEVICE,
          .size = sizeof(VirtioDevice), .abstract = true, .props = virtio_common_props,
          .dev = &virtio_dev_ops);

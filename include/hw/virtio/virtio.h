@@ -83,8 +83,8 @@ struct VirtQueue {
     uint16_t last_avail, used_idx, signalled_used;
     bool signalled_valid;
     bool notify_disabled;
+    bool later; /* the handler runs again in the main loop */
     unsigned in_flight;
-    bool later; /* host-side: the handler runs again in the main loop */
 };
 
 /* What a kind of device supplies; ObjectType.ops of its type. */
