@@ -24,6 +24,7 @@ static const char *const panic_actions[] = {"pause", "shutdown", "exit-failure",
 struct Runstate {
     RunState state;
     bool ending; /* the process is about to exit */
+    bool sleeps; /* the guest does: running it is RUN_SUSPENDED */
     int on_reboot, on_shutdown, on_panic;
     /* requests: atomic, any thread */
     uint64_t shutdown; /* ShutdownCause, exit status << 32 */
@@ -90,6 +91,21 @@ bool runstate_is_suspended(Machine *m)
     return runstate(m)->state == RUN_SUSPENDED;
 }
 
+bool machine_sleeps(Machine *m)
+{
+    return runstate(m)->sleeps;
+}
+
+void machine_set_sleeps(Machine *m, bool sleeps)
+{
+    runstate(m)->sleeps = sleeps;
+}
+
+bool vm_is_started(Machine *m)
+{
+    return runstate_is_running(m) || runstate_is_suspended(m);
+}
+
 bool runstate_is_ending(Machine *m)
 {
     return runstate(m)->ending;
@@ -123,25 +139,24 @@ void vm_start(Machine *m)
 {
     struct Runstate *r = runstate(m);
 
-    if (r->state == RUN_RUNNING || r->state == RUN_SUSPENDED) {
+    if (vm_is_started(m)) {
         return;
     }
-    r->state = RUN_RUNNING;
+    r->state = r->sleeps ? RUN_SUSPENDED : RUN_RUNNING;
     clock_set_running(m->clock[CLOCK_VIRTUAL], true);
     runstate_run_hooks(m, true);
     event_emit("RESUME", NULL);
     blk_retry_failed();
-    cpus_resume_all(m);
+    if (!r->sleeps) {
+        cpus_resume_all(m);
+    }
 }
 
 void vm_stop(Machine *m, RunState why)
 {
     struct Runstate *r = runstate(m);
 
-    if (r->state == RUN_SUSPENDED && why == RUN_PAUSED) {
-        return;
-    }
-    if (r->state != RUN_RUNNING && r->state != RUN_SUSPENDED) {
+    if (!vm_is_started(m)) {
         r->state = why;
         return;
     }
@@ -309,6 +324,7 @@ static void runstate_restart(Machine *m, void (*reset)(Machine *m))
     reset(m);
     clock_set_running(m->clock[CLOCK_VIRTUAL], true);
     runstate(m)->state = RUN_RUNNING;
+    runstate(m)->sleeps = false;
     cpus_resume_all(m);
 }
 
@@ -316,10 +332,11 @@ static void runstate_handle_reset(Machine *m, ShutdownCause cause)
 {
     struct Runstate *r = runstate(m);
 
-    if (r->state == RUN_RUNNING || r->state == RUN_SUSPENDED) {
+    if (vm_is_started(m)) {
         runstate_restart(m, machine_reset);
     } else {
         machine_reset(m);
+        r->sleeps = false;
         r->state = runstate_needs_reset(m) ? RUN_PRELAUNCH : r->state;
     }
     event_emit_cause("RESET", cause);
@@ -332,6 +349,7 @@ static void runstate_handle_sleep(Machine *m)
     if (__atomic_exchange_n(&r->suspend, 0, __ATOMIC_SEQ_CST) && r->state == RUN_RUNNING) {
         cpus_pause_all(m);
         r->state = RUN_SUSPENDED;
+        r->sleeps = true;
         event_emit("SUSPEND", NULL);
     }
     if (__atomic_exchange_n(&r->wakeup, 0, __ATOMIC_SEQ_CST) && r->state == RUN_SUSPENDED) {

@@ -168,6 +168,9 @@ void machine_request_reset(Machine *m, ShutdownCause cause);
 void machine_request_powerdown(Machine *m);
 /* The guest sleeps, with its RAM kept, until someone wakes it; nothing happens when it is awake. */
 void machine_request_suspend(Machine *m);
+/* The guest is in suspend to RAM; setting it is for loads, while the VM is stopped. */
+bool machine_sleeps(Machine *m);
+void machine_set_sleeps(Machine *m, bool sleeps);
 void machine_request_wakeup(Machine *m);
 /* A CPU cannot go on (internal error of the guest's own making): pauses with state "internal-error". */
 void machine_internal_error(Machine *m, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -28,7 +28,7 @@ RunState runstate_get(Machine *m);
 bool runstate_is_running(Machine *m);
 /* The guest has ended: only a reset makes it runnable again. */
 bool runstate_needs_reset(Machine *m);
-/* The guest sleeps: its CPUs stand still, time and devices go on.  Stopping and starting change nothing. */
+/* The guest sleeps: its CPUs stand still, time and devices go on.  Stopped and started it sleeps on. */
 bool runstate_is_suspended(Machine *m);
 /* The stop that hooks hear of is the last: the process exits. */
 bool runstate_is_ending(Machine *m);
@@ -41,6 +41,7 @@ void runstate_add_hook(RunHookFn fn, void *opaque);
 /* Main thread, machine lock. */
 void vm_start(Machine *m);
 void vm_stop(Machine *m, RunState why);
+bool vm_is_started(Machine *m); /* it runs, or sleeps in time that goes on */
 
 /* QMP events ("STOP", "RESUME", "RESET", "SHUTDOWN", "POWERDOWN" ...): data is a JSON object text or NULL. */
 typedef void (*EventSink)(void *opaque, const char *event, const char *data_json);

@@ -282,7 +282,7 @@ static void gdb_event(void *opaque, CharEvent ev)
         s->waiting = false;
         s->rx = GDB_RX_IDLE;
         s->g_cpu = s->c_cpu = 0;
-        vm_stop(s->m, runstate_is_running(s->m) ? RUN_PAUSED : runstate_get(s->m));
+        vm_stop(s->m, vm_is_started(s->m) ? RUN_PAUSED : runstate_get(s->m));
     } else if (ev == CHAR_CLOSED) {
         s->attached = false;
         gdb_remove_all_breakpoints(s);

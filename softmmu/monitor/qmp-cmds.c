@@ -233,7 +233,7 @@ QMP_COMMAND(query_status_command, .name = "query-status", .run = query_status,
 
 static bool qmp_stop(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
-    if (runstate_is_running(m)) {
+    if (vm_is_started(m)) {
         vm_stop(m, RUN_PAUSED);
     }
     return true;

@@ -13,13 +13,10 @@ typedef bool (*StateFn)(Machine *m, const void *what, Error **errp);
 /* Runs @fn while the VM is stopped, in state @during. */
 static bool with_vm_stopped(Machine *m, RunState during, StateFn fn, const void *what, Error **errp)
 {
-    bool running = runstate_is_running(m);
+    bool running = vm_is_started(m);
     RunState before = runstate_get(m);
     bool ok;
 
-    if (runstate_is_suspended(m)) {
-        return error_fail(errp, "snapshot: the guest is suspended; wake it first (system_wakeup)");
-    }
     vm_stop(m, during);
     ok = fn(m, what, errp);
     if (!running) {

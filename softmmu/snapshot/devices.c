@@ -36,9 +36,28 @@ static void snap_clock(Snapshot *sn, Machine *m)
     snap_object_end(sn);
 }
 
+/* A guest in suspend to RAM sleeps on where it is loaded. */
+static void snap_sleep(Snapshot *sn, Machine *m)
+{
+    bool suspended = machine_sleeps(m);
+
+    snap_object_begin(sn, "machine");
+    snap_section(sn, "sleep", 1);
+    snap_bool(sn, &suspended);
+    if (snap_loading(sn) && snap_ok(sn)) {
+        if (suspended && !machine_ops(m)->wakeup) {
+            snap_fail(sn, "it sleeps, and this machine cannot");
+        } else {
+            machine_set_sleeps(m, suspended);
+        }
+    }
+    snap_object_end(sn);
+}
+
 static void snap_devices(Snapshot *sn, Machine *m, GPtrArray *devices)
 {
     snap_clock(sn, m);
+    snap_sleep(sn, m);
     for (unsigned i = 0; i < devices->len && snap_ok(sn); i++) {
         Device *dev = devices->pdata[i];
         g_autofree char *path = qom_path(&dev->obj);
