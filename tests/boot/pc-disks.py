@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import rhea  # noqa: E402
 import tap  # noqa: E402
+from discs import flash  # noqa: E402
 from pc import SECTOR, pc, raw, write  # noqa: E402
 
 suite = tap.Suite()
@@ -118,15 +119,6 @@ def make_disk(folder, label, files=None, mib=16):
 
 # --- GRUB ---
 
-def ovmf(folder):
-    """With variables that know nothing: what is new goes to the end of an order that is there already."""
-    variables = os.path.join(folder, "vars")
-    code = rhea.need_file("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf")
-    shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", variables)
-    return ["-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive",
-            f"if=pflash,format=raw,file={variables}"]
-
-
 def grub(m, text="read from ext4"):
     """The loader reads its file and takes commands; it ends the machine by ACPI or by UEFI."""
     m.expect("loader runs", 300)
@@ -146,7 +138,7 @@ def by_bios(label, controller):
 def by_uefi(controller):
     with rhea.scratch() as folder:
         disk = make_disk(folder, "gpt")
-        with pc(*ovmf(folder), *raw(disk), *CONTROLLERS[controller], memory="256M") as m:
+        with pc(*flash(folder), *raw(disk), *CONTROLLERS[controller], memory="256M") as m:
             grub(m)
 
 
@@ -174,7 +166,7 @@ def hybrid_disc():
         run("grub-mkrescue", "-o", iso, tree)
         disk = [*raw(iso, "readonly=on"), *CONTROLLERS["virtio-scsi"]]
         for args in (["-cdrom", iso], disk):
-            for firmware in ([], ovmf(folder)):
+            for firmware in ([], flash(folder)):
                 with pc(*firmware, *args, memory="256M") as m:
                     grub(m, "read from iso9660")
 
@@ -196,7 +188,7 @@ def uefi_order():
         for first in places if SLOW else "D":
             devices = [w for name, place in places.items()
                        for w in ("-device", f"{place},drive=d{name},bootindex={ord(name) * (name != first)}")]
-            with pc(*ovmf(folder), *args, *devices, memory="256M") as m:
+            with pc(*flash(folder), *args, *devices, memory="256M") as m:
                 found = m.expect(r"this is (\w)", 300).group(1)
                 assert found == first, f"{found} started, not {first}"
                 assert m.wait(60) == 0
@@ -225,10 +217,10 @@ def installed(controller, firmware, machine="pc"):
     files = {name: rhea.guest_file(name) for name in ("Image", "initrd.cpio")}
     with rhea.scratch() as folder:
         disk = make_disk(folder, "gpt", files, 64)
-        flash = ovmf(folder) if firmware == "uefi" else []
-        with pc("-M", machine, *flash, *raw(disk), *CONTROLLERS[controller], memory="512M") as m:
+        uefi = flash(folder) if firmware == "uefi" else []
+        with pc("-M", machine, *uefi, *raw(disk), *CONTROLLERS[controller], memory="512M") as m:
             log = to_linux(m)
-            assert ("efi: EFI v" in log) == bool(flash), log
+            assert ("efi: EFI v" in log) == bool(uefi), log
 
 
 suite.add("linux-bios", installed, "ide", "bios")

@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import cpio  # noqa: E402
 import rhea  # noqa: E402
 import tap  # noqa: E402
+from discs import isolinux_disc  # noqa: E402
 from pc import pc, raw, write  # noqa: E402
 from web import web_server  # noqa: E402
 
@@ -60,19 +61,9 @@ def by_kernel():
 @suite.test
 def from_a_disc():
     """The installer's kernel behind ISOLINUX on an El Torito disc."""
-    loader = rhea.need_file("/usr/lib/ISOLINUX/isolinux.bin", "isolinux")
-    module = rhea.need_file("/usr/lib/syslinux/modules/bios/ldlinux.c32", "syslinux-common")
     with rhea.scratch() as folder:
-        tree, iso = os.path.join(folder, "tree"), os.path.join(folder, "disc.iso")
-        os.makedirs(f"{tree}/isolinux")
-        for path in (loader, module, image("linux"), image("initrd.gz")):
-            shutil.copy(path, f"{tree}/isolinux")
-        write(f"{tree}/isolinux", "isolinux.cfg",
-              b"DEFAULT linux\nLABEL linux\nKERNEL linux\nAPPEND initrd=initrd.gz console=ttyS0\n")
-        subprocess.run([rhea.need_tool("xorriso"), "-as", "mkisofs", "-quiet", "-o", iso, "-b",
-                        "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
-                        "-boot-load-size", "4", "-boot-info-table", tree], check=True,
-                       stderr=subprocess.DEVNULL)
+        iso = isolinux_disc(folder, "DEFAULT linux\nLABEL linux\nKERNEL linux\nAPPEND initrd=initrd.gz "
+                            "console=ttyS0\n", [image("linux"), image("initrd.gz")])
         with pc("-cdrom", iso, memory="1G") as m:
             first_question(m)
 

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import rhea  # noqa: E402
 import tap  # noqa: E402
+from discs import flash, grub_disc  # noqa: E402
 
 suite = tap.Suite()
 SLOW = bool(os.environ.get("RHEA_SLOW"))
@@ -165,16 +166,8 @@ def goes_on(machine, cpus):
 
 def grub_from_a_disc(machine):
     """GRUB by El Torito, its prompt, and Linux from the same disc."""
-    rhea.need_tool("grub-mkrescue")
-    rhea.need_tool("xorriso")
     with rhea.scratch() as folder:
-        tree, iso = os.path.join(folder, "tree"), os.path.join(folder, "grub.iso")
-        os.makedirs(f"{tree}/boot/grub")
-        for name in ("Image", "initrd.cpio"):
-            subprocess.run(["cp", rhea.guest_file(name), f"{tree}/boot/{name}"], check=True)
-        with open(f"{tree}/boot/grub/grub.cfg", "w", encoding="ascii") as f:
-            f.write("serial\nterminal_input serial\nterminal_output serial\n")
-        subprocess.run(["grub-mkrescue", "-o", iso, tree], check=True, capture_output=True)
+        iso = grub_disc(folder, **{name: rhea.guest_file(name) for name in ("Image", "initrd.cpio")})
         with pc(machine, "-cdrom", iso) as m:
             m.expect("grub> ", 120)
             for line in ("linux /boot/Image console=ttyS0", "initrd /boot/initrd.cpio", "boot"):
@@ -185,21 +178,17 @@ def grub_from_a_disc(machine):
 
 def uefi_shell(machine):
     """Debian's OVMF from flash; a variable that is there after the next start."""
-    code = rhea.need_file("/usr/share/OVMF/OVMF_CODE.fd", "ovmf")
     with rhea.scratch() as folder:
-        variables = os.path.join(folder, "vars")
         # Without a card: the firmware would try its boot protocols first, each for its minute.
-        flash = ["-nic", "none", "-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive",
-                 f"if=pflash,format=raw,file={variables}"]
-        subprocess.run(["cp", "/usr/share/OVMF/OVMF_VARS.fd", variables], check=True)
-        with pc(machine, *flash) as m:
+        args = ["-nic", "none", *flash(folder, "")]
+        with pc(machine, *args) as m:
             m.expect("Shell> ", 240)
             m.send("set rhea kept-in-flash\r")
             m.expect("Shell> ", 60)
             m.terminate()
-        with open(variables, "rb") as f:
+        with open(f"{folder}/vars", "rb") as f:
             assert "kept-in-flash".encode("utf-16-le") in f.read(), "the variable is not in the file"
-        with pc(machine, *flash, "-smbios", "type=1,serial=Rhea-1") as m:
+        with pc(machine, *args, "-smbios", "type=1,serial=Rhea-1") as m:
             m.expect("Shell> ", 240)
             m.send("set rhea\r")
             m.expect("kept-in-flash", 60)

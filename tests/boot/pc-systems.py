@@ -5,8 +5,6 @@
 
 import os
 import re
-import shutil
-import subprocess
 import sys
 import time
 
@@ -14,48 +12,23 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import rhea  # noqa: E402
 import tap  # noqa: E402
+from discs import menu_disc  # noqa: E402
 from pc import expect_screen, pc, screen  # noqa: E402
 
 suite = tap.Suite()
 
 
-ISOLINUX_MENU = """SERIAL 0 115200
-UI menu.c32
-MENU TITLE Rhea discs
-LABEL first
-  MENU LABEL First entry
-  KERNEL /none
-LABEL second
-  MENU LABEL Second entry
-  KERNEL /isolinux/second
-"""
-
-
 @suite.test
 def isolinux_menu():
     """The menu on the serial line; a key moves in it, and the entry's file is looked for on the disc."""
-    loader = rhea.need_file("/usr/lib/ISOLINUX/isolinux.bin", "isolinux")
-    modules = os.path.dirname(rhea.need_file("/usr/lib/syslinux/modules/bios/menu.c32", "syslinux-common"))
-    with rhea.scratch() as folder:
-        tree, iso = os.path.join(folder, "tree"), os.path.join(folder, "disc.iso")
-        os.makedirs(f"{tree}/isolinux")
-        for name in ("ldlinux.c32", "menu.c32", "libutil.c32", "libcom32.c32"):
-            shutil.copy(os.path.join(modules, name), f"{tree}/isolinux")
-        shutil.copy(loader, f"{tree}/isolinux")
-        with open(f"{tree}/isolinux/isolinux.cfg", "w", encoding="ascii") as f:
-            f.write(ISOLINUX_MENU)
-        subprocess.run([rhea.need_tool("xorriso"), "-as", "mkisofs", "-quiet", "-o", iso, "-b",
-                        "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
-                        "-boot-load-size", "4", "-boot-info-table", tree], check=True,
-                       stderr=subprocess.DEVNULL)
-        with pc("-cdrom", iso, memory="64M") as m:
-            m.expect("Rhea discs", 120)
-            m.expect("edit options", 60)
-            m.send("\x1b[B")
-            time.sleep(1)
-            m.send("\r")
-            m.expect("/isolinux/second", 60)
-            m.terminate()
+    with rhea.scratch() as folder, pc("-cdrom", menu_disc(folder), memory="64M") as m:
+        m.expect("Rhea discs", 120)
+        m.expect("edit options", 60)
+        m.send("\x1b[B")
+        time.sleep(1)
+        m.send("\r")
+        m.expect("/isolinux/second", 60)
+        m.terminate()
 
 
 @suite.test
