@@ -61,8 +61,15 @@ static const PcAcpi acpi = {.pm_devfn = ICH9_DEVFN,
                             .first_gsi = FIRST_GSI,
                             .ecam_base = ecam_base};
 
-/* Shadow memory, where SeaBIOS goes on; extended configuration space; the power management ports. */
-static const PcKept kept[] = {{0, 0x90, 7}, {0, MCH_PCIEXBAR, 8}, {ICH9_DEVFN, 0x40, 5}, {0}};
+/* Shadow memory, where SeaBIOS goes on; the power management ports. */
+static const PcKept kept[] = {{0, 0x90, 7}, {ICH9_DEVFN, 0x40, 5}, {0}};
+
+/* Firmware that goes on reaches the host bridge through ECAM.  SeaBIOS 1.16 itself turns that off after the
+ * first time, and would not find it at the second. */
+static void woken(PcMachine *s)
+{
+    q35_host_wake(s->host);
+}
 
 #define Q35_OPS(...)                                                                               \
     {                                                                                              \
@@ -83,7 +90,8 @@ static const PcKept kept[] = {{0, 0x90, 7}, {0, MCH_PCIEXBAR, 8}, {ICH9_DEVFN, 0
                     .cpu_help = x86_cpu_print_help,                                                \
                     __VA_ARGS__},                                                                  \
         .low_if = 0xb0000000, .low = 0x80000000, .create_chipset = create_chipset,                 \
-        .tell_chipset = tell_chipset, .acpi_pm = ich9_pm, .acpi = &acpi, .kept = kept              \
+        .tell_chipset = tell_chipset, .acpi_pm = ich9_pm, .acpi = &acpi, .kept = kept,             \
+        .woken = woken                                                                             \
     }
 
 /* Guests see the same in all versions so far; the names are what management tools ask for. */

@@ -117,6 +117,9 @@ void pc_wakeup(Machine *m)
     keep_registers(s, saved, false);
     machine_reset(m);
     keep_registers(s, saved, true);
+    if (pc_ops(s)->woken) {
+        pc_ops(s)->woken(s);
+    }
     mc146818_set(s->rtc, CMOS_SHUTDOWN, SHUTDOWN_RESUME);
     acpi_pm_wake(pc_acpi_pm(s));
 }

@@ -63,6 +63,8 @@ typedef struct PcMachineOps {
     struct AcpiPm *(*acpi_pm)(Device *pm);
     const PcAcpi *acpi;
     const PcKept *kept; /* ends with size 0 */
+    /* Sets up more of the chipset when the guest wakes up; may be NULL. */
+    void (*woken)(PcMachine *s);
 } PcMachineOps;
 
 #define TYPE_PC_MACHINE "generic-pc-machine"

@@ -14,6 +14,7 @@
 #include "hw/pci/pc-host.h"
 #include "rhea/bits.h"
 #include "rhea/endian.h"
+#include "snapshot/snapshot.h"
 
 enum {
     EXT_TSEG = 0x50,
@@ -44,6 +45,8 @@ typedef struct Mch {
     /* what the registers held before a write, which may not be allowed to change them */
     uint8_t esmramc;
     bool ext_tseg_told;
+    /* guest-visible: PCIEXBAR when it was last on, which is what a wake-up finds there */
+    uint64_t ecam_last;
 } Mch;
 
 /* --- ECAM --- */
@@ -69,6 +72,7 @@ static void mch_place_ecam(Mch *s)
     uint64_t size = ECAM_MAX >> shift;
     bool on = (reg & ECAM_ENABLE) && shift < 3;
 
+    s->ecam_last = on ? reg : s->ecam_last;
     mem_transaction_begin();
     mem_set_enabled(&s->ecam, on);
     s->ecam.size = on ? size : ECAM_MAX;
@@ -179,6 +183,14 @@ static void mch_after_load(Device *dev)
     mch_update_fresh(dev_state(dev, Mch));
 }
 
+static void mch_snapshot(Device *dev, Snapshot *sn)
+{
+    Mch *s = dev_state(dev, Mch);
+
+    snap_section(sn, "mch", 1);
+    snap_fields(sn, &s->ecam_last);
+}
+
 static const PropDesc mch_props[] = {
     PROP_U16("extended-tseg-mbytes", Mch, ext_tseg_mib, EXT_TSEG_DEFAULT,
              "MiB of the largest memory for system management; 0: the chipset's 8"),
@@ -190,10 +202,18 @@ static const PciDeviceOps mch_pci = {.vendor = 0x8086,
                                      .subsystem_vendor = 0x1af4,
                                      .subsystem = 0x1100,
                                      .config_written = mch_config_written};
-static const DeviceOps mch_ops = DEVICE_OPS(device_no_state, .realize = mch_realize,
+static const DeviceOps mch_ops = DEVICE_OPS(mch_snapshot, .realize = mch_realize,
                                             .reset = mch_reset, .after_load = mch_after_load);
 QOM_TYPE(mch_type, .name = "mch", .parent = TYPE_PCI_DEVICE, .size = sizeof(Mch),
          .desc = "Q35 host bridge function", .props = mch_props, .dev = &mch_ops, .ops = &mch_pci);
+
+void q35_host_wake(Device *host)
+{
+    Mch *s = (Mch *)pc_host_bus(host)->functions[0];
+
+    st64_le(s->pci.config + ECAM_BASE, s->ecam_last);
+    mch_update(s);
+}
 
 /* --- The bridge --- */
 

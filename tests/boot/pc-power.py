@@ -122,7 +122,7 @@ def sleeps(board, *wakes):
 
 suite.add("sleeps-pc", sleeps, "pc", "system_wakeup", "system_powerdown")
 if os.environ.get("RHEA_SLOW"):
-    suite.add("sleeps-q35", sleeps, "q35", "system_powerdown")
+    suite.add("sleeps-q35", sleeps, "q35", "system_powerdown", "system_wakeup")
 
 
 @suite.test

@@ -62,6 +62,9 @@ static inline PciBus *pc_host_bus(Device *host)
     return ((PcHost *)host)->bus;
 }
 
+/* Q35: after the reset of a wake-up, ECAM is where firmware put it, whatever was written since. */
+void q35_host_wake(Device *host);
+
 /* --- For the host bridges --- */
 
 /* From realize, once the bus is there. */
