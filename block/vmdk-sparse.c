@@ -247,10 +247,10 @@ bool vmdk_open_sparse(BlockNode *n, BlockNode *file, VmdkExtent *x, uint64_t bas
     x->zeroed = m->can_zero = flags & VMDK_ZEROED_GRAIN;
     m->base = base;
     m->size = ld64_le(h + VMDK_CAPACITY) * VMDK_SECTOR;
-    if (size > m->size) {
+    if (size != UINT64_MAX && size > m->size) {
         return error_fail(errp, "'%s' is smaller than the descriptor says", file->filename);
     }
-    m->size = size ? size : m->size;
+    m->size = MIN(m->size, size);
     m->block_size = ld64_le(h + VMDK_GRAIN) * VMDK_SECTOR;
     m->data_start = VMDK_HEADER_LEN;
     m->align = compressed ? VMDK_SECTOR : m->block_size;

@@ -227,7 +227,7 @@ static bool add_extent(BlockNode *n, Vmdk *v, const ExtentLine *l, unsigned flag
                           l->access, l->type);
     }
     if (l->sectors > (uint64_t)INT64_MAX / 2 / VMDK_SECTOR - n->size / VMDK_SECTOR ||
-        l->offset > (uint64_t)INT64_MAX / 4 / VMDK_SECTOR || (sparse && !l->sectors)) {
+        l->offset > (uint64_t)INT64_MAX / 4 / VMDK_SECTOR) {
         return error_fail(errp, "'%s': an extent's size or offset cannot be", n->filename);
     }
     if (n->opaque && ((GPtrArray *)n->opaque)->len >= MAX_EXTENTS) {
@@ -285,7 +285,7 @@ static bool open_single(BlockNode *n, Vmdk *v, const uint8_t *h, unsigned flags,
     }
     v->desc_offset = offset * VMDK_SECTOR;
     v->desc_size = offset ? size * VMDK_SECTOR : 0;
-    if (!vmdk_open_sparse(n, n->file, extent_new(v, ""), 0, 0, errp)) {
+    if (!vmdk_open_sparse(n, n->file, extent_new(v, ""), 0, UINT64_MAX, errp)) {
         return false;
     }
     n->size = blockmap_of(n)->size;

@@ -75,7 +75,7 @@ typedef struct VmdkExtent {
 /* Before the first change of any extent: another content identifier.  BlockMapOps.begin. */
 int vmdk_begin(BlockMap *m);
 void vmdk_extent_free(BlockMap *m);
-/* A sparse extent in @file for @size bytes (0: as many as it says) of the disk; takes over @x. */
+/* A sparse extent in @file for @size bytes (UINT64_MAX: as many as it says) of the disk; takes over @x. */
 bool vmdk_open_sparse(BlockNode *n, BlockNode *file, VmdkExtent *x, uint64_t base, uint64_t size,
                       Error **errp);
 uint32_t vmdk_content_id(const BlockNode *n);
