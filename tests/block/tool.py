@@ -93,6 +93,7 @@ def convert_between_formats():
     with Workdir() as w:
         raw = pattern(w.file("raw"), 3 * MIB + 512)
         kinds = [("qcow2", []), ("qcow2", ["-c"]), ("qcow2", ["-c", "-o", "compression_type=zstd"]),
+                 ("qcow2", ["-c", "-o", "cluster_size=2M"]),
                  ("qcow2", ["-o", "cluster_size=1k,compat=v2"]), ("raw", ["-S", "0"])]
         for number, (fmt, options) in enumerate(kinds):
             to, back = w.file(f"to{number}"), w.file(f"back{number}")

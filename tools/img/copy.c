@@ -133,7 +133,7 @@ static uint8_t *take_buffer(Copy *c)
     g_mutex_lock(&c->lock);
     buf = c->buffers->len ? g_ptr_array_steal_index_fast(c->buffers, c->buffers->len - 1) : NULL;
     g_mutex_unlock(&c->lock);
-    return buf ? buf : g_malloc(CHUNK);
+    return buf ? buf : g_malloc(c->chunk);
 }
 
 static void give_buffer(Copy *c, uint8_t *buf)
@@ -209,7 +209,7 @@ static void hand_out(Copy *c, GThreadPool *pool, const Piece *p)
 /* Compressed clusters are written once: pieces are whole chunks, of which zeroes alone are left out. */
 static int next_chunk(const Copy *c, uint64_t offset, Piece *p, bool *skip)
 {
-    uint64_t len = MIN(CHUNK - offset % CHUNK, c->total - offset);
+    uint64_t len = MIN(c->chunk - offset % c->chunk, c->total - offset);
     BlockStatus st;
     int ret = source_status(c, offset, len, &st);
 
@@ -226,7 +226,7 @@ static int next_run(const Copy *c, uint64_t offset, Piece *p, bool *skip)
     *p = (Piece){offset, st.run, st.zero && c->sparse};
     *skip = !ret && c->only_top && !st.allocated;
     if (!p->zero && !*skip) {
-        p->len = MIN(p->len, CHUNK - offset % CHUNK);
+        p->len = MIN(p->len, c->chunk - offset % c->chunk);
     }
     return ret;
 }
@@ -236,6 +236,8 @@ int img_copy(Copy *c)
     GThreadPool *pool = g_thread_pool_new(copy_worker, c, (gint)c->workers, FALSE, NULL);
     int ret = 0;
 
+    /* Compressed clusters are written as wholes. */
+    c->chunk = c->compress ? MAX(CHUNK, image_cluster_size(c->to)) : CHUNK;
     c->buffers = g_ptr_array_new_with_free_func(g_free);
     g_mutex_init(&c->lock);
     g_cond_init(&c->room);

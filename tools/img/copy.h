@@ -16,6 +16,7 @@ typedef struct Copy {
     bool progress;
     uint64_t sparse; /* zeroes are looked for in units of that many bytes; 0: they are data */
     unsigned workers;
+    uint64_t chunk; /* img_copy(): at most so much at a time */
     /* Shared by the threads. */
     GPtrArray *buffers; /* free ones, of a chunk each */
     GMutex lock;
