@@ -8,41 +8,17 @@ the tool informs, checks, repairs, reads, writes and converts.  RHEA_SEED=N runs
 """
 import os
 import random
-import resource
 import struct
-import subprocess
 import sys
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
-from images import IMG, MIB, Failed, Workdir, img
+from damage import cut, damage_at, run_cases, survives
+from images import MIB, Failed, Workdir, img
 from tap import Suite
 
 CASES = int(os.environ.get("RHEA_CASES", "1500" if os.environ.get("RHEA_SLOW") else "60"))
-MEMORY = 2 << 30
-EVIL = [0, 1, 511, 512, 65535, 65536, 1 << 31, 1 << 32, (1 << 56) - 512, 1 << 62, 1 << 63,
-        (1 << 63) | 65536, (1 << 63) | (1 << 62) | 5, (1 << 64) - 1]
 KINDS = ["", "cluster_size=512", "cluster_size=16k,extended_l2=on", "refcount_bits=1",
          "cluster_size=4k,refcount_bits=64", "compat=v2", "cluster_size=2M"]
-
-
-def sanitized():
-    """An address sanitizer wants terabytes of address space for itself."""
-    with open("config.mk", encoding="utf-8") as f:
-        return "SANITIZERS := address" in f.read()
-
-
-def limit_memory():
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
-
-def survives(*argv, stdin=None):
-    """Any status will do, but no signal, and an end."""
-    done = subprocess.run([IMG, *map(str, argv)], input=stdin, capture_output=True, text=True,
-                          timeout=120, preexec_fn=None if sanitized() else limit_memory,
-                          errors="replace")
-    if done.returncode < 0 or "Sanitizer" in done.stderr or "failed to allocate" in done.stderr:
-        raise Failed(f"{argv}: status {done.returncode}\n{done.stdout[-500:]}\n{done.stderr[-3000:]}")
-    return done.returncode
 
 
 def make_image(work, rng):
@@ -83,17 +59,8 @@ def damage(data, rng):
         base = rng.choice(places)
         span = rng.choice([112, 112, 256, 4096]) if base == 0 else rng.choice([16, 64, 512])
         at = min(base + rng.randrange(span), len(data) - 8)
-        how = rng.random()
-        if how < 0.4:
-            data[at] = rng.randrange(256)
-        elif how < 0.6:
-            data[at] ^= 1 << rng.randrange(8)
-        elif how < 0.8:
-            struct.pack_into(">Q", data, at & ~7, rng.choice(EVIL))
-        else:
-            struct.pack_into(">I", data, at & ~3, rng.choice(EVIL) & 0xffffffff)
-    if rng.random() < 0.1:
-        del data[rng.randrange(len(data)):]
+        damage_at(data, at, rng)
+    cut(data, rng)
 
 
 def case(seed):
@@ -132,14 +99,6 @@ def backing_loop():
         assert survives("convert", "-O", "raw", a, work.file("c")) == 1
 
 
-def cases(first, last):
-    for seed in range(first, last):
-        try:
-            case(seed)
-        except (Failed, subprocess.TimeoutExpired) as e:
-            raise Failed(f"seed {seed}: {e}") from None
-
-
 def main():
     suite = Suite()
     if "RHEA_SEED" in os.environ:
@@ -147,7 +106,7 @@ def main():
         return suite.run()
     suite.add("backing-loop", backing_loop)
     for first in range(1, CASES + 1, 20):
-        suite.add(f"seeds-{first}-to-{first + 19}", cases, first, first + 20)
+        suite.add(f"seeds-{first}-to-{first + 19}", run_cases, case, first, first + 20)
     return suite.run()
 
 
