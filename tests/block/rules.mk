@@ -4,6 +4,7 @@ slow-checks += tests/block/export.py
 slow-checks += tests/block/nbd.py
 slow-checks += tests/block/formats.py
 slow-checks += tests/block/formats-broken.py
+slow-checks += tests/block/formats-kill.py
 slow-checks += tests/block/formats-random.py
 slow-checks += tests/block/amend.py
 slow-checks += tests/block/qcow2-broken.py
