@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # test-timeout: 900
-"""A process that writes to an image is killed in the middle of each of its writes: the image stays good, and has
-all that a flush has acknowledged.
+"""A process that writes to an image is killed in the middle of each of its writes, or its machine loses power, and
+with it some of the sectors that were not flushed: the image stays good, and has all that a flush has acknowledged.
 
 Random requests with flushes between them; RHEA_SEED=N runs those of one seed.
 """
@@ -105,7 +105,7 @@ def their_opinion(fmt, path, raw):
     qemu_img("compare", "-f", "raw", "-F", fmt, raw, copy)
 
 
-def kill_at(work, shim, fmt, options, requests, number):
+def kill_at(work, shim, fmt, options, requests, number, cut):
     """False: the process came to its end before."""
     for name in os.listdir(work.path):
         if name.startswith("i"):
@@ -114,24 +114,25 @@ def kill_at(work, shim, fmt, options, requests, number):
     img("create", "-q", "-f", fmt, "-o", options, path, SIZE)
     done = subprocess.run([IMG, "io", "-f", fmt, path], input=script(requests), text=True,
                           capture_output=True, timeout=120,
-                          env={**os.environ, "LD_PRELOAD": shim, "RHEA_KILL_AT": str(number)})
+                          env={**os.environ, "LD_PRELOAD": shim, "RHEA_KILL_AT": str(number),
+                               "RHEA_POWER_CUT": str(cut)})
     if done.returncode not in (0, KILLED):
         raise Failed(f"{done.returncode} {done.stderr}")
     try:
         verify(work, fmt, path, requests, done.stdout.count("\n"))
     except Failed as e:
-        raise Failed(f"killed at {number}, {done.stdout.count(chr(10))} flushes acknowledged\n"
+        raise Failed(f"killed at {number} (power cut: {cut}), {done.stdout.count(chr(10))} flushes acknowledged\n"
                      f"{script(requests)}\n{e}") from None
     return done.returncode == KILLED
 
 
-def kills(seed, fmt, options):
+def kills(seed, fmt, options, power):
     rng = random.Random(f"{seed} {fmt} {options}")
     requests = make_requests(rng)
     with Workdir() as work:
         shim = build_shim(work)
         number = rng.randint(1, EVERY)
-        while kill_at(work, shim, fmt, options, requests, number):
+        while kill_at(work, shim, fmt, options, requests, number, number if power else 0):
             number += EVERY
 
 
@@ -139,7 +140,9 @@ def main():
     suite = Suite()
     for fmt, options in KINDS:
         name = f"{fmt}-{options.replace(',', '-').replace('=', '-')}"
-        suite.add(name, kills, int(os.environ.get("RHEA_SEED", "1")), fmt, options)
+        for what in "kill", "power":
+            suite.add(f"{what}-{name}", kills, int(os.environ.get("RHEA_SEED", "1")), fmt, options,
+                      what == "power")
     return suite.run()
 
 
