@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 
 accel-objs := $(filter accel/% tcg/% softmmu/qom/% softmmu/memory/% softmmu/clock/% \
-                       softmmu/snapshot/% softmmu/util/%,$(filter-out softmmu/snapshot/disks.o,$(obj-y))) \
+                       softmmu/snapshot/stream.o softmmu/util/%,$(obj-y)) \
               softmmu/machine.o softmmu/numa.o softmmu/machine-lock.o softmmu/cpu.o
 
 unit-tests += tests/unit/accel/test-engine
