@@ -107,7 +107,7 @@ struct BlockNode {
 };
 
 extern const BlockDriver file_driver, host_device_driver, raw_driver, qcow2_driver;
-extern const BlockDriver nbd_driver;
+extern const BlockDriver nbd_driver, http_driver, https_driver, ftp_driver, ftps_driver;
 extern const BlockDriver vmdk_driver, vpc_driver, vdi_driver, vhdx_driver, qed_driver,
     parallels_driver;
 extern const BlockDriver cloop_driver, dmg_driver;

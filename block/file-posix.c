@@ -470,7 +470,9 @@ bool block_create_file(const char *what, const char *filename, uint64_t size,
 
     if (!drv->truncate) {
         return error_fail(errp,
-                          "%s: '%s': %s makes no images, but writes to one that is there (-n)",
+                          drv->pwritev
+                              ? "%s: '%s': %s makes no images, but writes to one that is there (-n)"
+                              : "%s: '%s': %s images can only be read",
                           what, filename, drv->name);
     }
     n.fd = file_open_fd(filename, O_RDWR | O_CREAT | O_NONBLOCK, 0644);

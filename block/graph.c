@@ -13,6 +13,9 @@ const BlockDriver *const block_drivers[] = {
 #if CONFIG_LIBNBD
     &nbd_driver,
 #endif
+#if CONFIG_CURL
+    &http_driver, &https_driver,       &ftp_driver,  &ftps_driver,
+#endif
     NULL,
 };
 

@@ -157,15 +157,20 @@ static bool blockdev_add(Machine *m, JsonObject *args, JsonNode **ret, Error **e
 }
 
 /* @file is a node's name or the options of one. */
-QMP_COMMAND(
-    blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
-    .args = "{driver: <raw|qcow2|file|host_device>, node-name: str, *filename: str, *file: any, "
-            "*backing: any, *data-file: any, "
-            "*read-only: bool, *auto-read-only: bool, *force-share: bool, "
-            "*discard: <ignore|unmap>, *detect-zeroes: <off|on|unmap>, "
-            "*aio: <threads|native|io_uring>, *locking: <auto|on|off>, "
-            "*offset: int, *size: int, "
-            "*cache: {*direct: bool, *no-flush: bool}}");
+QMP_COMMAND(blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
+            .args =
+                "{driver: <raw|qcow2|file|host_device|nbd|http|https|ftp|ftps>, node-name: str, "
+                "*filename: str, *file: any, "
+                "*server: {type: <inet|unix>, *host: str, *port: str, *path: str}, *export: str, "
+                "*open-timeout: int, *reconnect-delay: int, *tls-certificates: str, "
+                "*tls-psk-file: str, *url: str, *readahead: int, *timeout: int, *sslverify: bool, "
+                "*cookie: str, "
+                "*backing: any, *data-file: any, "
+                "*read-only: bool, *auto-read-only: bool, *force-share: bool, "
+                "*discard: <ignore|unmap>, *detect-zeroes: <off|on|unmap>, "
+                "*aio: <threads|native|io_uring>, *locking: <auto|on|off>, "
+                "*offset: int, *size: int, "
+                "*cache: {*direct: bool, *no-flush: bool}}");
 
 static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {

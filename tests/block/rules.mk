@@ -10,3 +10,4 @@ slow-checks += tests/block/amend.py
 slow-checks += tests/block/qcow2-broken.py
 slow-checks += tests/block/qcow2-random.py
 slow-checks += tests/block/tool.py
+slow-checks += tests/block/web-images.py
