@@ -5,7 +5,10 @@
 tool-objs := $(filter-out block/backend.o block/export.o block/on-error.o,$(filter block/%,$(obj-y))) softmmu/util/error.o softmmu/util/fdset.o \
     softmmu/util/iov.o softmmu/util/json.o softmmu/util/late-library.o softmmu/util/opts.o softmmu/util/report.o
 
-rhea-img-objs := $(patsubst %,tools/img/%.o,amend chain check compare convert copy create info io main measure) $(tool-objs)
+io-objs := $(patsubst %,tools/io/%.o,command print session transfer) $(tool-objs)
+
+rhea-img-objs := $(patsubst %,tools/img/%.o,amend chain check compare convert copy create info io main measure) $(io-objs)
+rhea-io-objs := tools/io/main.o $(io-objs)
 rhea-nbd-objs := tools/nbd/main.o $(tool-objs)
 
-tool-programs := rhea-img rhea-nbd
+tool-programs := rhea-img rhea-io rhea-nbd

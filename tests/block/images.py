@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 IMG = os.path.abspath("rhea-img")
+IO = os.path.abspath("rhea-io")
 QEMU_IMG = shutil.which("qemu-img")
 QEMU_IO = shutil.which("qemu-io")
 HAVE_QEMU = bool(QEMU_IMG and QEMU_IO)
@@ -50,20 +51,22 @@ class Workdir:
 
 # --- Requests, as each tool wants to hear them ---
 
-class RheaIo:
-    """A batch of requests for rhea-img io."""
+class QemuIo:
+    """A batch of requests for qemu-io; a request that failed shows in its output only."""
+
+    tool = QEMU_IO
 
     def __init__(self, path, fmt="qcow2"):
-        self.argv, self.lines = [IMG, "io", "-f", fmt, path], []
+        self.argv, self.lines = [self.tool, "-f", fmt, path], []
 
     def write(self, byte, offset, length):
         self.lines.append(f"write -P {byte} {offset} {length}")
 
     def compress(self, byte, offset, length):
-        self.lines.append(f"compress -P {byte} {offset} {length}")
+        self.lines.append(f"write -c -P {byte} {offset} {length}")
 
     def zero(self, offset, length, unmap):
-        self.lines.append(f"{'unmap' if unmap else 'zero'} {offset} {length}")
+        self.lines.append(f"write -z{' -u' if unmap else ''} {offset} {length}")
 
     def flush(self):
         self.lines.append("flush")
@@ -72,23 +75,12 @@ class RheaIo:
         self.lines.append(f"truncate {size}")
 
     def run(self):
-        run(*self.argv, stdin="\n".join(self.lines) + "\n")
-
-
-class QemuIo(RheaIo):
-    """The same for qemu-io; a request that failed shows in its output only."""
-
-    def __init__(self, path, fmt="qcow2"):
-        super().__init__(path, fmt)
-        self.argv = [QEMU_IO, "-f", fmt, path]
-
-    def compress(self, byte, offset, length):
-        self.lines.append(f"write -c -P {byte} {offset} {length}")
-
-    def zero(self, offset, length, unmap):
-        self.lines.append(f"write -z{' -u' if unmap else ''} {offset} {length}")
-
-    def run(self):
         out = run(*self.argv, stdin="\n".join(self.lines) + "\nquit\n")
         if "failed" in out or "rror" in out:
             raise Failed(f"{self.lines}\n{out}")
+
+
+class RheaIo(QemuIo):
+    """The same for rhea-io."""
+
+    tool = IO

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Images: against a model and Debian's qemu-img, and damaged ones.
 slow-checks += tests/block/export.py
+slow-checks += tests/block/io-tool.py
 slow-checks += tests/block/nbd.py
 slow-checks += tests/block/formats.py
 slow-checks += tests/block/formats-broken.py

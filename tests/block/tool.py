@@ -184,7 +184,7 @@ def locks_name_their_owner():
                                   stdout=subprocess.PIPE, text=True)
         holder.stdin.write("length\n")
         holder.stdin.flush()
-        assert holder.stdout.readline() == f"{MIB}\n"
+        assert holder.stdout.readline() == "1 MiB\n"
         done = subprocess.run([IMG, "info", w.file("i")], capture_output=True, text=True)
         assert done.returncode == 1 and f"process {holder.pid} (rhea-img)" in done.stderr, done
         img("info", "-U", w.file("i"))

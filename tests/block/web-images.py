@@ -35,7 +35,7 @@ def make(path, data):
 
 def fails(part, *argv):
     done = subprocess.run([IMG, *argv], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode in (1, 2) and part in done.stderr, (argv, done)
+    assert done.returncode in (1, 2) and part in done.stdout + done.stderr, (argv, done)
 
 
 @suite.test
