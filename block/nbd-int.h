@@ -28,6 +28,7 @@ typedef struct NbdConn {
     int fd;
     NbdExport *export; /* a use of it, once it is chosen; written under the server's lock */
     int64_t deadline;  /* of the handshake, monotonic microseconds; 0: none */
+    bool broken;       /* atomic: what it still has to say is of no interest */
 
     /* Agreed on; fixed when requests begin. */
     bool no_zeroes, structured, allocation;
@@ -67,6 +68,9 @@ void nbd_serve_requests(NbdConn *c);
 
 /* --- nbd-wire.c: false when the connection is of no use any more --- */
 
+/* Any thread: ends it, and whoever waits for the client. */
+void nbd_break(NbdConn *c);
+bool nbd_broken(const NbdConn *c);
 bool nbd_recv(NbdConn *c, void *buf, size_t len);
 bool nbd_recv_skip(NbdConn *c, uint64_t len);
 /* @iov is used up. */

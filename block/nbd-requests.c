@@ -309,7 +309,9 @@ static void worker(gpointer data, gpointer unused)
     NbdRequest *r = data;
 
     tsan_pool_popped(r);
-    execute(r); /* when it cannot be answered the connection has ended, which its reader sees */
+    if (!nbd_broken(r->c)) {
+        execute(r); /* when it cannot be answered the connection has ended, which its reader sees */
+    }
     request_end(r);
 }
 
@@ -417,5 +419,10 @@ void nbd_serve_requests(NbdConn *c)
     c->workers = g_thread_pool_new(worker, NULL, WORKERS, FALSE, NULL);
     while (next_request(c)) {
     }
-    g_thread_pool_free(c->workers, FALSE, TRUE); /* after what is in flight */
+    g_mutex_lock(&c->lock);
+    while (c->in_flight) {
+        g_cond_wait(&c->ended, &c->lock);
+    }
+    g_mutex_unlock(&c->lock);
+    g_thread_pool_free(c->workers, FALSE, TRUE);
 }

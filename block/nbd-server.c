@@ -79,7 +79,7 @@ void nbd_export_choose(NbdConn *c, NbdExport *e)
     g_mutex_lock(&c->server->lock);
     c->export = e;
     if (e->removed) {
-        shutdown(c->fd, SHUT_RDWR);
+        nbd_break(c);
     }
     g_mutex_unlock(&c->server->lock);
 }
@@ -182,7 +182,7 @@ void nbd_server_remove(NbdServer *s, const char *name)
             NbdConn *c = g_ptr_array_index(s->conns, i);
 
             if (c->export == e) {
-                shutdown(c->fd, SHUT_RDWR);
+                nbd_break(c);
             }
         }
         while (e->users) {
@@ -362,7 +362,7 @@ static void end_connections(NbdServer *s)
 {
     g_mutex_lock(&s->lock);
     for (guint i = 0; i < s->conns->len; i++) {
-        shutdown(((NbdConn *)g_ptr_array_index(s->conns, i))->fd, SHUT_RDWR);
+        nbd_break(g_ptr_array_index(s->conns, i));
     }
     while (s->conns->len) {
         g_cond_wait(&s->changed, &s->lock);

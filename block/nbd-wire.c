@@ -31,11 +31,26 @@ static bool wait_input(NbdConn *c)
     return ready > 0;
 }
 
+void nbd_break(NbdConn *c)
+{
+    __atomic_store_n(&c->broken, true, __ATOMIC_RELAXED);
+    shutdown(c->fd, SHUT_RDWR);
+}
+
+bool nbd_broken(const NbdConn *c)
+{
+    return __atomic_load_n(&c->broken, __ATOMIC_RELAXED);
+}
+
+/* What came before the connection broke could still be read, and may be a great deal. */
 bool nbd_recv(NbdConn *c, void *buf, size_t len)
 {
     while (len) {
         ssize_t n;
 
+        if (nbd_broken(c)) {
+            return false;
+        }
         if (c->deadline && !wait_input(c)) {
             return false;
         }
@@ -94,7 +109,7 @@ bool nbd_send(NbdConn *c, struct iovec *iov, int niov)
             advance(&iov, &niov, (size_t)n);
         } else if (n == 0 || errno != EINTR) {
             ok = false;
-            shutdown(c->fd, SHUT_RDWR); /* its reader notices, and ends the connection */
+            nbd_break(c);
         }
     }
     g_mutex_unlock(&c->send_lock);

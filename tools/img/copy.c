@@ -174,8 +174,10 @@ static void copy_worker(gpointer data, gpointer opaque)
 {
     Piece *p = data;
     Copy *c = opaque;
-    int ret = copy_failed(c) ? 0 : copy_piece(c, p);
+    int ret;
 
+    tsan_pool_popped(p);
+    ret = copy_failed(c) ? 0 : copy_piece(c, p);
     g_mutex_lock(&c->lock);
     c->ret = c->ret ? c->ret : ret;
     c->done += p->len;
@@ -251,6 +253,7 @@ int img_copy(Copy *c)
         }
         at += p.len;
     }
+    wait_below(c, 1);
     g_thread_pool_free(pool, FALSE, TRUE);
     ret = ret ? ret : c->ret;
     ret = ret ? ret : block_flush(c->to);
