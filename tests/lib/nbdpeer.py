@@ -21,13 +21,26 @@ class Gone(Exception):
     """The server has hung up."""
 
 
+def connect(path, timeout=60):
+    """A connection to a server that may be on the point of listening."""
+    end = time.monotonic() + 60
+    while True:
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(timeout)
+        try:
+            s.connect(path)
+            return s
+        except ConnectionRefusedError:
+            s.close()
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
 class Client:
     """One connection, message by message."""
 
     def __init__(self, path, flags=3, timeout=60):
-        self.s = socket.socket(socket.AF_UNIX)
-        self.s.settimeout(timeout)
-        self.s.connect(path)
+        self.s = connect(path, timeout)
         assert self.take(16) == b"NBDMAGICIHAVEOPT"
         self.server_flags, = struct.unpack(">H", self.take(2))
         self.s.sendall(struct.pack(">I", flags))
