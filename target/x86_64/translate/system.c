@@ -7,6 +7,8 @@
 
 #include "trans.h"
 
+enum { CACHE_LINE = 64 }; /* as CPUID has it */
+
 /* --- Flags --- */
 
 static void set_carry(X86Trans *t, IrVal carry)
@@ -119,6 +121,19 @@ void x86_op_mwait(X86Trans *t)
     x86_call2(t, X86_H_MWAIT, ir_get(t->ir, X86_G_REG + X86_RAX),
               ir_get(t->ir, X86_G_REG + X86_RCX));
     x86_end_exit(t);
+}
+
+/* The line is in one page: its first store faults, or none does. */
+void x86_op_clzero(X86Trans *t)
+{
+    IrVal offset = x86_wrap(t, ir_get(t->ir, X86_G_REG + X86_RAX), t->insn.adsize);
+    IrVal zero = ir_emit(t->ir, IR_CONST, IR_V128, IR_NONE, IR_NONE, IR_NONE, IR_NONE, 0);
+    IrVal addr = x86_linear(t, t->insn.seg, offset, 1, ACCESS_WRITE);
+
+    addr = ir_and(t->ir, addr, ir_imm(t->ir, ~(uint64_t)(CACHE_LINE - 1)));
+    for (unsigned i = 0; i < CACHE_LINE; i += 16) {
+        ir_store(t->ir, IR_MEM_128, t->mmu, addr, i, zero);
+    }
 }
 
 void x86_op_lfence(X86Trans *t)

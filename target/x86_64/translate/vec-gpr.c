@@ -102,6 +102,80 @@ void x86_op_vec_movmsk(X86Trans *t)
     }
 }
 
+/* --- Bit fields in the low quadword (SSE4A) --- */
+
+static IrVal low_quad(X86Trans *t, unsigned n)
+{
+    return ir_vec(t->ir, IR_VEXTRACT, IR_L64, x86_vec_load(t, n, 0), IR_NONE, IR_NONE, 0);
+}
+
+/* The upper quadword is undefined: processors clear it. */
+static void put_low_quad(X86Trans *t, IrVal v)
+{
+    x86_vec_store(t, ir_vec(t->ir, IR_VFROM, IR_L64, v, IR_NONE, IR_NONE, 0), IR_NONE);
+}
+
+/* As many ones as the six low bits of @length say; 0 stands for 64. */
+static IrVal field_mask(X86Trans *t, IrVal length)
+{
+    IrVal rest = ir_sub(t->ir, ir_imm(t->ir, 64), length);
+
+    return ir_bin(t->ir, IR_SHR, ir_imm(t->ir, ~0ULL), ir_and(t->ir, rest, ir_imm(t->ir, 63)));
+}
+
+/* Shift counts of 64 bits go by their six low bits, as these do. */
+static void extract_field(X86Trans *t, IrVal length, IrVal first)
+{
+    IrVal v = ir_bin(t->ir, IR_SHR, low_quad(t, 0), first);
+
+    put_low_quad(t, ir_and(t->ir, v, field_mask(t, length)));
+}
+
+static void insert_field(X86Trans *t, IrVal length, IrVal first)
+{
+    IrVal mask = field_mask(t, length), old = low_quad(t, 0);
+    IrVal v = ir_bin(t->ir, IR_SHL, ir_and(t->ir, low_quad(t, 1), mask), first);
+    IrVal hole = ir_bin(t->ir, IR_SHL, mask, first);
+
+    hole = ir_xor(t->ir, hole, ir_imm(t->ir, ~0ULL));
+    put_low_quad(t, ir_or(t->ir, ir_and(t->ir, old, hole), v));
+}
+
+static IrVal six_bits(X86Trans *t, IrVal v, unsigned at)
+{
+    return ir_and(t->ir, ir_bin(t->ir, IR_SHR, v, ir_imm(t->ir, at)), ir_imm(t->ir, 63));
+}
+
+static IrVal field_imm(X86Trans *t, unsigned n)
+{
+    return ir_imm(t->ir, t->insn.imm[n] & 63);
+}
+
+void x86_op_vec_extrqi(X86Trans *t)
+{
+    extract_field(t, field_imm(t, 1), field_imm(t, 2));
+}
+
+void x86_op_vec_extrq(X86Trans *t)
+{
+    IrVal field = low_quad(t, 1);
+
+    extract_field(t, six_bits(t, field, 0), six_bits(t, field, 8));
+}
+
+void x86_op_vec_insertqi(X86Trans *t)
+{
+    insert_field(t, field_imm(t, 2), field_imm(t, 3));
+}
+
+/* Which field: in the upper quadword of the source. */
+void x86_op_vec_insertq(X86Trans *t)
+{
+    IrVal field = ir_vec(t->ir, IR_VEXTRACT, IR_L64, x86_vec_load(t, 1, 0), IR_NONE, IR_NONE, 1);
+
+    insert_field(t, six_bits(t, field, 0), six_bits(t, field, 8));
+}
+
 /* --- Flags --- */
 
 static void put_flags(X86Trans *t, IrVal i64)

@@ -159,6 +159,8 @@ static void learn_features(void)
         [X86_FEAT_7_0_EDX] = {7, 0, 3},
         [X86_FEAT_8000_0001_ECX] = {0x80000001, 0, 2},
         [X86_FEAT_8000_0001_EDX] = {0x80000001, 0, 3},
+        [X86_FEAT_8000_0008_EBX] = {0x80000008, 0, 1},
+        [X86_FEAT_D_1_EAX] = {0xd, 1, 0},
     };
 
     for (unsigned i = 0; i < X86_NFEAT; i++) {

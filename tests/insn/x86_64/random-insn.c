@@ -335,6 +335,10 @@ static bool aim_implicit(GRand *rand, const X86Insn *insn, JudgeState *s)
         s->regs[X86_RCX] = g_rand_int_range(rand, 0, 200);
         s->eflags |= chance(rand, 30) ? X86_DF : 0;
     }
+    if (insn->row->emit == x86_op_clzero) {
+        s->regs[X86_RAX] = JUDGE_DATA + g_rand_int_range(rand, 0, JUDGE_DATA_BYTES + 64);
+        return insn->override < 0 && insn->adsize != 2;
+    }
     if (insn->row->emit == x86_op_maskmov) { /* which byte a fault is at, processors decide */
         s->regs[X86_RDI] &= ~(uint64_t)15;
     }
