@@ -36,9 +36,8 @@ static struct {
     bool fault_write;
 } emu;
 
-static const CpuKey user_key = X86_MMU_USER | 3 << X86_KEY_CPL_SHIFT | X86_KEY_SS32 | X86_KEY_LMA |
-                               X86_KEY_PE | X86_KEY_SSE | X86_KEY_AVX | X86_KEY_OSXSAVE |
-                               X86_KEY_NE;
+static const CpuKey user_key = X86_MMU_USER | 3 << X86_KEY_CPL_SHIFT | X86_KEY_LMA | X86_KEY_PE |
+                               X86_KEY_SSE | X86_KEY_AVX | X86_KEY_OSXSAVE | X86_KEY_NE;
 
 /* --- Leaving --- */
 
@@ -231,6 +230,29 @@ static uint64_t helper_raise(void *env, uint64_t vector, uint64_t error, uint64_
     x86_raise(env, (unsigned)vector, (uint32_t)error);
 }
 
+/* The data segments have no limit. */
+static uint64_t helper_seg_check(void *env, uint64_t n, uint64_t offset, uint64_t size,
+                                 uint64_t access)
+{
+    return 0;
+}
+
+/* The code segment of 16-bit code has one: 64 KiB. */
+static uint64_t helper_check_target(void *env, uint64_t eip, uint64_t b, uint64_t c, uint64_t d)
+{
+    if (eip > UINT16_MAX) {
+        x86_raise(env, X86_EXC_GP, 0);
+    }
+    return 0;
+}
+
+/* For the table below: a constant expression. */
+#define SYSTEM_HELPER(id)                                                                          \
+    ((id) == X86_H_RAISE       ? helper_raise                                                      \
+     : (id) == X86_H_SEG_CHECK ? helper_seg_check                                                  \
+     : (id) == X86_H_CS_TARGET ? helper_check_target                                               \
+                               : not_judged)
+
 /* --- The target: as in the product, but with helpers that are not judged left out --- */
 
 #define STATE IR_HELPER_STATE
@@ -250,7 +272,7 @@ const IrHelper x86_helpers[X86_NHELPERS] = {
 #undef X86_HELPER
 #define X86_HELPER(id, func, flag, result, a, b, c, d)                                             \
     [X86_H_##id] = {.name = #id,                                                                   \
-                    .fn = X86_H_##id == X86_H_RAISE ? helper_raise : not_judged,                   \
+                    .fn = SYSTEM_HELPER(X86_H_##id),                                               \
                     .flags = flag,                                                                 \
                     .ret = IR_##result,                                                            \
                     .args = {IR_##a, IR_##b, IR_##c, IR_##d}},
@@ -266,6 +288,7 @@ static CpuKey present_key(void)
     const X86Env *env = emu.env;
     CpuKey key = user_key;
 
+    key |= judge_mode | (judge_mode == JUDGE_16 ? 0 : X86_KEY_SS32);
     key |= ~env->mxcsr & X86_MXCSR_MASKS ? X86_KEY_FPEXC : 0;
     key |= ~env->fpu_cw & X87_EXCEPTIONS || env->fpu_sw & X87_ES ? X86_KEY_X87EXC : 0;
     return key;
@@ -312,7 +335,7 @@ static void translate(uint64_t pc)
 {
     static const uint8_t after[TCG_PAGE_SIZE];
     Translate tx = {.ir = emu.ir,
-                    .key = present_key() | judge_mode,
+                    .key = present_key(),
                     .model = &judge_model,
                     .page_off = pc & ~TCG_PAGE_MASK,
                     .max_insns = 100,
@@ -391,6 +414,8 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
     memcpy((void *)JUDGE_DATA, before->data, JUDGE_DATA_BYTES);
     memcpy(env->regs, before->regs, sizeof(env->regs));
     load_fp(before);
+    env->seg[X86_CS].base = judge_code_base();
+    env->seg[X86_DS].base = env->seg[X86_ES].base = env->seg[X86_SS].base = judge_data_base();
     *(uint8_t *)end = 0xf4; /* HLT ends the block: it raises in user mode */
     x86_set_eflags(env, before->eflags | X86_IF);
     env->tcg.pc = before->rip;
@@ -447,6 +472,7 @@ void emulated_init(void)
     emu.env->tcg.cpu = &emu.cpu;
     emu.cpu.env = &emu.env->tcg;
     emu.env->tcg.helpers = x86_helpers;
+    emu.env->tcg.ctx = 1; /* 0 is the guard of jumps to other pages that are not linked */
     emu.ir = ir_new(&target);
     emu.cache = mmap(NULL, CODE_CACHE, PROT_READ | PROT_WRITE | PROT_EXEC,
                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

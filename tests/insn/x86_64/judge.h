@@ -24,7 +24,7 @@ typedef enum JudgeEnd {
 
 typedef struct JudgeState {
     uint64_t regs[16];
-    uint64_t rip;
+    uint64_t rip;    /* linear */
     uint32_t eflags; /* the arithmetic flags */
     JudgeEnd end;
     unsigned vector;
@@ -40,11 +40,25 @@ typedef struct JudgeState {
 
 /* What the judged processor has. */
 extern X86Model judge_model;
-/* The mode of the code: X86_KEY_CS64, or X86_KEY_CS32 (compatibility mode). */
+/* The mode of the code: X86_KEY_CS64, X86_KEY_CS32 (compatibility mode), or JUDGE_16: 16-bit code and stack,
+ * with segments of base JUDGE_CODE_PAGE and JUDGE_DATA. */
+#define JUDGE_16 (X86_KEY_CSBASE | X86_KEY_SEGS)
 extern CpuKey judge_mode;
+
+static inline uint64_t judge_code_base(void)
+{
+    return judge_mode == JUDGE_16 ? JUDGE_CODE_PAGE : 0;
+}
+
+static inline uint64_t judge_data_base(void)
+{
+    return judge_mode == JUDGE_16 ? JUDGE_DATA : 0;
+}
 
 /* native.c: maps code and data; learns the host's features.  False: not on this host. */
 bool native_init(void);
+/* Can it make the segments of JUDGE_16? */
+bool native_has_16bit(void);
 /* Runs what is at JUDGE_CODE, up to @end or out of the code, from @before. */
 void native_run(const JudgeState *before, uint64_t end, JudgeState *after);
 

@@ -5,10 +5,12 @@
  */
 #include "rhea/osdep.h"
 
+#include <asm/ldt.h>
 #include <cpuid.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 
 #include "judge.h"
@@ -20,7 +22,7 @@ static struct {
     const JudgeState *before;
     JudgeState *after;
     sigjmp_buf back;
-    bool running;
+    bool running, has_16bit;
 } native;
 
 static const uint8_t greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
@@ -72,9 +74,27 @@ static void finish_fp(JudgeState *s, const ucontext_t *uc)
         memcpy(s->ymmh, fx + XS_AVX, sizeof(s->ymmh));
     }
 }
-/* Linux' segments for user programs. */
+
+/* Linux' segments for user programs, and ours in the LDT for JUDGE_16. */
 enum { PF_WRITE = 2 }; /* of a page fault's error code */
-enum { USER_CS32 = 0x23, USER_DS = 0x2b, USER_CS64 = 0x33 };
+enum { LDT_CODE, LDT_DATA };
+enum { USER_CS32 = 0x23, USER_DS = 0x2b, USER_CS64 = 0x33, USER_CS16 = 7, USER_DS16 = 15 };
+
+/* Null selectors, which 64-bit programs have, are no good for other modes. */
+static void enter_segments(greg_t *csgsfs)
+{
+    unsigned code = USER_CS64, data = USER_DS;
+
+    if (judge_mode == JUDGE_16) {
+        code = USER_CS16;
+        data = USER_DS16;
+    } else if (judge_mode & X86_KEY_CS32) {
+        code = USER_CS32;
+    }
+    __asm__ volatile("movl %0, %%ds\n\tmovl %0, %%es" : : "r"(data));
+    *csgsfs &= 0x0000ffffffff0000;
+    *csgsfs |= (greg_t)((uint64_t)data << 48 | code);
+}
 
 static void enter(ucontext_t *uc)
 {
@@ -85,10 +105,9 @@ static void enter(ucontext_t *uc)
         g[greg_of[i]] = (greg_t)native.before->regs[i];
     }
     g[REG_EFL] = (g[REG_EFL] & keep) | native.before->eflags;
-    g[REG_RIP] = (greg_t)native.before->rip;
+    g[REG_RIP] = (greg_t)(native.before->rip - judge_code_base());
     enter_fp(uc);
-    g[REG_CSGSFS] &= ~0xffffLL;
-    g[REG_CSGSFS] |= judge_mode & X86_KEY_CS64 ? USER_CS64 : USER_CS32;
+    enter_segments(&g[REG_CSGSFS]);
 }
 
 static void finish(const siginfo_t *info, const ucontext_t *uc)
@@ -99,8 +118,11 @@ static void finish(const siginfo_t *info, const ucontext_t *uc)
     for (unsigned i = 0; i < 16; i++) {
         s->regs[i] = (uint64_t)g[greg_of[i]];
     }
+    if (judge_mode == JUDGE_16) {
+        s->regs[X86_RSP] &= UINT32_MAX; /* a return to a 16-bit stack leaves something above */
+    }
     s->eflags = (uint32_t)g[REG_EFL] & (X86_ARITH_FLAGS | X86_DF);
-    s->rip = (uint64_t)g[REG_RIP];
+    s->rip = (uint64_t)g[REG_RIP] + judge_code_base();
     s->vector = (unsigned)g[REG_TRAPNO];
     s->end = JUDGE_FAULT;
     s->fault_address = 0;
@@ -180,6 +202,23 @@ static bool map_at(uint64_t where, size_t bytes, int prot)
                 0) == (void *)where;
 }
 
+static bool set_segment(unsigned entry, uint64_t base, bool code)
+{
+    enum { DATA = 0, CODE = 2 };
+    struct user_desc d = {.entry_number = entry,
+                          .base_addr = (unsigned)base,
+                          .limit = code ? 0xffff : 0xfffff,
+                          .limit_in_pages = !code,
+                          .contents = code ? CODE : DATA};
+
+    return syscall(SYS_modify_ldt, 1, &d, sizeof(d)) == 0;
+}
+
+bool native_has_16bit(void)
+{
+    return native.has_16bit;
+}
+
 bool native_init(void)
 {
     static uint8_t alt_stack[64 << 10];
@@ -196,8 +235,8 @@ bool native_init(void)
     for (unsigned i = 0; i < ARRAY_SIZE(signals); i++) {
         sigaction(signals[i], &action, NULL);
     }
-    /* 64-bit programs run with null selectors here, which compatibility mode cannot use. */
-    __asm__ volatile("movl %0, %%ds\n\tmovl %0, %%es" : : "r"(USER_DS));
+    native.has_16bit =
+        set_segment(LDT_CODE, JUDGE_CODE_PAGE, true) && set_segment(LDT_DATA, JUDGE_DATA, false);
     learn_features();
     return true;
 }

@@ -186,12 +186,19 @@ static void aim_lanes(const X86Insn *insn, JudgeState *s)
     }
 }
 
+/* 16 bits of address are enough where the data segment begins with the area. */
+static bool reaches_data(const X86Insn *insn)
+{
+    return insn->override < 0 && (insn->adsize != 2 || judge_mode == JUDGE_16);
+}
+
 /* Makes the address of the memory operand @at; false: it cannot be. */
 static bool aim(const X86Insn *insn, uint64_t at, JudgeState *s)
 {
-    uint64_t rest = (uint64_t)insn->disp;
+    uint64_t rest = (uint64_t)insn->disp + judge_data_base(),
+             mask = insn->adsize == 4 ? UINT32_MAX : ~0ULL;
 
-    if (insn->rip_relative || insn->base < 0 || insn->adsize == 2 || insn->override >= 0) {
+    if (insn->rip_relative || insn->base < 0 || !reaches_data(insn)) {
         return false;
     }
     if (insn->row->emit == x86_op_vgather) {
@@ -202,10 +209,11 @@ static bool aim(const X86Insn *insn, uint64_t at, JudgeState *s)
         }
         rest += s->regs[insn->index] << insn->scale;
     }
-    s->regs[insn->base] = at - rest;
-    if (insn->adsize == 4) {
-        s->regs[insn->base] &= UINT32_MAX;
+    if (insn->adsize == 2) { /* the upper half does not count */
+        at |= s->regs[insn->base] << 16;
+        mask = UINT32_MAX;
     }
+    s->regs[insn->base] = (at - rest) & mask;
     return true;
 }
 
@@ -324,26 +332,28 @@ static bool uses_string_registers(const X86Insn *insn)
 /* Registers that instructions use as addresses without a ModRM byte. */
 static bool aim_implicit(GRand *rand, const X86Insn *insn, JudgeState *s)
 {
+    const uint64_t data = JUDGE_DATA - judge_data_base();
+
     if (uses_string_registers(insn)) {
-        if (insn->override >= 0 || insn->adsize == 2) {
+        if (!reaches_data(insn)) {
             return false;
         }
-        s->regs[X86_RSI] = JUDGE_DATA + g_rand_int_range(rand, 1024, 7 * 1024);
+        s->regs[X86_RSI] = data + g_rand_int_range(rand, 1024, 7 * 1024);
         s->regs[X86_RDI] = chance(rand, 30) ? s->regs[X86_RSI] + g_rand_int_range(rand, -40, 40)
-                                            : JUDGE_DATA + g_rand_int_range(rand, 1024, 8 * 1024);
-        s->regs[X86_RBX] = JUDGE_DATA + 100;
+                                            : data + g_rand_int_range(rand, 1024, 8 * 1024);
+        s->regs[X86_RBX] = data + 100;
         s->regs[X86_RCX] = g_rand_int_range(rand, 0, 200);
         s->eflags |= chance(rand, 30) ? X86_DF : 0;
     }
     if (insn->row->emit == x86_op_clzero) {
-        s->regs[X86_RAX] = JUDGE_DATA + g_rand_int_range(rand, 0, JUDGE_DATA_BYTES + 64);
-        return insn->override < 0 && insn->adsize != 2;
+        s->regs[X86_RAX] = data + g_rand_int_range(rand, 0, JUDGE_DATA_BYTES + 64);
+        return reaches_data(insn);
     }
     if (insn->row->emit == x86_op_maskmov) { /* which byte a fault is at, processors decide */
         s->regs[X86_RDI] &= ~(uint64_t)15;
     }
     if (insn->row->emit == x86_op_leave || insn->row->emit == x86_op_enter) {
-        s->regs[X86_RBP] = JUDGE_DATA + g_rand_int_range(rand, 0, 8 * 1024);
+        s->regs[X86_RBP] = data + g_rand_int_range(rand, 0, 8 * 1024);
     }
     for (unsigned n = 0; n < insn->row->nops; n++) {
         if (insn->row->op[n].place == X86_P_O) {
@@ -417,7 +427,9 @@ static bool leads_out(const X86Insn *insn, unsigned off)
     uint64_t to = JUDGE_CODE + off + insn->len + (uint64_t)insn->imm[0];
 
     if (!insn->mode64) {
+        to -= judge_code_base();
         to &= insn->opsize == 2 ? 0xffff : UINT32_MAX;
+        to += judge_code_base();
     }
     return to - JUDGE_CODE > sizeof(((RandomCode *)0)->bytes);
 }
@@ -425,10 +437,10 @@ static bool leads_out(const X86Insn *insn, unsigned off)
 /* Where an indirect jump finds its target: its register, its operand in memory at @at, the stack. */
 static void put_target(GRand *rand, const X86Insn *insn, uint64_t at, JudgeState *s)
 {
-    uint64_t to = JUDGE_CODE + g_rand_int_range(rand, 256, JUDGE_CODE_BYTES);
+    uint64_t to = JUDGE_CODE + g_rand_int_range(rand, 256, JUDGE_CODE_BYTES) - judge_code_base();
 
     if (insn->row->emit == x86_op_ret || insn->row->emit == x86_op_ret_n) {
-        at = s->regs[X86_RSP];
+        at = s->regs[X86_RSP] + judge_data_base();
     } else if (!x86_modrm_is_mem(insn)) {
         s->regs[insn->rm] = to;
         return;
@@ -452,7 +464,9 @@ static bool prepare_indirect(GRand *rand, const X86Insn *insn, JudgeState *s)
 {
     uint64_t at = JUDGE_DATA + 8 * (uint64_t)g_rand_int_range(rand, 0, JUDGE_DATA_BYTES / 8);
 
-    if (insn->opsize == 2 || (insn->row->has_modrm && insn->rm == X86_RSP)) {
+    bool narrow = insn->opsize == 2 && judge_mode != JUDGE_16;
+
+    if (narrow || (insn->row->has_modrm && insn->rm == X86_RSP)) {
         return false;
     }
     if (insn->row->has_modrm && x86_modrm_is_mem(insn) && !aim(insn, at, s)) {
@@ -467,7 +481,7 @@ static bool prepare(GRand *rand, const X86Insn *insn, JudgeState *s)
     if (insn->row->nops && insn->row->op[0].place == X86_P_R) {
         return false;
     }
-    s->regs[X86_RSP] = JUDGE_DATA + 4096 + 8 * g_rand_int_range(rand, 0, 100);
+    s->regs[X86_RSP] = JUDGE_DATA - judge_data_base() + 4096 + 8 * g_rand_int_range(rand, 0, 100);
     if (!aim_implicit(rand, insn, s)) {
         return false;
     }

@@ -236,6 +236,7 @@ int main(int argc, char **argv)
 {
     static const RowsTest single64 = {X86_KEY_CS64, 1}, single32 = {X86_KEY_CS32, 1};
     static const RowsTest several64 = {X86_KEY_CS64, RANDOM_MAX_INSNS};
+    static const RowsTest single16 = {JUDGE_16, 1}, several16 = {JUDGE_16, RANDOM_MAX_INSNS};
     static const RowsTest several32 = {X86_KEY_CS32, RANDOM_MAX_INSNS};
 
     g_test_init(&argc, &argv, NULL);
@@ -248,5 +249,9 @@ int main(int argc, char **argv)
     g_test_add_data_func("/x86_64/judge/sequences", &several64, test_rows);
     g_test_add_data_func("/x86_64/judge/compat/single", &single32, test_rows);
     g_test_add_data_func("/x86_64/judge/compat/sequences", &several32, test_rows);
+    if (native_has_16bit()) {
+        g_test_add_data_func("/x86_64/judge/16bit/single", &single16, test_rows);
+        g_test_add_data_func("/x86_64/judge/16bit/sequences", &several16, test_rows);
+    }
     return g_test_run();
 }
