@@ -280,7 +280,8 @@ static IrVal load_operand(X86Trans *t, unsigned n)
     case X86_P_SEG:
         return ir_ldenv(
             t->ir, IR_I32, IR_MEM_16,
-            offsetof(X86Env, seg[op->place == X86_P_S ? t->insn.reg % X86_NSEGS : op->reg].sel));
+            offsetof(X86Env,
+                     seg[op->place == X86_P_S ? (t->insn.reg & 7) % X86_NSEGS : op->reg].sel));
     default: return IR_NONE;
     }
 }
