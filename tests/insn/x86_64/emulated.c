@@ -313,6 +313,7 @@ static void load_fp(const JudgeState *s)
         *physical(i) = s->st[i];
     }
     env->cr0 = X86_CR0_NE;
+    env->xcr0 = XCOMP_X87 | XCOMP_SSE | XCOMP_AVX;
     env->cr4 = 1 << 10; /* OSXMMEXCPT */
 }
 
@@ -328,6 +329,19 @@ static void save_fp(JudgeState *s)
     s->fpu_tags = env->fpu_tags;
     for (unsigned i = 0; i < 8; i++) {
         s->st[i] = *physical(i);
+    }
+}
+
+static void load_segments(void)
+{
+    static const unsigned data[] = {X86_DS, X86_ES, X86_SS};
+    X86Env *env = emu.env;
+
+    env->seg[X86_CS].base = judge_code_base();
+    env->seg[X86_CS].sel = (uint16_t)judge_code_selector();
+    for (unsigned i = 0; i < ARRAY_SIZE(data); i++) {
+        env->seg[data[i]].base = judge_data_base();
+        env->seg[data[i]].sel = (uint16_t)judge_data_selector();
     }
 }
 
@@ -414,8 +428,7 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
     memcpy((void *)JUDGE_DATA, before->data, JUDGE_DATA_BYTES);
     memcpy(env->regs, before->regs, sizeof(env->regs));
     load_fp(before);
-    env->seg[X86_CS].base = judge_code_base();
-    env->seg[X86_DS].base = env->seg[X86_ES].base = env->seg[X86_SS].base = judge_data_base();
+    load_segments();
     *(uint8_t *)end = 0xf4; /* HLT ends the block: it raises in user mode */
     x86_set_eflags(env, before->eflags | X86_IF);
     env->tcg.pc = before->rip;

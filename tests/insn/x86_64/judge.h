@@ -45,6 +45,18 @@ extern X86Model judge_model;
 #define JUDGE_16 (X86_KEY_CSBASE | X86_KEY_SEGS)
 extern CpuKey judge_mode;
 
+/* What CS, and what DS, ES and SS hold: Linux' selectors for user programs, ours in the LDT.  FS and GS are
+ * null. */
+static inline unsigned judge_code_selector(void)
+{
+    return judge_mode == JUDGE_16 ? 7 : judge_mode & X86_KEY_CS32 ? 0x23 : 0x33;
+}
+
+static inline unsigned judge_data_selector(void)
+{
+    return judge_mode == JUDGE_16 ? 15 : 0x2b;
+}
+
 static inline uint64_t judge_code_base(void)
 {
     return judge_mode == JUDGE_16 ? JUDGE_CODE_PAGE : 0;
@@ -70,6 +82,10 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
 void emulated_print(uint64_t pc, FILE *out);
 
 /* random-insn.c */
+typedef struct Span {
+    unsigned from, to;
+} Span;
+
 enum { RANDOM_MAX_INSNS = 6 };
 typedef struct RandomCode {
     uint8_t bytes[RANDOM_MAX_INSNS * 16];
@@ -77,6 +93,7 @@ typedef struct RandomCode {
     uint8_t start[RANDOM_MAX_INSNS]; /* of each */
     bool approximate;                /* RCPPS and the like are among them */
     bool jumps;                      /* the last one goes anywhere */
+    Span unjudged[2];                /* bytes of the data area in which processors differ */
     uint8_t undefined; /* flags (X86_FLAG_*) that the last instructions leave undefined */
 } RandomCode;
 

@@ -75,22 +75,12 @@ static void finish_fp(JudgeState *s, const ucontext_t *uc)
     }
 }
 
-/* Linux' segments for user programs, and ours in the LDT for JUDGE_16. */
 enum { PF_WRITE = 2 }; /* of a page fault's error code */
-enum { LDT_CODE, LDT_DATA };
-enum { USER_CS32 = 0x23, USER_DS = 0x2b, USER_CS64 = 0x33, USER_CS16 = 7, USER_DS16 = 15 };
-
 /* Null selectors, which 64-bit programs have, are no good for other modes. */
 static void enter_segments(greg_t *csgsfs)
 {
-    unsigned code = USER_CS64, data = USER_DS;
+    unsigned code = judge_code_selector(), data = judge_data_selector();
 
-    if (judge_mode == JUDGE_16) {
-        code = USER_CS16;
-        data = USER_DS16;
-    } else if (judge_mode & X86_KEY_CS32) {
-        code = USER_CS32;
-    }
     __asm__ volatile("movl %0, %%ds\n\tmovl %0, %%es" : : "r"(data));
     *csgsfs &= 0x0000ffffffff0000;
     *csgsfs |= (greg_t)((uint64_t)data << 48 | code);
@@ -201,6 +191,8 @@ static bool map_at(uint64_t where, size_t bytes, int prot)
     return mmap((void *)where, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
                 0) == (void *)where;
 }
+
+enum { LDT_CODE, LDT_DATA };
 
 static bool set_segment(unsigned entry, uint64_t base, bool code)
 {

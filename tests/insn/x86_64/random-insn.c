@@ -6,22 +6,21 @@
 #include "rhea/osdep.h"
 
 #include "judge.h"
+#include "rhea/endian.h"
 
 /* Actions whose effect is not the processor's alone, or that single instructions cannot show. */
 static void (*const left_out[])(X86Trans *t) = {
-    x86_op_into,     x86_op_jmpf,         x86_op_callf,     x86_op_pushf,    x86_op_popf,
-    x86_op_load_seg, x86_op_mov_from_seg, x86_op_push_seg,  x86_op_pop_seg,  x86_op_load_far,
-    x86_op_jmpf_ind, x86_op_callf_ind,    x86_op_retf,      x86_op_retf_n,   x86_op_int,
-    x86_op_int3,     x86_op_int1,         x86_op_iret,      x86_op_cli,      x86_op_sti,
-    x86_op_pause,    x86_op_in,           x86_op_out,       x86_op_ins,      x86_op_outs,
-    x86_op_sldt,     x86_op_str,          x86_op_verr,      x86_op_verw,     x86_op_lar,
-    x86_op_lsl,      x86_op_sgdt,         x86_op_sidt,      x86_op_smsw,     x86_op_monitor,
-    x86_op_mwait,    x86_op_xgetbv,       x86_op_rdpkru,    x86_op_wrpkru,   x86_op_syscall,
-    x86_op_sysenter, x86_op_rdtsc,        x86_op_rdtscp,    x86_op_rdpmc,    x86_op_rdpid,
-    x86_op_cpuid,    x86_op_rsm,          x86_op_rdfsbase,  x86_op_rdgsbase, x86_op_wrfsbase,
-    x86_op_wrgsbase, x86_op_clflush,      x86_op_rdrand,    x86_op_rdseed,   x86_op_std,
-    x86_op_swapgs,   x86_op_x87_stenv,    x86_op_x87_ldenv, x86_op_fxsave,   x86_op_fxrstor,
-    x86_op_xsave,    x86_op_xrstor,       x86_op_ldmxcsr,
+    x86_op_into,     x86_op_jmpf,     x86_op_callf,    x86_op_popf,      x86_op_load_seg,
+    x86_op_pop_seg,  x86_op_load_far, x86_op_jmpf_ind, x86_op_callf_ind, x86_op_retf,
+    x86_op_retf_n,   x86_op_int,      x86_op_int3,     x86_op_int1,      x86_op_iret,
+    x86_op_cli,      x86_op_sti,      x86_op_pause,    x86_op_in,        x86_op_out,
+    x86_op_ins,      x86_op_outs,     x86_op_sldt,     x86_op_str,       x86_op_verr,
+    x86_op_verw,     x86_op_lar,      x86_op_lsl,      x86_op_sgdt,      x86_op_sidt,
+    x86_op_smsw,     x86_op_monitor,  x86_op_mwait,    x86_op_xgetbv,    x86_op_rdpkru,
+    x86_op_wrpkru,   x86_op_syscall,  x86_op_sysenter, x86_op_rdtsc,     x86_op_rdtscp,
+    x86_op_rdpmc,    x86_op_rdpid,    x86_op_cpuid,    x86_op_rsm,       x86_op_rdfsbase,
+    x86_op_rdgsbase, x86_op_wrfsbase, x86_op_wrgsbase, x86_op_clflush,   x86_op_rdrand,
+    x86_op_rdseed,   x86_op_swapgs,
 };
 
 bool random_row_is_judged(const X86Row *row)
@@ -476,7 +475,77 @@ static bool prepare_indirect(GRand *rand, const X86Insn *insn, JudgeState *s)
     return true;
 }
 
-static bool prepare(GRand *rand, const X86Insn *insn, JudgeState *s)
+/* --- Areas of floating-point state in memory --- */
+
+static void (*const areas[])(X86Trans *t) = {
+    x86_op_fxsave,    x86_op_fxrstor,   x86_op_xsave,   x86_op_xrstor,
+    x86_op_x87_stenv, x86_op_x87_ldenv, x86_op_ldmxcsr,
+};
+enum { AREA_ALIGN = 64, AREA_BYTES = 1024 };
+enum { FX_MXCSR = 24, FX_BYTES = 512 };
+
+static bool is_area(const X86Row *row)
+{
+    return is_one_of(row, areas, ARRAY_SIZE(areas));
+}
+
+/* Reserved bits are set now and then; MM, which AMD has, never is. */
+static void put_mxcsr(GRand *rand, uint8_t *p)
+{
+    st32_le(p, (g_rand_int(rand) & 0xffff) | (chance(rand, 5) ? 1u << 20 : 0));
+}
+
+/* The header of an XSAVE area: any components, any format, or what cannot be loaded. */
+static void put_header(GRand *rand, uint8_t *p)
+{
+    memset(p, 0, 64);
+    st64_le(p, g_rand_int(rand) & 7);
+    st64_le(p + 8, chance(rand, 40) ? 1ULL << 63 | (g_rand_int(rand) & 7) : 0);
+    if (chance(rand, 5)) {
+        p[8 * g_rand_int_range(rand, 0, 3) + g_rand_int_range(rand, 0, 8)] ^= 0x10;
+    }
+}
+
+/* Pointers to the last x87 instruction and its operand, the mask of MXCSR: processors differ. */
+static void leave_pointers_out(const X86Insn *insn, unsigned at, RandomCode *code)
+{
+    if (insn->row->emit == x86_op_x87_stenv) {
+        code->unjudged[0] = insn->opsize == 2 ? (Span){at + 6, at + 14} : (Span){at + 12, at + 28};
+    } else {
+        code->unjudged[0] = (Span){at + 6, at + FX_MXCSR};
+        code->unjudged[1] = (Span){at + FX_MXCSR + 4, at + FX_MXCSR + 8};
+    }
+}
+
+static bool prepare_area(GRand *rand, const X86Insn *insn, RandomCode *code, JudgeState *s)
+{
+    unsigned at = AREA_ALIGN *
+                  (unsigned)g_rand_int_range(rand, 0, (JUDGE_DATA_BYTES - AREA_BYTES) / AREA_ALIGN);
+    uint8_t *p;
+
+    at += chance(rand, 3) ? 8 : 0; /* where alignment counts, #GP */
+    p = s->data + at;
+    if (insn->base == X86_RAX || insn->base == X86_RDX || insn->index == X86_RAX ||
+        insn->index == X86_RDX) {
+        return false; /* the components are there */
+    }
+    s->regs[X86_RAX] = g_rand_int(rand) & 7;
+    s->regs[X86_RDX] = 0;
+    if (insn->row->emit == x86_op_ldmxcsr) {
+        put_mxcsr(rand, p);
+    } else if (insn->row->emit == x86_op_fxrstor || insn->row->emit == x86_op_xrstor) {
+        put_mxcsr(rand, p + FX_MXCSR);
+    }
+    if (insn->row->emit == x86_op_xrstor) {
+        put_header(rand, p + FX_BYTES);
+    }
+    leave_pointers_out(insn, at, code);
+    return aim(insn, JUDGE_DATA + at, s);
+}
+
+/* --- Any instruction, its operands --- */
+
+static bool prepare(GRand *rand, const X86Insn *insn, RandomCode *code, JudgeState *s)
 {
     if (insn->row->nops && insn->row->op[0].place == X86_P_R) {
         return false;
@@ -486,6 +555,9 @@ static bool prepare(GRand *rand, const X86Insn *insn, JudgeState *s)
         return false;
     }
     tame_bit_index(insn, s);
+    if (is_area(insn->row)) {
+        return prepare_area(rand, insn, code, s);
+    }
     if (is_indirect(insn->row)) {
         return prepare_indirect(rand, insn, s);
     }
@@ -511,13 +583,14 @@ static const X86Row *random_row(GRand *rand)
 /* Instructions behind the first use registers only: what they find there is not known. */
 static bool fits_behind(const X86Insn *insn)
 {
+    void (*const stack[])(X86Trans *) = {
+        x86_op_call, x86_op_leave, x86_op_enter,    x86_op_push,  x86_op_pop,
+        x86_op_popa, x86_op_pusha, x86_op_push_seg, x86_op_pushf,
+    };
     bool memory = insn->row->has_modrm && x86_modrm_is_mem(insn);
 
-    return !memory && insn->row->emit != x86_op_call && !is_indirect(insn->row) &&
-           !g_str_has_prefix(insn->row->text, "fprem") && !uses_string_registers(insn) &&
-           insn->row->emit != x86_op_leave && insn->row->emit != x86_op_enter &&
-           insn->row->emit != x86_op_push && insn->row->emit != x86_op_pop &&
-           insn->row->emit != x86_op_popa && insn->row->emit != x86_op_pusha;
+    return !memory && !is_one_of(insn->row, stack, ARRAY_SIZE(stack)) && !is_indirect(insn->row) &&
+           !g_str_has_prefix(insn->row->text, "fprem") && !uses_string_registers(insn);
 }
 
 static uint8_t undefined_by(const X86Insn *insn)
@@ -552,7 +625,7 @@ static bool append(GRand *rand, const X86Row *row, RandomCode *code, JudgeState 
     if (x86_decode(&insn, &judge_model, judge_mode | X86_KEY_PE | X86_KEY_LMA, bytes,
                    X86_LONGEST_INSN) != X86_DECODED ||
         insn.row != row || row->read & code->undefined ||
-        (code->n ? !fits_behind(&insn) : !prepare(rand, &insn, s))) {
+        (code->n ? !fits_behind(&insn) : !prepare(rand, &insn, code, s))) {
         return false;
     }
     if (is_relative(row) || is_indirect(row)) {
@@ -586,7 +659,7 @@ bool random_code(GRand *rand, const X86Row *row, unsigned n, RandomCode *code, J
         random_state(rand, state);
         if (append(rand, row ? row : random_row(rand), code, state)) {
             /* What a control word from memory unmasks would stop those behind. */
-            bool last = row && row->emit == x86_op_x87_ldcw;
+            bool last = row && (row->emit == x86_op_x87_ldcw || is_area(row));
 
             for (unsigned more = 0; more < 100 && code->n < n && !last && !code->jumps; more++) {
                 append(rand, random_row(rand), code, state);

@@ -76,11 +76,24 @@ static char *fp_difference(const JudgeState *want, const JudgeState *got)
     return NULL;
 }
 
+static char *data_difference(const JudgeState *want, const JudgeState *got, const Span *unjudged)
+{
+    for (unsigned i = 0; i < JUDGE_DATA_BYTES; i++) {
+        bool counts = (i < unjudged[0].from || i >= unjudged[0].to) &&
+                      (i < unjudged[1].from || i >= unjudged[1].to);
+
+        if (counts && want->data[i] != got->data[i]) {
+            return g_strdup_printf("byte %x is %02x, wanted %02x", i, got->data[i], want->data[i]);
+        }
+    }
+    return NULL;
+}
+
 /* NULL: equal. */
-static char *difference(const JudgeState *want, const JudgeState *got, uint8_t undefined)
+static char *difference(const JudgeState *want, const JudgeState *got, const RandomCode *code)
 {
     char *why;
-    uint32_t flags = ~eflags_of(undefined) & (X86_ARITH_FLAGS | X86_DF);
+    uint32_t flags = ~eflags_of(code->undefined) & (X86_ARITH_FLAGS | X86_DF);
 
     if (want->end != got->end || want->rip != got->rip) {
         return g_strdup_printf("end %d vector %u at %" PRIx64 ", wanted %d %u at %" PRIx64,
@@ -104,15 +117,7 @@ static char *difference(const JudgeState *want, const JudgeState *got, uint8_t u
                                want->eflags & flags, flags);
     }
     why = fp_difference(want, got);
-    if (why) {
-        return why;
-    }
-    for (unsigned i = 0; i < JUDGE_DATA_BYTES; i++) {
-        if (want->data[i] != got->data[i]) {
-            return g_strdup_printf("byte %x is %02x, wanted %02x", i, got->data[i], want->data[i]);
-        }
-    }
-    return NULL;
+    return why ? why : data_difference(want, got, code->unjudged);
 }
 
 static char *text_of(const RandomCode *code)
@@ -178,7 +183,7 @@ static bool judge(const RandomCode *code, const JudgeState *before)
             continue; /* the interpreter's values are not the host's */
         }
         emulated_run(before, end, jit, &got);
-        why = difference(&want, &got, code->undefined);
+        why = difference(&want, &got, code);
         if (why) {
             report(code, before, jit, why);
             return false;
