@@ -168,7 +168,8 @@ IrVal x86_vec_load(X86Trans *t, unsigned n, unsigned half)
     if (is_mmx_place(place)) {
         return ir_ldenv(t->ir, IR_V128, IR_MEM_64, mmx_offset(reg));
     }
-    if (half && x86_opnd_size(&t->insn, n) == WIDE) {
+    /* The size of an operand in imm8[7:4] is the immediate's. */
+    if (half && (x86_opnd_size(&t->insn, n) == WIDE || place == X86_P_L)) {
         return ir_get(t->ir, X86_G_YMMH + reg);
     }
     return ir_get(t->ir, X86_G_XMM + reg);
@@ -180,11 +181,14 @@ static void store_memory(X86Trans *t, IrVal low, IrVal high)
     IrVal addr = vec_address(t, 0, ACCESS_WRITE);
     IrMem mem = vec_mem(t, size);
 
-    if (size == WIDE) {
+    if (size == WIDE && !must_align(t)) {
         /* The page of the last byte first: if it faults nothing has been written. */
         ir_store(t->ir, mem, t->mmu, addr, 16, high);
     }
     ir_store(t->ir, mem, t->mmu, addr, 0, low);
+    if (size == WIDE && must_align(t)) {
+        ir_store(t->ir, mem, t->mmu, addr, 16, high);
+    }
 }
 
 void x86_mmx_enter(X86Trans *t)
