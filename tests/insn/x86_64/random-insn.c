@@ -106,7 +106,7 @@ static unsigned put_vex(GRand *rand, const X86Row *row, unsigned map, uint8_t *p
     p[0] = 0xc4;
     p[1] = (uint8_t)(g_rand_int_range(rand, 0, 8) << 5 | map);
     p[1] |= judge_mode & X86_KEY_CS64 ? 0 : 0xc0; /* else it is LES */
-    p[2] = (uint8_t)(g_rand_int_range(rand, 0, 32) << 3 | codes[row->pfx]);
+    p[2] = (uint8_t)(g_rand_int_range(rand, 0, 64) << 2 | codes[row->pfx]);
     return 3;
 }
 
