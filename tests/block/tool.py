@@ -193,6 +193,16 @@ def locks_name_their_owner():
 
 
 @suite.test
+def compressed_clusters_of_every_size():
+    with Workdir() as w:
+        raw = pattern(w.file("raw"), 5 * MIB, 64 * KIB)
+        for size in "512", "64k", "1M", "2M":
+            img("convert", "-c", "-O", "qcow2", "-o", f"cluster_size={size}", raw, w.file("packed"))
+            same(raw, "raw", w.file("packed"), "qcow2")
+            img("check", "-q", w.file("packed"))
+
+
+@suite.test
 def preallocation():
     with Workdir() as w:
         for mode, least in ("off", 0), ("metadata", 0), ("falloc", 4 * MIB), ("full", 4 * MIB):
