@@ -60,6 +60,8 @@ typedef struct BlockDriver {
     bool (*snapshot_create)(BlockNode *n, const ImageSnapshot *like, Error **errp);
     bool (*snapshot_apply)(BlockNode *n, const char *name, Error **errp);
     bool (*snapshot_delete)(BlockNode *n, const char *name, Error **errp);
+    bool (*bitmaps_possible)(const BlockNode *n, Error **errp);
+    bool (*bitmaps_store)(BlockNode *n, Error **errp);
     int (*vm_state_write)(BlockNode *n, uint64_t offset, const void *buf, size_t len);
     int (*vm_state_read)(BlockNode *n, const char *snapshot, uint64_t offset, void *buf,
                          size_t len);

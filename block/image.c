@@ -172,6 +172,19 @@ bool image_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp)
     return n->drv->check ? n->drv->check(n, check, fix, errp) : missing(n, "checks", errp);
 }
 
+/* --- Bitmaps --- */
+
+bool image_can_keep_bitmaps(const BlockNode *n, Error **errp)
+{
+    return n->drv->bitmaps_possible ? n->drv->bitmaps_possible(n, errp)
+                                    : missing(n, "bitmaps", errp);
+}
+
+bool image_store_bitmaps(BlockNode *n, Error **errp)
+{
+    return n->drv->bitmaps_store ? n->drv->bitmaps_store(n, errp) : missing(n, "bitmaps", errp);
+}
+
 /* --- Internal snapshots --- */
 
 bool image_can_snapshot(const BlockNode *n)
@@ -221,8 +234,14 @@ bool image_snapshot_create(BlockNode *n, const ImageSnapshot *like, Error **errp
 
 bool image_snapshot_apply(BlockNode *n, const char *name, Error **errp)
 {
-    return n->drv->snapshot_apply ? n->drv->snapshot_apply(n, name, errp)
-                                  : missing(n, "snapshots", errp);
+    if (!n->drv->snapshot_apply) {
+        return missing(n, "snapshots", errp);
+    }
+    if (!n->drv->snapshot_apply(n, name, errp) || !block_dirty_resize(n, errp)) {
+        return false;
+    }
+    block_dirty_mark(n, 0, block_size(n)); /* anything may be another than before */
+    return true;
 }
 
 bool image_snapshot_delete(BlockNode *n, const char *name, Error **errp)

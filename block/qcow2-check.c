@@ -8,8 +8,6 @@
 #include "qcow2.h"
 #include "rhea/endian.h"
 
-#define EXT_BITMAPS 0x23852875U
-
 enum { CHUNK_BITS = 12, CHUNK = 1 << CHUNK_BITS };
 
 typedef struct Check {
@@ -181,61 +179,32 @@ static void check_snapshots(Check *c)
     }
 }
 
-/* --- Persistent bitmaps: nothing here uses them, but they are somebody's data --- */
+/* --- Persistent bitmaps --- */
 
-static void check_bitmap(Check *c, uint64_t offset, uint32_t entries)
+static void check_bitmap(Check *c, const Qcow2Bitmap *b)
 {
     Qcow2 *q = c->q;
-    g_autofree uint8_t *table = NULL;
-    uint64_t bytes = entries * 8ULL;
+    g_autofree uint64_t *table = NULL;
 
-    if (entries > QCOW2_MAX_L1_BYTES / 8 || !count_clusters(c, offset, bytes, "a bitmap's table")) {
+    if (!count_clusters(c, b->table_offset, b->table_size * 8ULL, "a bitmap's table")) {
         return;
     }
-    table = g_malloc(bytes + 1);
-    if (block_pread(q->n->file, offset, table, bytes)) {
+    if (qcow2_read_bitmap_table(q, b, &table)) {
         c->result->check_errors++;
         return;
     }
-    for (uint32_t i = 0; i < entries; i++) {
-        uint64_t host = ld64_be(table + i * 8ULL) & ENTRY_OFFSET;
-
-        if (host) {
-            count_clusters(c, host, q->cluster_size, "a bitmap's cluster");
+    for (uint32_t i = 0; i < b->table_size; i++) {
+        if (table[i] & ENTRY_OFFSET) {
+            count_clusters(c, table[i] & ENTRY_OFFSET, q->cluster_size, "a bitmap's cluster");
         }
-    }
-}
-
-static void check_bitmap_directory(Check *c, uint64_t offset, uint64_t len)
-{
-    g_autofree uint8_t *dir = NULL;
-
-    if (len > QCOW2_MAX_SNAPSHOT_BYTES || !count_clusters(c, offset, len, "the bitmap directory")) {
-        return;
-    }
-    dir = g_malloc(len + 1);
-    if (block_pread(c->q->n->file, offset, dir, len)) {
-        c->result->check_errors++;
-        return;
-    }
-    for (uint64_t at = 0; at + 24 <= len;) {
-        uint64_t size = 24ULL + ld16_be(dir + at + 18) + ld32_be(dir + at + 20);
-
-        check_bitmap(c, ld64_be(dir + at), ld32_be(dir + at + 8));
-        at += (size + 7) & ~7ULL;
     }
 }
 
 static void check_bitmaps(Check *c)
 {
-    for (guint i = 0; i < c->q->extensions->len && c->q->autoclear & AUTOCLEAR_BITMAPS; i++) {
-        const Qcow2Extension *ext = g_ptr_array_index(c->q->extensions, i);
-        gsize len;
-        const uint8_t *data = g_bytes_get_data(ext->data, &len);
-
-        if (ext->type == EXT_BITMAPS && len >= 24) {
-            check_bitmap_directory(c, ld64_be(data + 16), ld64_be(data + 8));
-        }
+    count_clusters(c, c->q->bitmaps_offset, c->q->bitmaps_bytes, "the bitmap directory");
+    for (guint i = 0; i < c->q->bitmaps->len; i++) {
+        check_bitmap(c, g_ptr_array_index(c->q->bitmaps, i));
     }
 }
 

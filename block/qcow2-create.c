@@ -252,7 +252,8 @@ static bool qcow2_set_read_only(BlockNode *n, bool read_only, Error **errp)
         return (!qcow2_external(q) || block_set_read_only(q->data, false, errp)) &&
                qcow2_prepare_writing(q, errp);
     }
-    ret = qcow2_commit(q);
+    ret = qcow2_store_bitmaps(q);
+    ret = ret ? ret : qcow2_commit(q);
     ret = ret ? ret : qcow2_commit(q);
     return !ret || error_fail_errno(errp, -ret, "'%s': cannot write its metadata", n->filename);
 }
@@ -276,6 +277,9 @@ static JsonObject *qcow2_specific(const BlockNode *n)
     json_object_set_string_member(obj, "compression-type", qcow2_compression_names[q->compression]);
     if (q->version >= 3) {
         json_object_set_boolean_member(obj, "lazy-refcounts", q->compatible & COMPAT_LAZY);
+    }
+    if (q->bitmaps->len) {
+        json_object_set_array_member(obj, "bitmaps", qcow2_bitmaps_json(q));
     }
     json_object_set_int_member(obj, "refcount-bits", 1LL << q->refcount_order);
     if (q->version >= 3) {
@@ -426,9 +430,11 @@ static bool create_empty(const char *what, const char *filename, const Create *c
     node.file = block_file(file);
     q.extensions = g_ptr_array_new();
     q.snapshots = g_ptr_array_new();
+    q.bitmaps = g_ptr_array_new();
     ret = write_empty(&q, c);
     g_ptr_array_unref(q.extensions);
     g_ptr_array_unref(q.snapshots);
+    g_ptr_array_unref(q.bitmaps);
     g_free(q.data_file);
     g_free(node.backing_file);
     g_free(node.backing_format);
@@ -507,6 +513,8 @@ const BlockDriver qcow2_driver = {
     .snapshot_create = qcow2_snapshot_create,
     .snapshot_apply = qcow2_snapshot_apply,
     .snapshot_delete = qcow2_snapshot_delete,
+    .bitmaps_possible = qcow2_bitmaps_possible,
+    .bitmaps_store = qcow2_bitmaps_store,
     .vm_state_write = qcow2_vm_state_write,
     .vm_state_read = qcow2_vm_state_read,
 };

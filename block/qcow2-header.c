@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The header of qcow2 images, its extensions, opening and closing.
- * Not modelled: encryption (refused), persistent bitmaps (kept, marked as out of date by the first writer).
+ * Not modelled: encryption (refused).
  */
 #include "rhea/osdep.h"
 
@@ -35,6 +35,7 @@ enum {
 #define EXT_END            0U
 #define EXT_BACKING_FORMAT 0xe2792acaU
 #define EXT_DATA_FILE      0x44415441U
+#define EXT_BITMAPS        0x23852875U
 
 enum {
     L2_CACHE_BYTES = 32 << 20,
@@ -127,6 +128,12 @@ int qcow2_rewrite_header(Qcow2 *q)
     }
     if (q->data_file) {
         put_extension(out, EXT_DATA_FILE, q->data_file, strlen(q->data_file));
+    }
+    if (q->bitmaps->len) {
+        uint8_t raw[QCOW2_BITMAPS_EXT_LEN];
+
+        qcow2_encode_bitmaps(q, raw);
+        put_extension(out, EXT_BITMAPS, raw, sizeof(raw));
     }
     for (guint i = 0; i < q->extensions->len; i++) {
         Qcow2Extension *ext = g_ptr_array_index(q->extensions, i);
@@ -258,6 +265,9 @@ static bool read_extension(Qcow2 *q, const Header *h, uint32_t type, const uint8
         g_free(q->data_file);
         q->data_file = g_strndup((const char *)data, len);
         return true;
+    case EXT_BITMAPS: /* without the flag somebody has written who does not know them */
+        return !(q->autoclear & AUTOCLEAR_BITMAPS) || q->bitmaps->len ||
+               qcow2_read_bitmaps(q, data, len, q->repairing ? NULL : errp) || q->repairing;
     default:
         ext = g_new(Qcow2Extension, 1);
         ext->type = type;
@@ -417,6 +427,7 @@ static void state_free(Qcow2 *q)
     qcow2_cache_fini(&q->rb_cache);
     g_ptr_array_unref(q->extensions);
     g_ptr_array_unref(q->snapshots);
+    g_ptr_array_unref(q->bitmaps);
     g_ptr_array_unref(q->flights);
     g_array_unref(q->dropped);
     pthread_mutex_destroy(&q->commit);
@@ -439,6 +450,7 @@ static Qcow2 *state_new(BlockNode *n)
     q->n = n;
     q->extensions = g_ptr_array_new_with_free_func(qcow2_extension_free);
     q->snapshots = g_ptr_array_new_with_free_func(qcow2_snapshot_free);
+    q->bitmaps = g_ptr_array_new_with_free_func(qcow2_bitmap_free);
     q->flights = g_ptr_array_new();
     q->dropped = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     pthread_mutex_init(&q->commit, NULL);
@@ -456,7 +468,8 @@ static Qcow2 *state_new(BlockNode *n)
 /* A writer marks what it does not keep up to date, and makes refcounts right where they are not. */
 bool qcow2_prepare_writing(Qcow2 *q, Error **errp)
 {
-    uint64_t autoclear = q->autoclear & AUTOCLEAR_RAW_DATA;
+    uint64_t known = AUTOCLEAR_RAW_DATA | (q->bitmaps->len ? AUTOCLEAR_BITMAPS : 0);
+    uint64_t autoclear = q->autoclear & known;
     int ret = 0;
 
     if (q->incompatible & INCOMPAT_DIRTY && !qcow2_rebuild_refcounts(q, errp)) {
@@ -471,6 +484,7 @@ bool qcow2_prepare_writing(Qcow2 *q, Error **errp)
         q->autoclear = autoclear;
         ret = qcow2_write_header(q);
     }
+    ret = ret ? ret : qcow2_mark_bitmaps(q);
     return !ret || error_fail_errno(errp, -ret, "cannot write the header of '%s'", q->n->filename);
 }
 
@@ -478,6 +492,7 @@ static bool open_state(Qcow2 *q, Opts *o, unsigned flags, Error **errp)
 {
     Header h = {.what = opts_what(o), .filename = q->n->filename};
 
+    q->repairing = flags & BLOCK_REPAIR;
     if (!read_header(q, &h, flags, errp) || !read_tables(q, &h, errp)) {
         return false;
     }
@@ -487,7 +502,8 @@ static bool open_state(Qcow2 *q, Opts *o, unsigned flags, Error **errp)
     if (!open_data_file(q, &h, o, flags, errp)) {
         return false;
     }
-    return q->n->read_only || flags & BLOCK_REPAIR || qcow2_prepare_writing(q, errp);
+    return flags & BLOCK_REPAIR ||
+           (qcow2_load_bitmaps(q, errp) && (q->n->read_only || qcow2_prepare_writing(q, errp)));
 }
 
 bool qcow2_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
@@ -508,8 +524,9 @@ void qcow2_close(BlockNode *n)
     Qcow2 *q = qcow2_of(n);
 
     if (!n->read_only) { /* twice: what the first drops is not counted any more after the second */
-        int ret = qcow2_commit(q);
+        int ret = q->repairing ? 0 : qcow2_store_bitmaps(q);
 
+        ret = ret ? ret : qcow2_commit(q);
         ret = ret ? ret : qcow2_commit(q);
         if (ret) {
             warn_user("'%s': its metadata could not be written: %s", n->filename, strerror(-ret));

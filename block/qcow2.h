@@ -10,6 +10,7 @@
  *   qcow2-io.c        reading, writing, zeroing, discarding
  *   qcow2-compress.c  compressed clusters (qcow2-zstd.c, or qcow2-nozstd.c without that library)
  *   qcow2-create.c    new images, their sizes, and the driver's table
+ *   qcow2-bitmap.c    persistent bitmaps of what was written
  *   qcow2-amend.c     changes of version, refcounts and features
  *   qcow2-snapshot.c  internal snapshots; qcow2-snapshot-table.c: where they are listed
  *   qcow2-vmstate.c   the state of a machine in them
@@ -101,6 +102,22 @@ typedef struct Qcow2Snapshot {
     GBytes *more; /* extra data that is not known here */
 } Qcow2Snapshot;
 
+/* Flags of bitmaps. */
+#define BITMAP_IN_USE      (1U << 0) /* not stored since it was opened for writing */
+#define BITMAP_AUTO        (1U << 1) /* records what is written */
+#define BITMAP_KNOWN_FLAGS 7U
+enum { QCOW2_BITMAPS_EXT_LEN = 24 };
+
+/* A persistent bitmap, as it is in the file. */
+typedef struct Qcow2Bitmap {
+    char *name;
+    uint64_t table_offset;
+    uint32_t table_size; /* entries, 0: all bits are clear */
+    uint32_t flags;
+    uint64_t flags_at; /* where they are in the directory */
+    unsigned granularity_bits;
+} Qcow2Bitmap;
+
 /* A header extension that is kept as it is. */
 typedef struct Qcow2Extension {
     uint32_t type;
@@ -126,6 +143,7 @@ typedef struct Qcow2 {
     BlockNode *data;         /* where guest data lies: n->file, or the external data file */
     char *data_file;         /* its name */
     uint64_t backing_offset; /* of the backing file's name, 0: none */
+    bool repairing;          /* opened for check: bitmaps are not looked into */
     bool rt_bad;             /* the refcount table names places that cannot be */
     GPtrArray *extensions;   /* Qcow2Extension */
 
@@ -148,6 +166,8 @@ typedef struct Qcow2 {
     GPtrArray *snapshots;    /* Qcow2Snapshot * */
     uint64_t snapshots_offset;
     uint64_t snapshots_bytes;
+    GPtrArray *bitmaps;                     /* Qcow2Bitmap * */
+    uint64_t bitmaps_offset, bitmaps_bytes; /* of their directory */
 
     GMutex inflated_lock; /* the compressed cluster that was read last */
     uint64_t inflated_desc;
@@ -348,6 +368,23 @@ int qcow2_vm_state_write(BlockNode *n, uint64_t offset, const void *buf, size_t 
 int qcow2_vm_state_read(BlockNode *n, const char *snapshot, uint64_t offset, void *buf, size_t len);
 /* The active tables hold no state of a machine any more.  Exclusive. */
 int qcow2_vm_state_forget(Qcow2 *q);
+
+/* --- Persistent bitmaps --- */
+
+void qcow2_bitmap_free(gpointer p);
+/* The directory that the header extension leads to. */
+bool qcow2_read_bitmaps(Qcow2 *q, const uint8_t *ext, uint32_t ext_len, Error **errp);
+void qcow2_encode_bitmaps(const Qcow2 *q, uint8_t ext[static QCOW2_BITMAPS_EXT_LEN]);
+int qcow2_read_bitmap_table(Qcow2 *q, const Qcow2Bitmap *b, uint64_t **table);
+/* Makes dirty bitmaps of the node from them. */
+bool qcow2_load_bitmaps(Qcow2 *q, Error **errp);
+/* They are in use: not to be believed until they are stored. */
+int qcow2_mark_bitmaps(Qcow2 *q);
+/* Stores the node's persistent ones.  No lock held. */
+int qcow2_store_bitmaps(Qcow2 *q);
+bool qcow2_bitmaps_possible(const BlockNode *n, Error **errp);
+bool qcow2_bitmaps_store(BlockNode *n, Error **errp);
+JsonArray *qcow2_bitmaps_json(const Qcow2 *q);
 
 bool qcow2_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp);
 /* New refcounts of 1 << @order bits. */

@@ -14,6 +14,7 @@ obj-y += block/quiesce.o
 obj-y += block/raw.o
 obj-y += block/snapshot.o
 obj-y += block/qcow2-amend.o
+obj-y += block/qcow2-bitmap.o
 obj-y += block/qcow2-cache.o
 obj-y += block/qcow2-check.o
 obj-y += block/qcow2-compress.o

@@ -7,7 +7,7 @@ tool-objs := $(filter-out block/backend.o block/export.o block/on-error.o,$(filt
 
 io-objs := $(patsubst %,tools/io/%.o,command print session transfer) $(tool-objs)
 
-rhea-img-objs := $(patsubst %,tools/img/%.o,amend chain check compare convert copy create info io main measure) $(io-objs)
+rhea-img-objs := $(patsubst %,tools/img/%.o,amend bitmap chain check compare convert copy create info io main measure) $(io-objs)
 rhea-io-objs := tools/io/main.o $(io-objs)
 rhea-nbd-objs := tools/nbd/main.o $(tool-objs)
 

@@ -67,6 +67,13 @@ bool image_can_check(const BlockNode *n);
 /* False: it could not be done; what was found is in @check. */
 bool image_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp) MUST_CHECK;
 
+/* --- Persistent bitmaps (block/dirty-bitmap.h): loaded when it is opened, stored when it is closed --- */
+
+/* Whether the image can keep them. */
+bool image_can_keep_bitmaps(const BlockNode *n, Error **errp) MUST_CHECK;
+/* Stores them now, for who wants to know whether that works. */
+bool image_store_bitmaps(BlockNode *n, Error **errp) MUST_CHECK;
+
 /* --- Internal snapshots --- */
 
 typedef struct ImageSnapshot {

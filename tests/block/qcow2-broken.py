@@ -32,6 +32,12 @@ def make_image(work, rng):
         img("snapshot", "-c", "one", path)
         img("io", "-c", "write -P 3 0 300000", path)
         img("snapshot", "-c", "two", path)
+    if kind != "compat=v2" and rng.random() < 0.4:
+        img("bitmap", "--add", path, "records")
+        img("bitmap", "--add", "--disable", "-g", "512", path, "fine")
+        img("io", "-c", "write 100k 300k", path)
+        img("bitmap", "--merge", "records", path, "fine")
+        return path
     if rng.random() < 0.5:
         packed = work.file("packed.qcow2")
         img("convert", "-c", "-O", "qcow2", *options, path, packed)
@@ -45,6 +51,10 @@ def tables(data):
     cluster = 1 << bits
     l1_size, l1, rt = struct.unpack_from(">IQQ", data, 36)
     places = [0, l1, rt, struct.unpack_from(">Q", data, 64)[0]]
+    extension = data.find(b"\x23\x85\x28\x75", 72, cluster)
+    if extension > 0:
+        directory, = struct.unpack_from(">Q", data, extension + 24)
+        places += [extension, extension, directory, directory, *struct.unpack_from(">Q", data, directory)]
     for offset, count in ((l1, l1_size), (rt, 64)):
         for i in range(count):
             if offset + i * 8 + 8 <= len(data):
@@ -83,6 +93,8 @@ def case(seed):
         repaired = survives("check", "-r", "all", path)
         if repaired == 0 and survives("check", path) != 0:
             raise Failed("what the repair called good is not")
+        survives("bitmap", "--merge", "records", "--disable", path, "fine")
+        survives("bitmap", "--remove", path, "records")
         survives("amend", "-o", rng.choice(["compat=v2", "refcount_bits=8", "compat=v3,refcount_bits=64"]), path)
         survives("io", "-c", "write 0 1M", "-c", "write 2M 1M", path)
         survives("resize", "--shrink", path, "1M")

@@ -8,6 +8,7 @@ slow-checks += tests/block/formats-broken.py
 slow-checks += tests/block/formats-kill.py
 slow-checks += tests/block/formats-random.py
 slow-checks += tests/block/amend.py
+slow-checks += tests/block/bitmaps.py
 slow-checks += tests/block/qcow2-broken.py
 slow-checks += tests/block/qcow2-random.py
 slow-checks += tests/block/tool.py

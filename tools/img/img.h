@@ -32,9 +32,9 @@ typedef struct ImgCommand {
     int (*run)(int argc, char **argv);
 } ImgCommand;
 
-extern const ImgCommand img_amend, img_create, img_info, img_check, img_convert, img_map,
-    img_compare, img_resize, img_snapshot, img_commit, img_rebase, img_measure, img_dd, img_bench,
-    img_io;
+extern const ImgCommand img_amend, img_bitmap, img_create, img_info, img_check, img_convert,
+    img_map, img_compare, img_resize, img_snapshot, img_commit, img_rebase, img_measure, img_dd,
+    img_bench, img_io;
 
 /*
  * Goes through the command's options.  @letters are getopt's, of those that ImgArgs has and of the command's

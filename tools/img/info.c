@@ -99,13 +99,29 @@ static JsonObject *info_object(BlockNode *n)
     return obj;
 }
 
-static void print_specific(JsonObject *obj)
+/* What is in lists, deeper; each with its number. */
+static void print_members(JsonObject *obj, int depth);
+
+static void print_list(JsonArray *list, int depth)
+{
+    for (guint i = 0; i < json_array_get_length(list); i++) {
+        JsonNode *node = json_array_get_element(list, i);
+
+        if (JSON_NODE_HOLDS_OBJECT(node)) {
+            printf("%*s[%u]:\n", depth, "", i);
+            print_members(json_node_get_object(node), depth + 4);
+        } else {
+            printf("%*s[%u]: %s\n", depth, "", i, json_node_get_string(node));
+        }
+    }
+}
+
+static void print_members(JsonObject *obj, int depth)
 {
     JsonObjectIter it;
     const char *name;
     JsonNode *node;
 
-    printf("Format specific information:\n");
     json_object_iter_init_ordered(&it, obj);
     while (json_object_iter_next_ordered(&it, &name, &node)) {
         g_autofree char *text = json_node_get_value_type(node) == G_TYPE_STRING
@@ -113,7 +129,12 @@ static void print_specific(JsonObject *obj)
                                     : json_to_string(node, FALSE);
         g_autofree char *label = g_strdelimit(g_strdup(name), "-", ' ');
 
-        printf("    %s: %s\n", label, text);
+        if (JSON_NODE_HOLDS_ARRAY(node)) {
+            printf("%*s%s:\n", depth, "", label);
+            print_list(json_node_get_array(node), depth + 4);
+        } else {
+            printf("%*s%s: %s\n", depth, "", label, text);
+        }
     }
 }
 
@@ -152,7 +173,8 @@ static void print_info(BlockNode *n)
     print_backing(n);
     print_snapshots(n);
     if (specific) {
-        print_specific(specific);
+        printf("Format specific information:\n");
+        print_members(specific, 4);
         json_object_unref(specific);
     }
 }

@@ -10,9 +10,9 @@
 #include "rhea/report.h"
 
 static const ImgCommand *const commands[] = {
-    &img_amend,   &img_bench,   &img_check,  &img_commit, &img_compare,
-    &img_convert, &img_create,  &img_dd,     &img_info,   &img_io,
-    &img_map,     &img_measure, &img_rebase, &img_resize, &img_snapshot,
+    &img_amend,   &img_bitmap, &img_bench,  &img_check,    &img_commit, &img_compare,
+    &img_convert, &img_create, &img_dd,     &img_info,     &img_io,     &img_map,
+    &img_measure, &img_rebase, &img_resize, &img_snapshot,
 };
 
 int img_fail(Error *err)
