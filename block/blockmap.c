@@ -898,6 +898,13 @@ BlockNode *blockmap_create_file(const char *what, const char *filename, Error **
                : NULL;
 }
 
+bool blockmap_only_read(const BlockNode *n, Error **errp)
+{
+    return n->read_only ||
+           error_fail(errp, "'%s': images of this format are only read (read-only=on)",
+                      n->filename);
+}
+
 bool blockmap_take_size(Opts *o, uint64_t max, uint64_t *size, Error **errp)
 {
     *size = UINT64_MAX;

@@ -165,6 +165,8 @@ bool blockmap_check_is_good(const ImageCheck *check);
 BlockNode *blockmap_open_file(const char *what, const char *filename, unsigned flags, Error **errp);
 /* An image that is being made: an empty file, and the node that writes to it. */
 BlockNode *blockmap_create_file(const char *what, const char *filename, Error **errp);
+/* Formats that are only read: whether the node is. */
+bool blockmap_only_read(const BlockNode *n, Error **errp);
 /* Takes "size", at most @max. */
 bool blockmap_take_size(Opts *o, uint64_t max, uint64_t *size, Error **errp);
 /* Random bytes, marked as an identifier of that kind (RFC 4122, version 4). */

@@ -8,8 +8,8 @@
 #include "block-int.h"
 
 const BlockDriver *const block_drivers[] = {
-    &file_driver, &host_device_driver, &raw_driver,  &qcow2_driver, &vmdk_driver,
-    &vpc_driver,  &vdi_driver,         &vhdx_driver, &qed_driver,   &parallels_driver,
+    &file_driver, &host_device_driver, &raw_driver, &qcow2_driver,     &vmdk_driver,  &vpc_driver,
+    &vdi_driver,  &vhdx_driver,        &qed_driver, &parallels_driver, &cloop_driver, &dmg_driver,
 #if CONFIG_LIBNBD
     &nbd_driver,
 #endif

@@ -55,3 +55,7 @@ obj-y += block/vmdk.o
 obj-y += block/vmdk-create.o
 obj-y += block/vmdk-sparse.o
 obj-y += block/vpc.o
+obj-y += block/cloop.o
+obj-y += block/dmg.o
+obj-$(CONFIG_BZIP2) += block/dmg-bzip2.o
+obj-$(if $(CONFIG_BZIP2),,y) += block/dmg-nobzip2.o

@@ -16,6 +16,7 @@ import sys
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
 from damage import cut, damage_at, run_cases, survives
 from images import MIB, Workdir, img
+from packed import BZIP2, RAW, ZERO, ZLIB, make_cloop, make_dmg
 from tap import Suite
 
 CASES = int(os.environ.get("RHEA_CASES", "1500" if os.environ.get("RHEA_SLOW") else "80"))
@@ -34,6 +35,8 @@ KINDS = [
                                     (2 * MIB + 65536, 40), (3 * MIB, 96)]),
     ("qed", "cluster_size=4k,table_size=2", "<", [(0, 64), (0, 64), (4096, 64), (0x3000, 4096)]),
     ("parallels", "cluster_size=64k", "<", [(0, 64), (16, 48), (64, 64)]),
+    ("cloop", None, ">", [(128, 64), (128, 8), (200, 2000)]),
+    ("dmg", None, ">", [(-512, 240), (-512, 240), (-2000, 1400)]),
 ]
 
 
@@ -41,6 +44,13 @@ def make_image(work, rng):
     """(format, byte order, places, file that is damaged)."""
     fmt, options, order, places = rng.choice(KINDS)
     path = work.file("i." + fmt)
+    if not options:
+        data = bytes(rng.randrange(256) for _ in range(1000)) * 500
+        if fmt == "dmg":
+            make_dmg(path, data[:len(data) // 512 * 512], [ZLIB, RAW, ZERO, BZIP2])
+        else:
+            make_cloop(path, data)
+        return fmt, order, places, path
     lines = ["write -P 7 1000 200000", "write -P 9 2M 70000", "zero 100k 20k", "unmap 2M 8k", "flush"]
     backing = []
     if fmt in ("qed", "vmdk") and "Flat" not in options and rng.random() < 0.3:

@@ -9,6 +9,7 @@ import sys
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
 from images import HAVE_QEMU, IMG, KIB, MIB, Workdir, img, qemu_img, run
+from packed import BZIP2, IGNORE, RAW, ZERO, ZLIB, make_cloop, make_dmg
 from tap import Skip, Suite
 
 GIB, TIB = 1 << 30, 1 << 40
@@ -283,6 +284,48 @@ def vhdx_log():
             logged(path)
             run("qemu-io", "-f", "vhdx", *reads, path)      # our log, replayed by the other tool
             good("vhdx", path)
+
+
+def some_data(size):
+    return b"".join(struct.pack("<Q", at * 0x9e3779b97f4a7c15 & (1 << 62) - 1)
+                    for at in range(0, size, 64)).ljust(size, b"x")[:size]
+
+
+def read_only_image(w, fmt, path, data):
+    """It holds the data, says how much, and nothing is written to it."""
+    with open(w.file("raw"), "wb") as f:
+        f.write(data)
+    img("compare", "-q", "-f", fmt, "-F", "raw", path, w.file("raw"))
+    assert info(img, fmt, path)["virtual-size"] == len(data)
+    img("convert", "-f", fmt, "-O", "raw", path, w.file("back"))
+    img("io", "-f", fmt, "-c", "write 0 512", path, ok=(1,))
+    extents = json.loads(img("map", "-f", fmt, "--output=json", path))
+    assert sum(e["length"] for e in extents) == len(data), extents
+
+
+@suite.test
+def cloop():
+    with Workdir() as w:
+        path, data = w.file("i.cloop"), some_data(300 * KIB).ljust(320 * KIB, b"\0")
+        make_cloop(path, data)
+        read_only_image(w, "cloop", path, data)
+        if HAVE_QEMU:
+            qemu_img("compare", "-q", "-f", "cloop", "-F", "raw", path, w.file("raw"))
+
+
+@suite.test
+def dmg():
+    with Workdir() as w:
+        path, data, step = w.file("i.dmg"), bytearray(some_data(700 * KIB + 512)), 64 * KIB
+        make_dmg(path, bytes(data), [ZLIB, RAW, BZIP2], step)
+        read_only_image(w, "dmg", path, data)
+        if HAVE_QEMU:   # without its module for bzip2
+            make_dmg(path, bytes(data), [ZLIB, RAW], step)
+            qemu_img("compare", "-q", "-f", "dmg", "-F", "raw", path, w.file("raw"))
+        make_dmg(path, bytes(data), [ZERO, IGNORE], step)
+        read_only_image(w, "dmg", path, bytes(len(data)))
+        make_dmg(path, bytes(data), [0x80000007], step)     # LZFSE
+        img("info", "-f", "dmg", path, ok=(1,))
 
 
 @suite.test
