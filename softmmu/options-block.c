@@ -74,8 +74,8 @@ static bool run_cdrom(Setup *s, const char *arg, Error **errp)
 
 static const Option block_options[] = {
     {"drive",
-     "file=FILE[,id=ID][,if=none|virtio|pflash][,format=raw|qcow2][,readonly=on]\n"
-     "       [,cache=...][,discard=...][,media=disk|cdrom][,snapshot=on|off]\n"
+     "file=FILE[,id=ID][,if=none|virtio|pflash][,format=raw|qcow2|vmdk|...]\n"
+     "       [,readonly=on][,cache=...][,discard=...][,media=disk|cdrom][,snapshot=on|off]\n"
      "       [,rerror=report|ignore|stop][,werror=enospc|report|ignore|stop]\n"
      "       [,...]",
      PHASE_BACKEND, "a disk image; if=none leaves it to a -device with drive=ID", run_drive},
