@@ -36,13 +36,24 @@ def drive(path, device, extra="", fmt="raw"):
 
 
 @contextlib.contextmanager
-def overlay(image):
-    """A qcow2 image above @image, which has what was written at the end."""
-    tool, top = os.path.abspath("rhea-img"), image + ".qcow2"
-    subprocess.run([tool, "create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", top], check=True)
-    yield top
-    subprocess.run([tool, "check", top], check=True, stdout=sys.stderr)
-    subprocess.run([tool, "commit", "-q", top], check=True)
+def in_format(image, fmt):
+    """An image of another format, whose contents go back to @image at the end: qcow2 above it, others a copy."""
+    def img(*args):
+        subprocess.run([os.path.abspath("rhea-img"), *args], check=True, stdout=sys.stderr)
+
+    top = f"{image}.{fmt}"
+    if fmt == "raw":
+        yield image
+    elif fmt == "qcow2":
+        img("create", "-q", "-f", fmt, "-b", image, "-F", "raw", top)
+        yield top
+        img("check", top)
+        img("commit", "-q", top)
+    else:
+        img("convert", "-f", "raw", "-O", fmt, image, top)
+        yield top
+        img("check", "-f", fmt, top)
+        img("convert", "-f", fmt, "-O", "raw", top, image)
 
 
 def leave(m):
@@ -70,14 +81,12 @@ suite.add("shell-tcg-4", to_shell, "tcg", 4, 180)
 suite.add("shell-tci-1", to_shell, "tci", 1, 400)
 
 
-def disk_round_trip(device, harts, *controller, disk="vda", qcow2=False):
+def disk_round_trip(device, harts, *controller, disk="vda", fmt="raw"):
     """Writes in the guest, reads on the host what the guest says it wrote."""
     with rhea.scratch() as folder:
         image = rhea.copy_image("root-small.ext4", folder)
-        above = overlay(image) if qcow2 else contextlib.nullcontext(image)
-        with above as path, linux(
-                "-smp", harts, *controller,
-                *drive(path, device, ",serial=RHEA-DISK-7", "qcow2" if qcow2 else "raw"),
+        with in_format(image, fmt) as path, linux(
+                "-smp", harts, *controller, *drive(path, device, ",serial=RHEA-DISK-7", fmt),
                 append=f"rhea.root=/dev/{disk}") as m:
             m.expect(r"rhea-guest: ready", 180)
             serial = f"/sys/block/{disk}/" + ("serial" if disk == "vda" else "device/vpd_pg80")
@@ -102,7 +111,10 @@ def disk_round_trip(device, harts, *controller, disk="vda", qcow2=False):
 
 suite.add("disk-mmio-1", disk_round_trip, "virtio-blk-device", 1)
 suite.add("disk-pci-4", disk_round_trip, "virtio-blk-pci", 4)
-suite.add("disk-qcow2", disk_round_trip, "virtio-blk-device", 2, qcow2=True)
+suite.add("disk-qcow2", disk_round_trip, "virtio-blk-device", 2, fmt="qcow2")
+suite.add("disk-vhdx", disk_round_trip, "virtio-blk-pci", 4, fmt="vhdx")
+for other in ("vmdk", "vpc", "vdi", "qed", "parallels") if "RHEA_SLOW" in os.environ else ("vmdk",):
+    suite.add(f"disk-{other}", disk_round_trip, "virtio-blk-device", 2, fmt=other)
 suite.add("disk-ahci", disk_round_trip, "ide-hd", 2, "-device", "ich9-ahci", disk="sda")
 suite.add("disk-virtio-scsi", disk_round_trip, "scsi-hd", 2, "-device", "virtio-scsi-pci", disk="sda")
 
