@@ -174,6 +174,7 @@ def measure():
             if HAVE_QEMU:
                 theirs = json.loads(qemu_img("measure", *args))
                 assert abs(ours["required"] - theirs["required"]) <= 65536, (ours, theirs)
+        img("measure", "-O", "vmdk", "--size", "1G", ok=(1,))
 
 
 @suite.test

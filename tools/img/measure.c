@@ -91,8 +91,9 @@ static bool measure(const ImgArgs *args, Measure *m, Needs *needs, Error **errp)
     BlockNode *n = NULL;
     bool ok = true;
 
-    if (args->out_format && !image_create_options(args->out_format)) {
-        return error_fail(errp, "-O: format '%s' is not made here", args->out_format);
+    if (args->out_format && !qcow2 && strcmp(args->out_format, "raw")) {
+        return error_fail(errp, "-O: '%s' is not measured (accepted: raw, qcow2)",
+                          args->out_format);
     }
     if (!measure_options(args, m, errp)) {
         return false;
