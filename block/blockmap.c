@@ -875,6 +875,38 @@ bool blockmap_set_read_only(BlockNode *n, bool read_only, Error **errp)
     return !ret || error_fail_errno(errp, -ret, "'%s': cannot write its tables", n->filename);
 }
 
+/* The tables forget all blocks before the file loses them.  Nobody else uses the node meanwhile. */
+static int map_make_empty(BlockMap *m)
+{
+    uint64_t end = 0;
+    int ret = blockmap_begin(m);
+
+    if (!ret) {
+        g_mutex_lock(&m->lock);
+        ret = m->ops->clear ? m->ops->clear(m, &end) : -ENOTSUP;
+        g_mutex_unlock(&m->lock);
+    }
+    ret = ret ? ret : blockmap_commit(m);
+    if (!ret && end < block_size(m->file)) {
+        ret = block_truncate(m->file, end, BLOCK_PREALLOC_OFF, NULL) ? 0 : -EIO;
+    }
+    if (!ret) {
+        m->end = next_place(m, end);
+    }
+    return ret;
+}
+
+bool blockmap_make_empty(BlockNode *n, Error **errp)
+{
+    const GPtrArray *maps = n->opaque;
+    int ret = 0;
+
+    for (guint i = 0; !ret && i < maps->len; i++) {
+        ret = map_make_empty(g_ptr_array_index(maps, i));
+    }
+    return !ret || error_fail_errno(errp, -ret, "'%s': cannot empty it", n->filename);
+}
+
 /* --- For formats --- */
 
 BlockNode *blockmap_open_file(const char *what, const char *filename, unsigned flags, Error **errp)

@@ -60,6 +60,8 @@ typedef struct BlockMapOps {
      * are there from now on. lock held. */
     int (*part)(BlockMap *m, uint64_t host, uint32_t from, uint32_t *len, bool *there);
     int (*mark_all)(BlockMap *m, uint64_t host);
+    /* Makes every block MAP_NOTHING, and says where the tables that stay end. lock held. */
+    int (*clear)(BlockMap *m, uint64_t *end);
     /* commit: what goes into the file with the data, before tables; and a way of its own to write those. */
     int (*before_commit)(BlockMap *m);
     int (*write_sectors)(BlockMap *m, GArray *runs); /* of MetaRun */
@@ -150,6 +152,8 @@ uint32_t blockmap_cluster_size(const BlockNode *n);
 bool blockmap_set_read_only(BlockNode *n, bool read_only, Error **errp);
 bool blockmap_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp);
 
+/* Every block is MAP_NOTHING, and what the file held is cut off behind the tables. */
+bool blockmap_make_empty(BlockNode *n, Error **errp);
 /* Nothing is wrong any more. */
 bool blockmap_check_is_good(const ImageCheck *check);
 

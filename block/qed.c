@@ -111,6 +111,20 @@ static int qed_set(BlockMap *m, uint64_t block, const MapEntry *e)
     return ret || !table ? ret : blockmap_meta_write(m, table + block % q->entries * 8, raw, 8);
 }
 
+/* No L2 table is named any more. */
+static int qed_clear(BlockMap *m, uint64_t *end)
+{
+    const Qed *q = m->opaque;
+    static const uint8_t none[8];
+    int ret = 0;
+
+    for (uint64_t i = 0; !ret && i < m->blocks; i += q->entries) {
+        ret = blockmap_meta_write(m, q->l1 + i / q->entries * 8, none, sizeof(none));
+    }
+    *end = q->l1 + q->table_bytes;
+    return ret;
+}
+
 /* --- The mark --- */
 
 static int write_features(BlockMap *m, bool need_check)
@@ -170,6 +184,7 @@ static const BlockMapOps qed_ops = {
     .get = qed_get,
     .set = qed_set,
     .ready = qed_ready,
+    .clear = qed_clear,
     .begin = qed_begin,
     .end = qed_end,
     .free = qed_free,
@@ -374,6 +389,7 @@ const BlockDriver qed_driver = {
     BLOCKMAP_WRITES,
     .dirty = qed_dirty,
     .set_backing = qed_set_backing,
+    .make_empty = blockmap_make_empty,
     .check = qed_check,
     .create_options = create_options,
     .create = qed_create,

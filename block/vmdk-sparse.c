@@ -104,6 +104,39 @@ static int sparse_set(BlockMap *m, uint64_t block, const MapEntry *e)
     return ret || !x->rgd ? ret : set_in(m, x->rgd, block, offset);
 }
 
+/* All tables stay, and their entries go; *end is where the last table ends. */
+static int sparse_clear(BlockMap *m, uint64_t *end)
+{
+    static const MapEntry nothing;
+    const VmdkExtent *x = m->opaque;
+    uint64_t bytes = align_up(x->gtes * 4, VMDK_SECTOR), table;
+    int ret = 0;
+
+    *end = VMDK_HEADER_LEN;
+    for (uint64_t block = 0; !ret && block < m->blocks; block++) {
+        MapEntry e = {0};
+
+        ret = sparse_get(m, block, &e);
+        if (!ret && e.span) { /* no table */
+            block += e.span - 1;
+            continue;
+        }
+        if (!ret && block % x->gtes == 0) {
+            ret = find_table(m, x->gd, block, &table);
+            *end = MAX(*end, table + bytes);
+            if (!ret && x->rgd) {
+                ret = find_table(m, x->rgd, block, &table);
+                *end = MAX(*end, table ? table + bytes : 0);
+            }
+        }
+        if (!ret && e.kind != MAP_NOTHING) {
+            ret = sparse_set(m, block, &nothing);
+        }
+    }
+    *end = MAX(*end, MAX(x->overhead, x->image->desc_offset + x->image->desc_size));
+    return ret;
+}
+
 /* --- Compressed grains --- */
 
 static int sparse_inflate(BlockMap *m, uint64_t block, uint64_t host, uint8_t *out)
@@ -173,6 +206,7 @@ static const BlockMapOps sparse_ops = {
     .get = sparse_get,
     .set = sparse_set,
     .ready = sparse_ready,
+    .clear = sparse_clear,
     .begin = vmdk_begin,
     .free = vmdk_extent_free,
 };
@@ -181,6 +215,7 @@ static const BlockMapOps stream_ops = {
     .get = sparse_get,
     .set = sparse_set,
     .ready = sparse_ready,
+    .clear = sparse_clear,
     .inflate = sparse_inflate,
     .store = sparse_store,
     .begin = stream_begin,
@@ -245,6 +280,7 @@ bool vmdk_open_sparse(BlockNode *n, BlockNode *file, VmdkExtent *x, uint64_t bas
     x->gd = ld64_le(h + VMDK_GD) * VMDK_SECTOR;
     x->rgd = flags & VMDK_HAS_RGD ? ld64_le(h + VMDK_RGD) * VMDK_SECTOR : 0;
     x->zeroed = m->can_zero = flags & VMDK_ZEROED_GRAIN;
+    x->overhead = MIN(ld64_le(h + VMDK_OVERHEAD), UINT32_MAX) * VMDK_SECTOR;
     m->base = base;
     m->size = ld64_le(h + VMDK_CAPACITY) * VMDK_SECTOR;
     if (size != UINT64_MAX && size > m->size) {

@@ -406,6 +406,7 @@ const BlockDriver vmdk_driver = {
     .set_read_only = vmdk_set_read_only,
     .whole_blocks = vmdk_whole_blocks,
     .disk_size = vmdk_disk_size,
+    .make_empty = blockmap_make_empty,
     .specific = vmdk_specific,
     .check = blockmap_check,
     .create_options = vmdk_create_options,

@@ -66,8 +66,9 @@ typedef struct Vmdk {
 /* An extent: what a map's opaque is. */
 typedef struct VmdkExtent {
     Vmdk *image;
-    char *type;       /* as the descriptor has it, "" for the one that is the image itself */
-    uint64_t gd, rgd; /* bytes; rgd 0: there is none */
+    char *type;        /* as the descriptor has it, "" for the one that is the image itself */
+    uint64_t gd, rgd;  /* bytes; rgd 0: there is none */
+    uint64_t overhead; /* no grain lies before */
     uint32_t gtes;
     bool sparse, zeroed, footer;
 } VmdkExtent;

@@ -192,6 +192,29 @@ def vmdk_parents():
         assert info(img, "vmdk", base)["format-specific"]["data"]["cid"] != below
 
 
+@suite.test
+def commit_into_the_backing_file():
+    with Workdir() as w:
+        for fmt, options in (("qed", "cluster_size=64k"), ("vmdk", "subformat=monolithicSparse"),
+                             ("vmdk", "subformat=twoGbMaxExtentSparse,zeroed_grain=on")):
+            base, top = w.file(f"base.{fmt}"), w.file(f"top.{fmt}")
+            img("create", "-q", "-f", fmt, base, "4M")
+            img("io", "-f", fmt, "-c", "write -P 1 0 4M", base)
+            img("create", "-q", "-f", fmt, "-o", options, "-b", base, "-F", fmt, top)
+            img("io", "-f", fmt, "-c", "write -P 2 100k 1M", "-c", "zero 2M 64k", top)
+            img("commit", "-q", "-f", fmt, top)
+            for path in base, top:
+                good(fmt, path)
+                img("io", "-r", "-f", fmt, "-c", "read -P 1 0 100k", "-c", "read -P 2 100k 1M",
+                    "-c", "read -P 0 2M 64k", path)
+            extents = json.loads(img("map", "-f", fmt, "--output=json", top))
+            assert not any(e["present"] and e["depth"] == 0 for e in extents), extents
+            assert sum(os.stat(w.file(f)).st_size for f in os.listdir(w.path) if "top" in f) < MIB
+            img("io", "-f", fmt, "-c", "write -P 3 3M 100k", "-c", "read -P 3 3M 100k",
+                "-c", "read -P 2 100k 1M", top)
+            good(fmt, top)
+
+
 def vhd_sum(data, field):
     return ~(sum(data[:field]) + sum(data[field + 4:])) & 0xffffffff
 
