@@ -27,6 +27,8 @@ typedef struct BlockDriver {
      * backing file in n->backing_file. On failure close() is not called. */
     bool (*open)(BlockNode *n, Opts *o, unsigned flags, Error **errp);
     void (*close)(BlockNode *n);
+    /* Whether the backing file, which has been opened now, is the right one (NULL: any is). */
+    bool (*backing_fits)(BlockNode *n, Error **errp);
 
     /* Any worker thread, several at once.  Ranges are inside the node's size, but for writes to protocols. */
     int (*preadv)(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov);

@@ -339,7 +339,8 @@ static bool open_format(Opts *o, BlockNode *n, NodeOptions *opt, int depth, Erro
         return false;
     }
     n->drv = opt->drv;
-    return open_backing(o, n, opt, depth, errp);
+    return open_backing(o, n, opt, depth, errp) &&
+           (!n->backing || !n->drv->backing_fits || n->drv->backing_fits(n, errp));
 }
 
 static BlockNode *open_node(Opts *o, unsigned flags, const Inherited *above, int depth,

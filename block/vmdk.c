@@ -93,28 +93,35 @@ static char *line_value(char *line, const char *key)
     return value;
 }
 
-/* Another content identifier in the text, whose other lines stay; it never becomes shorter. */
-static int write_cid(Vmdk *v)
+/* Another number on the line of @key, whose other lines stay; the text never becomes shorter. */
+static int write_id(Vmdk *v, const char *key, uint32_t id)
 {
     g_autofree char *text = read_text(v, NULL), *with = NULL;
-    char *line = text ? strstr(text, "\nCID=") : NULL;
+    g_autofree char *start = g_strdup_printf("\n%s=", key);
+    char *line = text ? strstr(text, start) : NULL;
     size_t len;
 
     if (!line) {
         return -EIO;
     }
-    do {
-        v->cid = g_random_int();
-    } while (v->cid == VMDK_NO_PARENT);
     *line = 0;
-    line += strlen("\nCID=");
-    with = g_strdup_printf("%s\nCID=%08x%s", text, v->cid,
+    line += strlen(start);
+    with = g_strdup_printf("%s%s%08x%s", text, start, id,
                            line + strspn(line, "0123456789abcdefABCDEF"));
     len = strlen(with);
     if (v->desc_offset && len > v->desc_size) {
         return -EFBIG;
     }
     return block_pwrite(v->n->file, v->desc_offset, with, len);
+}
+
+/* Another content identifier. */
+static int write_cid(Vmdk *v)
+{
+    do {
+        v->cid = g_random_int();
+    } while (v->cid == VMDK_NO_PARENT);
+    return write_id(v, "CID", v->cid);
 }
 
 int vmdk_begin(BlockMap *m)
@@ -330,6 +337,33 @@ static bool vmdk_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
     return ok;
 }
 
+/* --- Parents --- */
+
+static bool vmdk_backing_fits(BlockNode *n, Error **errp)
+{
+    return n->backing->drv != &vmdk_driver ||
+           vmdk_content_id(n->backing) == image_of(n)->parent_cid ||
+           error_fail(errp, "'%s': its parent '%s' is not what it was: it has been written to",
+                      n->filename, n->backing->filename);
+}
+
+/* The parent has got all that was here, and is another one by that. */
+static bool vmdk_make_empty(BlockNode *n, Error **errp)
+{
+    Vmdk *v = image_of(n);
+    int ret = 0;
+
+    if (!blockmap_make_empty(n, errp)) {
+        return false;
+    }
+    if (n->backing && n->backing->drv == &vmdk_driver) {
+        v->parent_cid = vmdk_content_id(n->backing);
+        ret = write_id(v, "parentCID", v->parent_cid);
+        ret = ret ? ret : block_flush(n->file);
+    }
+    return !ret || error_fail_errno(errp, -ret, "'%s': cannot write its descriptor", n->filename);
+}
+
 /* --- The driver --- */
 
 static bool vmdk_set_read_only(BlockNode *n, bool read_only, Error **errp)
@@ -406,7 +440,8 @@ const BlockDriver vmdk_driver = {
     .set_read_only = vmdk_set_read_only,
     .whole_blocks = vmdk_whole_blocks,
     .disk_size = vmdk_disk_size,
-    .make_empty = blockmap_make_empty,
+    .make_empty = vmdk_make_empty,
+    .backing_fits = vmdk_backing_fits,
     .specific = vmdk_specific,
     .check = blockmap_check,
     .create_options = vmdk_create_options,

@@ -190,6 +190,7 @@ def vmdk_parents():
         # The content identifier tells that the parent is not what it was.
         img("io", "-f", "vmdk", "-c", "write 0 512", base)
         assert info(img, "vmdk", base)["format-specific"]["data"]["cid"] != below
+        img("io", "-r", "-f", "vmdk", "-c", "read 0 512", top, ok=(1,))
 
 
 @suite.test
@@ -207,6 +208,8 @@ def commit_into_the_backing_file():
                 good(fmt, path)
                 img("io", "-r", "-f", fmt, "-c", "read -P 1 0 100k", "-c", "read -P 2 100k 1M",
                     "-c", "read -P 0 2M 64k", path)
+            if HAVE_QEMU:
+                run("qemu-io", "-r", "-f", fmt, "-c", "read -P 2 100k 1M", top)
             extents = json.loads(img("map", "-f", fmt, "--output=json", top))
             assert not any(e["present"] and e["depth"] == 0 for e in extents), extents
             assert sum(os.stat(w.file(f)).st_size for f in os.listdir(w.path) if "top" in f) < MIB
