@@ -118,10 +118,11 @@ def kill_at(work, shim, fmt, options, requests, number, cut):
                                "RHEA_POWER_CUT": str(cut)})
     if done.returncode not in (0, KILLED):
         raise Failed(f"{done.returncode} {done.stderr}")
+    flushes = sum(line[0].isdigit() and "ops" not in line for line in done.stdout.split("\n") if line)
     try:
-        verify(work, fmt, path, requests, done.stdout.count("\n"))
+        verify(work, fmt, path, requests, flushes)
     except Failed as e:
-        raise Failed(f"killed at {number} (power cut: {cut}), {done.stdout.count(chr(10))} flushes acknowledged\n"
+        raise Failed(f"killed at {number} (power cut: {cut}), {flushes} flushes acknowledged\n"
                      f"{script(requests)}\n{e}") from None
     return done.returncode == KILLED
 

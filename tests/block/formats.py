@@ -4,6 +4,7 @@
 """The formats beside qcow2 over a matrix of sizes and kinds, beside Debian's qemu-img where that is installed."""
 import json
 import os
+import signal
 import struct
 import sys
 
@@ -279,7 +280,7 @@ def logged(path):
     """A VHDX image that was left open: its log says more than its table."""
     img("create", "-q", "-f", "vhdx", "-o", "block_size=1M", path, "8M")
     img("io", "-f", "vhdx", "-c", "write -P 3 0 1M", "-c", "flush", "-c", "write -P 4 3M 1M",
-        "-c", "flush", "-c", "abort", path)
+        "-c", "flush", "-c", "abort", path, ok=(-signal.SIGABRT,))
     with open(path, "r+b") as f:         # as before the last change reached the table
         f.seek(3 * MIB)
         table = f.read(64)
@@ -317,6 +318,11 @@ def some_data(size):
                     for at in range(0, size, 64)).ljust(size, b"x")[:size]
 
 
+def have_bzip2():
+    with open("config.mk", encoding="utf-8") as f:
+        return "CONFIG_BZIP2 := y" in f.read()
+
+
 def read_only_image(w, fmt, path, data):
     """It holds the data, says how much, and nothing is written to it."""
     with open(w.file("raw"), "wb") as f:
@@ -343,7 +349,7 @@ def cloop():
 def dmg():
     with Workdir() as w:
         path, data, step = w.file("i.dmg"), bytearray(some_data(700 * KIB + 512)), 64 * KIB
-        make_dmg(path, bytes(data), [ZLIB, RAW, BZIP2], step)
+        make_dmg(path, bytes(data), [ZLIB, RAW, BZIP2] if have_bzip2() else [ZLIB, RAW], step)
         read_only_image(w, "dmg", path, data)
         if HAVE_QEMU:   # without its module for bzip2
             make_dmg(path, bytes(data), [ZLIB, RAW], step)
