@@ -10,7 +10,6 @@ import subprocess
 import threading
 
 import nbdpeer
-import rhea
 import web
 
 SIZE = 1 << 20
@@ -208,5 +207,5 @@ def web_client(rng, folder):
              os.path.join(folder, "to"))
 
 
-IMG = os.path.join(os.path.dirname(rhea.emulator()), "rhea-img")
+IMG = os.path.abspath("rhea-img")
 TARGETS = {"nbd-server": nbd_server, "nbd-client": nbd_client, "web-client": web_client}
