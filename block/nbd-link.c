@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A connection to an NBD server, by libnbd, whose handle may be used by any thread.
- * Requests are sent by whoever makes them; a thread of the link waits for what comes, and connects again when
- * the connection has broken.  The order of locks: the handle's, which callbacks run under, then the link's.
+ * Requests are sent by whoever makes them.  One of those that wait for answers polls for all, and when it has its
+ * own hands that on: a request alone needs no other thread.  While there are none the link's own thread polls, after
+ * a little while, to notice that the connection breaks; it makes it again.
+ * The order of locks: the handle's, which callbacks run under, then the link's.
  */
 #include "rhea/osdep.h"
 
@@ -11,7 +13,7 @@
 
 #include "nbd-link.h"
 
-enum { RETRY_MS = 1000, OPEN_RETRY_MS = 100, CONNECT_SECONDS = 30 };
+enum { RETRY_MS = 1000, QUIET_MS = 200, OPEN_RETRY_MS = 100, CONNECT_SECONDS = 30 };
 
 struct NbdLink {
     const NbdLib *lib;
@@ -19,13 +21,16 @@ struct NbdLink {
     char *name;
     int64_t reconnect_us;
     NbdFeatures features; /* of the first connection */
-    int wake_fd;          /* tells the thread that requests were sent, or to stop */
+    int wake_fd;          /* tells who polls that there is more to wait for, or to stop */
     GThread *thread;
     GMutex lock;
     GCond changed;
     /* under lock */
     struct nbd_handle *h;
-    unsigned users; /* requests that use h */
+    unsigned users;  /* requests that use h */
+    bool polled;     /* somebody waits for the server */
+    GQueue waiting;  /* Pending that wait for their answers, but do not poll */
+    uint64_t served; /* requests so far */
     bool lost, stopping;
     int64_t lost_us; /* since when */
 };
@@ -205,23 +210,66 @@ static void note_lost(NbdLink *l)
     }
 }
 
+/* What a callback fills. */
+typedef struct Pending {
+    NbdLink *link;
+    NbdCall *call;
+    GCond changed; /* it is done, or is to poll */
+    bool done;     /* link->lock */
+    int ret;
+} Pending;
+
+/* Locked: polls once for everybody, and lets another go on with it. */
+static void poll_locked(NbdLink *l)
+{
+    struct nbd_handle *h = l->h;
+    bool lost;
+
+    l->polled = true;
+    g_mutex_unlock(&l->lock);
+    pump(l, h, -1);
+    lost = broken(l, h);
+    g_mutex_lock(&l->lock);
+    l->polled = false;
+    if (lost) {
+        note_lost(l);
+    }
+}
+
+/* Locked: the first of those that wait polls from now on. */
+static void hand_on(NbdLink *l)
+{
+    Pending *next = g_queue_peek_head(&l->waiting);
+
+    if (next && !l->polled) {
+        g_cond_signal(&next->changed);
+    }
+}
+
+/* Locked: whether there was no request for a while, and is none now. */
+static bool quiet(NbdLink *l)
+{
+    uint64_t served = l->served;
+
+    while (!l->stopping && !l->lost &&
+           g_cond_wait_until(&l->changed, &l->lock, g_get_monotonic_time() + QUIET_MS * 1000)) {
+    }
+    return !l->stopping && !l->lost && !l->users && !l->polled && served == l->served;
+}
+
 static gpointer link_thread(gpointer opaque)
 {
     NbdLink *l = opaque;
 
     g_mutex_lock(&l->lock);
     while (!l->stopping) {
-        struct nbd_handle *h = l->h;
-
         if (l->lost) {
             restore(l);
-            continue;
-        }
-        g_mutex_unlock(&l->lock);
-        pump(l, h, -1);
-        g_mutex_lock(&l->lock);
-        if (broken(l, h)) {
-            note_lost(l);
+        } else if (quiet(l)) {
+            do {
+                poll_locked(l);
+            } while (!l->stopping && !l->lost && !l->users);
+            hand_on(l);
         }
     }
     g_mutex_unlock(&l->lock);
@@ -229,15 +277,6 @@ static gpointer link_thread(gpointer opaque)
 }
 
 /* --- Requests --- */
-
-/* What a callback fills. */
-typedef struct Pending {
-    NbdLink *link;
-    NbdCall *call;
-    GCond ended;
-    bool done; /* link->lock */
-    int ret;
-} Pending;
 
 /* Under the handle's lock. */
 static int call_ended(void *opaque, int *error)
@@ -247,7 +286,7 @@ static int call_ended(void *opaque, int *error)
     g_mutex_lock(&p->link->lock);
     p->ret = -*error;
     p->done = true;
-    g_cond_signal(&p->ended);
+    g_cond_signal(&p->changed);
     g_mutex_unlock(&p->link->lock);
     return 1; /* the handle may forget the request */
 }
@@ -295,6 +334,27 @@ static struct nbd_handle *wait_handle(NbdLink *l)
     return l->stopping ? NULL : l->h;
 }
 
+/* Locked: until the answer is there, by polling if nobody else does. */
+static void wait_answer(NbdLink *l, Pending *p)
+{
+    while (!p->done) {
+        if (!l->polled) {
+            poll_locked(l);
+            continue;
+        }
+        g_queue_push_tail(&l->waiting, p);
+        g_cond_wait(&p->changed, &l->lock);
+        g_queue_remove(&l->waiting, p);
+    }
+    hand_on(l);
+}
+
+/* Whether who polls has to know of a request that was sent: not all of it is on its way. */
+static bool must_wake(NbdLink *l, struct nbd_handle *h)
+{
+    return l->lib->nbd_aio_get_direction(h) & LIBNBD_AIO_DIRECTION_WRITE;
+}
+
 /* Locked; *again: the connection broke, and the request may be tried on the next. */
 static int call_once(NbdLink *l, NbdCall *call, bool *again)
 {
@@ -307,16 +367,18 @@ static int call_once(NbdLink *l, NbdCall *call, bool *again)
         return -EIO;
     }
     l->users++;
-    g_cond_init(&p.ended);
+    l->served++;
+    g_cond_init(&p.changed);
     g_mutex_unlock(&l->lock);
     sent = send_call(l, h, &p) >= 0;
     if (!sent) {
         p.ret = -l->lib->nbd_get_errno();
+    } else if (must_wake(l, h)) {
+        wake(l);
     }
-    wake(l);
     g_mutex_lock(&l->lock);
-    while (sent && !p.done) {
-        g_cond_wait(&p.ended, &l->lock);
+    if (sent) {
+        wait_answer(l, &p);
     }
     g_mutex_unlock(&l->lock);
     *again = (!sent || p.ret) && broken(l, h);
@@ -325,9 +387,10 @@ static int call_once(NbdLink *l, NbdCall *call, bool *again)
         note_lost(l);
         p.ret = -EIO;
     }
-    l->users--;
-    g_cond_broadcast(&l->changed);
-    g_cond_clear(&p.ended);
+    if (!--l->users && l->lost) {
+        g_cond_broadcast(&l->changed);
+    }
+    g_cond_clear(&p.changed);
     return p.ret || sent ? p.ret : -EIO;
 }
 
@@ -385,6 +448,7 @@ NbdLink *nbd_link_new(const char *what, NbdPlace *p, uint64_t open_timeout,
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g_mutex_init(&l->lock);
     g_cond_init(&l->changed);
+    g_queue_init(&l->waiting);
     if (!first_connection(l, open_timeout, errp)) {
         error_prepend(errp, "%s: ", what);
         nbd_link_free(l);
