@@ -22,6 +22,7 @@ static const char *const names[] = {
     "nbd_set_tls",
     "nbd_set_tls_certificates",
     "nbd_set_tls_psk_file",
+    "nbd_set_tls_username",
     "nbd_connect_tcp",
     "nbd_connect_unix",
     "nbd_aio_connect_uri",

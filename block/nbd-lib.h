@@ -26,6 +26,7 @@ typedef struct NbdLib {
     LATE_FUNCTION(nbd_set_tls);
     LATE_FUNCTION(nbd_set_tls_certificates);
     LATE_FUNCTION(nbd_set_tls_psk_file);
+    LATE_FUNCTION(nbd_set_tls_username);
     LATE_FUNCTION(nbd_connect_tcp);
     LATE_FUNCTION(nbd_connect_unix);
     LATE_FUNCTION(nbd_aio_connect_uri);

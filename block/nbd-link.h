@@ -18,6 +18,7 @@ typedef struct NbdPlace {
     char *export;           /* its name */
     char *tls_certificates; /* directory of them, NULL: no TLS but by uri */
     char *tls_psk_file;     /* keys, NULL: none */
+    char *tls_username;     /* whose key it is, NULL: the user's own name */
 } NbdPlace;
 
 extern const char *const nbd_options[]; /* of the driver; ends with NULL */

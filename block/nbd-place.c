@@ -21,6 +21,7 @@ const char *const nbd_options[] = {
     "reconnect-delay",
     "tls-certificates",
     "tls-psk-file",
+    "tls-username",
     NULL,
 };
 
@@ -109,6 +110,7 @@ bool nbd_place_take(NbdPlace *p, Opts *o, Error **errp)
     p->export = g_strdup(export ? export : "");
     p->tls_certificates = g_strdup(opts_take(o, "tls-certificates"));
     p->tls_psk_file = g_strdup(opts_take(o, "tls-psk-file"));
+    p->tls_username = g_strdup(opts_take(o, "tls-username"));
     if (strlen(p->export) > 4096) {
         return error_fail(errp, "%s: export= is longer than 4096 bytes", opts_what(o));
     }
@@ -140,5 +142,6 @@ void nbd_place_clear(NbdPlace *p)
     g_free(p->export);
     g_free(p->tls_certificates);
     g_free(p->tls_psk_file);
+    g_free(p->tls_username);
     memset(p, 0, sizeof(*p));
 }

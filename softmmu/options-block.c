@@ -78,7 +78,8 @@ static const Option block_options[] = {
      "       [,readonly=on][,cache=...][,discard=...][,media=disk|cdrom][,snapshot=on|off]\n"
      "       [,rerror=report|ignore|stop][,werror=enospc|report|ignore|stop]\n"
      "       [,...]",
-     PHASE_BACKEND, "a disk image; if=none leaves it to a -device with drive=ID", run_drive},
+     PHASE_BACKEND, "a disk image: a file or a URL (nbd, https, ...); if=none leaves it to -device",
+     run_drive},
     {"blockdev", "driver=DRIVER,node-name=NAME[,...]", PHASE_BACKEND,
      "a node of the block layer, for a -device with drive=NAME", run_blockdev},
     {"fda", "FILE", PHASE_BACKEND, "the floppy disk in drive A", run_fda},

@@ -12,6 +12,7 @@ import sys
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
 import nbdpeer as nbd
+import rhea
 from images import HAVE_QEMU, IMG, KIB, MIB, QEMU_IO, Workdir, img, qemu_img, run
 from nbdpeer import Client, Gone, program, rhea_nbd, serving, uri, wait_for
 from tap import Skip, Suite
@@ -352,6 +353,45 @@ def formats_on_our_own_server():
             img("io", "-c", "read -P 3 5M 1M", "-c", "write -P 4 5M 64k", w.file("top"))
             img("io", "-f", "qcow2", "-c", "write 6M 12M", uri(s), ok=(1,))       # there is no more room
         img("check", "-f", "qcow2", w.file("space"), ok=(0, 3))
+
+
+@suite.test
+def with_tls():
+    need_client()
+    need("nbdkit")
+    with Workdir() as w:
+        s, keys, other = w.file("s"), w.file("keys"), w.file("other")
+        for path, key in (keys, "a" * 64), (other, "b" * 64):
+            with open(path, "w", encoding="ascii") as f:
+                f.write(f"somebody:{key}\n")
+        options = f"driver=raw,file.driver=nbd,file.path={s},file.tls-psk-file="
+        with serving(["nbdkit", "-f", "-U", s, "--tls=require", f"--tls-psk={keys}", "memory", "1M"], s):
+            img("io", "--image-opts", "-c", "write -P 5 0 64k", "-c", "read -P 5 0 64k",
+                f"{options}{keys},file.tls-username=somebody")
+            for wrong in f"{other},file.tls-username=somebody", f"{keys},file.tls-username=nobody", f"{w.file('none')}":
+                img("info", "--image-opts", options + wrong, ok=(1,))
+            img("info", uri(s), ok=(1,))
+
+
+@suite.test
+def disks_of_machines():
+    need_client()
+    with Workdir() as w:
+        s = w.file("s")
+        node = {"driver": "raw", "node-name": "n", "file": {
+            "driver": "nbd", "server": {"type": "unix", "path": s}, "export": "ex", "reconnect-delay": 10}}
+        with rhea_nbd(s, raw(w.file("raw")), "-f", "raw", "-x", "ex", "-e", "0"):
+            with rhea.Machine("-bios", "none", "-S", "-drive", f"file={uri(s, 'ex')},format=raw,if=none,id=d", "-drive",
+                              f"file=nbd:unix:{s}:exportname=ex,format=raw,if=none,id=c,media=cdrom", "-device",
+                              "virtio-blk-device,drive=d", "-blockdev", json.dumps(node), qmp=True) as m, m.qmp() as q:
+                drives = q.command("query-block")
+                assert [(d["inserted"]["image"]["virtual-size"], d["inserted"]["file"], d["inserted"]["ro"])
+                        for d in drives] == [(4 * MIB, uri(s, "ex"), False), (4 * MIB, uri(s, "ex"), True)], drives
+                q.command("blockdev-add", driver="nbd", node_name="m", export="ex", read_only=True,
+                          server={"type": "unix", "path": s})
+                nodes = {n["node-name"]: n["file"] for n in q.command("query-named-block-nodes")}
+                assert nodes == {"n": uri(s, "ex"), "m": uri(s, "ex")}, nodes
+                q.command("blockdev-del", node_name="m")
 
 
 @suite.test
