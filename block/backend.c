@@ -756,45 +756,47 @@ bool blk_interface_leftover(BlockInterface iface, const char **name)
     return false;
 }
 
-/* --- External snapshots --- */
+/* --- Changing the graph --- */
 
-static BlockBackend *backend_of(const BlockSnapshotSpec *spec)
+BlockNode *blk_find_node(const char *device, Error **errp)
 {
-    for (guint i = 0; backends && i < backends->len; i++) {
-        BlockBackend *blk = g_ptr_array_index(backends, i);
-        const char *node = blk->node ? blk->node->name : NULL;
+    BlockBackend *blk = backend_find(device);
+    BlockNode *n = block_skip_filters(blk ? blk->node : block_node_find(device));
 
-        if (spec->device ? !strcmp(blk->name, spec->device)
-                         : node && spec->node && !strcmp(node, spec->node)) {
-            return blk;
-        }
+    if (!n) {
+        error_fail(errp, "Cannot find device='%s' nor node-name='%s'", device, device);
     }
-    return NULL;
+    return n;
 }
 
-bool blk_snapshot_external(const BlockSnapshotSpec *spec, Error **errp)
+bool block_may_write(const BlockNode *n, Error **errp)
 {
-    BlockBackend *blk = backend_of(spec);
-    BlockNode *top;
-    int ret;
+    const char *name = n->name ? n->name : n->filename;
 
-    if (!blk || !blk->node) {
-        return error_fail(errp, "Cannot find device='%s' nor node-name='%s'",
-                          spec->device ? spec->device : "", spec->node ? spec->node : "");
+    for (guint i = 0; backends && i < backends->len; i++) {
+        const BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        if (blk->node == n && blk->owner && (blk->may_write || !blk->is_export)) {
+            return error_fail(errp, "node '%s' is in use by %s", name, blk->owner_name);
+        }
     }
-    blk_drain(blk);
-    ret = block_flush(blk->node);
-    if (ret) {
-        return error_fail_errno(errp, -ret, "'%s' cannot be flushed", blk->node->filename);
+    return !n->writer || error_fail(errp, "node '%s' is written to by '%s'", name,
+                                    n->writer->name ? n->writer->name : n->writer->filename);
+}
+
+void block_replace(BlockNode *from, BlockNode *to)
+{
+    block_node_ref(from);
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        if (blk->node == from) {
+            blk->node = block_node_ref(to);
+            block_node_unref(from);
+        }
     }
-    top = block_new_top(blk->node, spec->file, spec->format ? spec->format : "qcow2",
-                        spec->new_node, spec->existing, errp);
-    if (!top) {
-        return false;
-    }
-    block_node_unref(blk->node); /* it lives on as the backing file */
-    blk->node = top;
-    return true;
+    block_replace_below(from, to);
+    block_node_unref(from);
 }
 
 /* --- Information --- */
@@ -807,6 +809,7 @@ static BlockInfo node_info(const BlockNode *n)
         depth++;
     }
     return (BlockInfo){
+        .image = (BlockNode *)n,
         .backing = n->backing ? n->backing->filename : NULL,
         .depth = depth,
         .node = n->name,

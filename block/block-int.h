@@ -14,6 +14,7 @@ enum { BLOCK_PROBE_LEN = 512, BLOCK_CHAIN_MAX = 200 };
 
 typedef struct BlockDriver {
     const char *name;
+    bool filter;   /* what a node of it shows is its file's */
     bool protocol; /* stores bytes itself and grows by writes; others are formats over a node */
     const char *const *options; /* NULL-terminated; beside those of every node */
     /* A protocol: beginnings of file names that mean it (NULL-terminated).  Its filename= is what stands
@@ -102,9 +103,11 @@ struct BlockNode {
     bool temporary;  /* what is written vanishes with the process */
     bool no_reserve; /* file driver: reserving has failed */
     DetectZeroes detect_zeroes;
-    BlockNode *writer; /* the one node above that writes to it */
-    GSList *bitmaps;   /* DirtyBitmap *, owned; see block_graph_change_begin() */
-    GSList *hooks;     /* BlockHook * */
+    BlockNode *writer;       /* the one node above that writes to it */
+    GSList *bitmaps;         /* DirtyBitmap *, owned; see block_graph_change_begin() */
+    const void *claimant;    /* a job that changes the graph around it, NULL: none */
+    const char *claimed_for; /* what kind of job it is */
+    GSList *hooks;           /* BlockHook * */
     int refs;
     int fd;       /* file driver */
     void *opaque; /* other drivers' state */
@@ -152,12 +155,41 @@ void block_dirty_mark(BlockNode *n, uint64_t offset, uint64_t len);
 bool block_dirty_resize(BlockNode *n, Error **errp) MUST_CHECK;
 void block_dirty_free_all(BlockNode *n);
 
-/*
- * Makes (unless @existing) and opens an image whose backing file is @base, which becomes read-only.  The new
- * node has a reference of its own to it, and the same cache and discard modes.
- */
-BlockNode *block_new_top(BlockNode *base, const char *file, const char *format, const char *name,
-                         bool existing, Error **errp);
+/* --- Changing the graph; nothing is in flight --- */
+
+/* The first that is no filter, from @n down. */
+BlockNode *block_skip_filters(BlockNode *n);
+/* No device, export or node writes to @n; an error names who does. */
+bool block_may_write(const BlockNode *n, Error **errp) MUST_CHECK;
+/* Whoever uses @from, but for @to itself, uses @to from now on. */
+void block_replace(BlockNode *from, BlockNode *to);
+/* No job has claimed it. */
+bool block_unclaimed(const BlockNode *n, Error **errp) MUST_CHECK;
+/* For nodes alone; block_replace() does it for backends too. */
+void block_replace_below(BlockNode *from, BlockNode *to);
+/* @base (NULL: none) is below @n from now on, and the image says so; @text: its words for that, NULL: the name. */
+bool block_set_backing(BlockNode *n, BlockNode *base, const char *text, Error **errp) MUST_CHECK;
+/* Only what the image says. */
+bool block_write_backing(BlockNode *n, const BlockNode *base, const char *text,
+                         Error **errp) MUST_CHECK;
+/* What the guest sees stays the same: no hooks, no dirty bitmaps. */
+int block_write_unchanged(BlockNode *n, uint64_t offset, const void *buf, size_t len);
+
+/* An image that is made (unless @existing) and opened, with the cache and discard modes of @like. */
+typedef struct BlockImageSpec {
+    const char *file, *format;
+    const char *name; /* node-name, NULL: none */
+    bool existing;
+    uint64_t size;
+    BlockNode
+        *backing; /* what the image says is below; the node is opened without it; NULL: nothing */
+    const BlockNode *like;
+} BlockImageSpec;
+BlockNode *block_new_image(const BlockImageSpec *spec, Error **errp);
+/* @n, which has the size of @base, is above it from now on; @base is only read. */
+bool block_put_above(BlockNode *n, BlockNode *base, Error **errp) MUST_CHECK;
+/* The same, and it takes the place of @base. */
+bool block_put_in_front(BlockNode *n, BlockNode *base, Error **errp) MUST_CHECK;
 
 /* A file without a name, of zeroes, for this process alone. */
 BlockNode *file_open_temporary(const char *what, uint64_t size, Error **errp);

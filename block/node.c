@@ -8,6 +8,7 @@
 #include "block-int.h"
 #include "rhea/iov.h"
 
+static GPtrArray *all_nodes;   /* BlockNode *, without references */
 static GPtrArray *named_nodes; /* BlockNode *, each with a reference */
 
 const char *const block_prealloc_names[] = {"off", "metadata", "falloc", "full", NULL};
@@ -22,6 +23,8 @@ BlockNode *block_node_new(const BlockDriver *drv, const char *filename)
     n->filename = g_strdup(filename);
     n->fd = -1;
     n->refs = 1;
+    all_nodes = all_nodes ? all_nodes : g_ptr_array_new();
+    g_ptr_array_add(all_nodes, n);
     return n;
 }
 
@@ -42,6 +45,7 @@ static void release_child(BlockNode *parent, BlockNode *child)
 void block_node_unref(BlockNode *n)
 {
     if (n && --n->refs == 0) {
+        g_ptr_array_remove_fast(all_nodes, n);
         if (n->drv) {
             n->drv->close(n); /* which may store the dirty bitmaps */
         }
@@ -163,6 +167,17 @@ int block_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov, int nio
     return ret || !len ? ret : n->drv->preadv(n, offset, iov, niov);
 }
 
+static void call_after(GSList *first, GSList *end, uint64_t offset, uint64_t len)
+{
+    for (GSList *l = first; l != end; l = l->next) {
+        BlockHook *h = l->data;
+
+        if (h->after) {
+            h->after(h, offset, len);
+        }
+    }
+}
+
 /* What comes before a write: 0, or the error that it ends with. */
 static int write_begin(BlockNode *n, uint64_t offset, uint64_t len)
 {
@@ -172,6 +187,9 @@ static int write_begin(BlockNode *n, uint64_t offset, uint64_t len)
         BlockHook *h = l->data;
 
         ret = h->before ? h->before(h, offset, len) : 0;
+        if (ret) {
+            call_after(n->hooks, l, offset, len);
+        }
     }
     return ret;
 }
@@ -182,13 +200,7 @@ static int write_end(BlockNode *n, uint64_t offset, uint64_t len, int ret)
     if (G_UNLIKELY(n->bitmaps)) {
         block_dirty_mark(n, offset, len);
     }
-    for (GSList *l = n->hooks; l; l = l->next) {
-        BlockHook *h = l->data;
-
-        if (h->after) {
-            h->after(h, offset, len);
-        }
-    }
+    call_after(n->hooks, NULL, offset, len);
     return ret;
 }
 
@@ -199,14 +211,6 @@ static int write_data(BlockNode *n, uint64_t offset, uint64_t len, const struct 
         return n->drv->write_zeroes(n, offset, len, n->detect_zeroes == DETECT_ZEROES_UNMAP);
     }
     return n->drv->pwritev(n, offset, iov, niov);
-}
-
-int block_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
-{
-    uint64_t len = iov_length(iov, niov);
-    int ret = write_begin(n, offset, len);
-
-    return ret || !len ? ret : write_end(n, offset, len, write_data(n, offset, len, iov, niov));
 }
 
 int block_preadv_backing(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
@@ -228,6 +232,22 @@ int block_preadv_backing(BlockNode *n, uint64_t offset, const struct iovec *iov,
     }
     iov_clear(iov, niov, have, len - have);
     return 0;
+}
+
+int block_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
+{
+    uint64_t len = iov_length(iov, niov);
+    int ret = write_begin(n, offset, len);
+
+    return ret || !len ? ret : write_end(n, offset, len, write_data(n, offset, len, iov, niov));
+}
+
+int block_write_unchanged(BlockNode *n, uint64_t offset, const void *buf, size_t len)
+{
+    struct iovec iov = {(void *)buf, len};
+    int ret = check_range(n, offset, len, true);
+
+    return ret || !len ? ret : n->drv->pwritev(n, offset, &iov, 1);
 }
 
 int block_pread(BlockNode *n, uint64_t offset, void *buf, size_t len)
@@ -365,4 +385,75 @@ bool block_set_read_only(BlockNode *n, bool read_only, Error **errp)
     }
     n->read_only = read_only;
     return !n->file || !read_only || block_set_read_only(n->file, true, errp);
+}
+
+/* --- Changing the graph --- */
+
+BlockNode *block_skip_filters(BlockNode *n)
+{
+    while (n && n->drv->filter) {
+        n = n->file;
+    }
+    return n;
+}
+
+bool block_unclaimed(const BlockNode *n, Error **errp)
+{
+    return !n->claimant ||
+           error_fail(errp, "Node '%s' is busy: block device is in use by block job: %s",
+                      n->name ? n->name : n->filename, n->claimed_for);
+}
+
+static void replace_child(BlockNode *parent, BlockNode **child, BlockNode *to)
+{
+    BlockNode *from = *child;
+
+    if (from->writer == parent) {
+        from->writer = NULL;
+        to->writer = parent;
+    }
+    *child = block_node_ref(to);
+    block_node_unref(from);
+}
+
+void block_replace_below(BlockNode *from, BlockNode *to)
+{
+    for (guint i = 0; i < all_nodes->len; i++) {
+        BlockNode *p = g_ptr_array_index(all_nodes, i);
+
+        if (p != to && p->file == from) {
+            replace_child(p, &p->file, to);
+        }
+        if (p != to && p->backing == from) {
+            replace_child(p, &p->backing, to);
+        }
+    }
+}
+
+bool block_write_backing(BlockNode *n, const BlockNode *base, const char *text, Error **errp)
+{
+    g_autofree char *path = base ? g_canonicalize_filename(base->filename, NULL) : NULL;
+    bool read_only = n->read_only;
+    bool ok;
+
+    if (!n->drv->set_backing) {
+        return true;
+    }
+    if (!block_set_read_only(n, false, errp)) {
+        return false;
+    }
+    ok = image_set_backing(n, text ? text : path, base ? base->drv->name : NULL, errp);
+    return block_set_read_only(n, read_only, ok ? errp : NULL) && ok;
+}
+
+bool block_set_backing(BlockNode *n, BlockNode *base, const char *text, Error **errp)
+{
+    BlockNode *old = n->backing;
+
+    if (!block_write_backing(n, base, text, errp)) {
+        return false;
+    }
+    n->backing = base ? block_node_ref(base) : NULL;
+    block_node_unref(old);
+    return true;
 }

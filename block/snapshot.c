@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* External snapshots: a new image on top, and what was there becomes its backing file. */
+/* New images while a machine runs: targets of copies, and external snapshots, whose base becomes read-only. */
 #include "rhea/osdep.h"
 
 #include "block-int.h"
 
-static bool create_top(BlockNode *base, const char *file, const char *format, Error **errp)
+static bool create_image(const BlockImageSpec *spec, Error **errp)
 {
-    g_autoptr(Opts) o = opts_new(file);
-    g_autofree char *size = g_strdup_printf("%" PRIu64, block_size(base));
-    g_autofree char *path = g_canonicalize_filename(base->filename, NULL);
+    g_autoptr(Opts) o = opts_new(spec->file);
+    g_autofree char *size = g_strdup_printf("%" PRIu64, spec->size);
 
     opts_add(o, "size", size);
-    opts_add(o, "backing_file", path);
-    opts_add(o, "backing_fmt", base->drv->name);
-    return image_create(file, format, file, o, errp);
+    if (spec->backing) {
+        g_autofree char *path = g_canonicalize_filename(spec->backing->filename, NULL);
+
+        opts_add(o, "backing_file", path);
+        opts_add(o, "backing_fmt", spec->backing->drv->name);
+    }
+    return image_create(spec->file, spec->format, spec->file, o, errp);
 }
 
-static BlockNode *open_top(const char *file, const char *format, const char *name, bool direct,
-                           Error **errp)
+static BlockNode *open_image(const char *file, const char *format, const char *name, bool direct,
+                             Error **errp)
 {
-    g_autoptr(Opts) o = opts_new("snapshot");
+    g_autoptr(Opts) o = opts_new(file);
 
     opts_add(o, "driver", format);
     opts_add(o, "file.driver", "file");
@@ -43,33 +46,37 @@ static void inherit(BlockNode *n, const BlockNode *base)
     }
 }
 
-BlockNode *block_new_top(BlockNode *base, const char *file, const char *format, const char *name,
-                         bool existing, Error **errp)
+BlockNode *block_new_image(const BlockImageSpec *spec, Error **errp)
 {
     BlockNode *n;
 
-    if (base->temporary) {
-        error_fail(errp, "what is written to '%s' is temporary, and has no file", base->filename);
+    if (spec->backing && spec->backing->temporary) {
+        error_fail(errp, "what is written to '%s' is temporary, and has no file",
+                   spec->backing->filename);
         return NULL;
     }
-    if (!existing && !create_top(base, file, format, errp)) {
+    if (!spec->existing && !create_image(spec, errp)) {
         return NULL;
     }
-    n = open_top(file, format, name, base->direct, errp);
-    if (!n) {
-        return NULL;
+    n = open_image(spec->file, spec->format, spec->name, spec->like->direct, errp);
+    if (n) {
+        inherit(n, spec->like);
     }
+    return n;
+}
+
+bool block_put_above(BlockNode *n, BlockNode *base, Error **errp)
+{
     if (block_size(n) != block_size(base)) {
-        error_fail(errp, "'%s' has %" PRIu64 " bytes, '%s' has %" PRIu64, file, block_size(n),
-                   base->filename, block_size(base));
-    } else if (block_set_read_only(base, true, errp)) {
-        inherit(n, base);
-        n->backing = block_node_ref(base);
-        return n;
+        return error_fail(errp, "'%s' has %" PRIu64 " bytes, '%s' has %" PRIu64, n->filename,
+                          block_size(n), base->filename, block_size(base));
     }
-    if (n->name) {
-        block_node_forget(n);
+    if (n->backing) {
+        return error_fail(errp, "The overlay already has a backing image");
     }
-    block_node_unref(n);
-    return NULL;
+    if (!block_set_read_only(base, true, errp)) {
+        return false;
+    }
+    n->backing = block_node_ref(base);
+    return true;
 }

@@ -16,6 +16,7 @@
 #include "accel/accel.h"
 #include "block/block.h"
 #include "block/export.h"
+#include "block/job.h"
 #include "chardev/chardev.h"
 #include "monitor/monitor.h"
 #include "net/net.h"
@@ -368,6 +369,7 @@ int main(int argc, char **argv)
     monitor_cleanup_all();
     net_cleanup_all();
     (void)!export_server_stop(NULL);
+    job_cancel_all();
     blk_close_all();
     chr_cleanup_all();
     exit(status);

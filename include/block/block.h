@@ -10,6 +10,7 @@
 
 #include "rhea/error.h"
 
+struct BlockNode;                         /* block/node.h */
 typedef struct BlockBackend BlockBackend; /* "drive": what a device plugs in */
 typedef struct BlockRequest BlockRequest;
 
@@ -110,6 +111,7 @@ bool blk_interface_leftover(BlockInterface iface, const char **name);
 typedef struct BlockInfo {
     const char *drive, *owner;            /* owner: the device, NULL: none */
     const char *node, *filename, *driver; /* NULL driver: nothing inserted */
+    struct BlockNode *image;              /* for what block/node.h offers; NULL: nothing inserted */
     const char *backing;                  /* the file below, NULL: none */
     int depth;                            /* how many are below */
     uint64_t size;
@@ -129,7 +131,19 @@ typedef struct BlockSnapshotSpec {
     const char *new_node;      /* node-name of the new image, NULL: none */
     bool existing;             /* the image is there already, and fits */
 } BlockSnapshotSpec;
-bool blk_snapshot_external(const BlockSnapshotSpec *spec, Error **errp) MUST_CHECK;
+/* The new image's node, without a reference; NULL on failure. */
+struct BlockNode *blk_snapshot_external(const BlockSnapshotSpec *spec, Error **errp);
+/* blockdev-snapshot: the same with a node that is there already. */
+struct BlockNode *blk_snapshot_with(const char *node, const char *overlay, Error **errp);
+/* Takes such a snapshot back: what was below is in its place again. */
+void blk_snapshot_undo(struct BlockNode *top);
+/* The node of a drive, or of that node-name; NULL, with an error: none. Filters in front are passed by. */
+struct BlockNode *blk_find_node(const char *device, Error **errp);
+/* The guest's device hears of the new size when it looks. */
+bool blk_resize(const char *device, uint64_t size, Error **errp) MUST_CHECK;
+/* What @node, in the chain of @device, says of its backing file; the graph stays. */
+bool blk_change_backing_file(const char *device, const char *node, const char *backing,
+                             Error **errp) MUST_CHECK;
 void blk_print_info(GString *out); /* info block */
 void blk_close_all(void);          /* drains, flushes, unlocks */
 

@@ -12,6 +12,9 @@ extern const HmpCommand *const __stop_rhea_hmp[] __attribute__((weak));
 extern const QmpCommand *const __start_rhea_qmp[] __attribute__((weak));
 extern const QmpCommand *const __stop_rhea_qmp[] __attribute__((weak));
 
+struct BackupSpec;
+struct BlockNode;
+
 /* A connected monitor of either kind; freed by its kind's free(). */
 typedef struct Monitor Monitor;
 struct Monitor {
@@ -25,6 +28,15 @@ Monitor *qmp_new(Machine *m, bool pretty);
 /* Connects after the kind has set itself up. */
 const CharHandlers *hmp_handlers(void);
 const CharHandlers *qmp_handlers(void);
+
+/* The arguments of a backup command; @file: of drive-backup. */
+bool monitor_backup_spec(JsonObject *args, bool file, struct BackupSpec *spec,
+                         Error **errp) MUST_CHECK;
+
+/* blockdev-snapshot-sync; the new node, without a reference. */
+struct BlockNode *monitor_snapshot_sync(JsonObject *args, Error **errp);
+/* Adds "dirty-bitmaps" if there are any. */
+void monitor_add_bitmaps(JsonObject *obj, struct BlockNode *n);
 
 /* Names (and aliases) of HMP commands that begin with @prefix; "info " ones too. Unref. */
 GPtrArray *hmp_complete(const char *prefix);

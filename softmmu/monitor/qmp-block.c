@@ -18,7 +18,7 @@ QMP_TYPE(block_inserted_type, .name = "BlockInserted",
                  "backing_file_depth: int, "
                  "encrypted: bool, active: bool, detect_zeroes: <off>, bps: int, bps_rd: int, "
                  "bps_wr: int, iops: int, iops_rd: int, iops_wr: int, write_threshold: int, "
-                 "cache: BlockCache, image: BlockImage}");
+                 "cache: BlockCache, image: BlockImage, *dirty-bitmaps: [BlockDirtyInfo]}");
 
 static JsonObject *image_info(const BlockInfo *info)
 {
@@ -57,6 +57,7 @@ static JsonObject *inserted_info(const BlockInfo *info)
     json_object_set_boolean_member(cache, "no-flush", info->no_flush);
     json_object_set_object_member(obj, "cache", cache);
     json_object_set_object_member(obj, "image", image_info(info));
+    monitor_add_bitmaps(obj, info->image);
     return obj;
 }
 
@@ -181,7 +182,7 @@ static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **e
 QMP_COMMAND(blockdev_del_command, .name = "blockdev-del", .run = blockdev_del,
             .args = "{node-name: str}");
 
-static bool snapshot_sync(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+struct BlockNode *monitor_snapshot_sync(JsonObject *args, Error **errp)
 {
     const char *mode = qmp_arg_str(args, "mode");
     BlockSnapshotSpec spec = {
@@ -194,11 +195,54 @@ static bool snapshot_sync(Machine *m, JsonObject *args, JsonNode **ret, Error **
     };
 
     if (!spec.device && !spec.node) {
-        return error_fail(errp, "one of 'device' and 'node-name' is needed");
+        error_fail(errp, "one of 'device' and 'node-name' is needed");
+        return NULL;
     }
     return blk_snapshot_external(&spec, errp);
+}
+
+static bool snapshot_sync(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    return monitor_snapshot_sync(args, errp);
 }
 
 QMP_COMMAND(snapshot_sync_command, .name = "blockdev-snapshot-sync", .run = snapshot_sync,
             .args = "{*device: str, *node-name: str, snapshot-file: str, *snapshot-node-name: str, "
                     "*format: str, *mode: <existing|absolute-paths>}");
+
+static bool snapshot_with(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    return blk_snapshot_with(qmp_arg_str(args, "node"), qmp_arg_str(args, "overlay"), errp);
+}
+
+QMP_COMMAND(snapshot_with_command, .name = "blockdev-snapshot", .run = snapshot_with,
+            .args = "{node: str, overlay: str}");
+
+/* --- Images that change --- */
+
+static bool block_resize(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    const char *device = qmp_arg_str(args, "device"), *node = qmp_arg_str(args, "node-name");
+    int64_t size = qmp_arg_int(args, "size", 0);
+
+    if (!device == !node) {
+        return error_fail(errp, "one of 'device' and 'node-name' is needed");
+    }
+    if (size < 0) {
+        return error_fail(errp, "Parameter 'size' expects a >0 size");
+    }
+    return blk_resize(device ? device : node, (uint64_t)size, errp);
+}
+
+QMP_COMMAND(block_resize_command, .name = "block_resize", .run = block_resize,
+            .args = "{*device: str, *node-name: str, size: int}");
+
+static bool change_backing_file(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    return blk_change_backing_file(qmp_arg_str(args, "device"),
+                                   qmp_arg_str(args, "image-node-name"),
+                                   qmp_arg_str(args, "backing-file"), errp);
+}
+
+QMP_COMMAND(change_backing_command, .name = "change-backing-file", .run = change_backing_file,
+            .args = "{device: str, image-node-name: str, backing-file: str}");

@@ -84,12 +84,17 @@ static const QmpCommand *qmp_find(const char *name)
     return NULL;
 }
 
+/* Clients tell what has gone from other errors by the class. */
 static const char *qmp_error_class(const Error *err)
 {
-    return g_str_has_prefix(error_text(err), "Device '") &&
-                   g_str_has_suffix(error_text(err), "not found")
-               ? "DeviceNotFound"
-               : "GenericError";
+    const char *text = error_text(err);
+
+    if (!g_str_has_suffix(text, "not found")) {
+        return "GenericError";
+    }
+    return g_str_has_prefix(text, "Device '")      ? "DeviceNotFound"
+           : g_str_has_prefix(text, "Block job '") ? "DeviceNotActive"
+                                                   : "GenericError";
 }
 
 /* Whose command runs: for what came with it. Main thread. */
