@@ -576,8 +576,8 @@ const char *blk_node_name(BlockBackend *blk)
 }
 
 static const char *const drive_keys[] = {
-    "if",    "index", "unit",     "bus",    "id",     "format", "cache",
-    "media", "aio",   "snapshot", "werror", "rerror", NULL,
+    "if",    "index", "unit",     "bus",    "id",     "format",       "cache",
+    "media", "aio",   "snapshot", "werror", "rerror", "copy-on-read", NULL,
 };
 
 static const char *const interface_names[] = {"none", "virtio", "pflash", "ide",
@@ -600,7 +600,7 @@ static int next_index(BlockInterface iface)
 typedef struct DriveOptions {
     int iface;
     uint64_t index;
-    bool cdrom, snapshot;
+    bool cdrom, snapshot, copy_on_read;
     int rerror, werror;
 } DriveOptions;
 
@@ -616,6 +616,7 @@ static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
         !opts_take_u64(o, "bus", 0, &bus, errp) ||
         !opts_take_enum(o, "media", media, &kind, errp) ||
         !opts_take_bool(o, "snapshot", &d->snapshot, errp) ||
+        !opts_take_bool(o, "copy-on-read", &d->copy_on_read, errp) ||
         !opts_take_enum(o, "werror", block_on_error_names, &d->werror, errp) ||
         !opts_take_enum(o, "rerror", block_on_error_names, &d->rerror, errp)) {
         return false;
@@ -636,6 +637,27 @@ static bool snapshot_default; /* -snapshot */
 void blk_set_snapshot_default(void)
 {
     snapshot_default = true;
+}
+
+static BlockNode *open_drive_node(Opts *o, const DriveOptions *d, Error **errp)
+{
+    unsigned flags = d->cdrom ? BLOCK_READ_ONLY : d->snapshot ? BLOCK_TEMPORARY : 0;
+    BlockNode *node = block_open_opts(o, BLOCK_DRIVE | flags, errp), *filter;
+
+    if (!node) {
+        return NULL;
+    }
+    if (!block_opts_done(o, node, drive_keys, errp)) {
+        filter = NULL;
+    } else if (d->copy_on_read) {
+        filter = block_put_filter(&copy_on_read_driver, node, o, errp);
+    } else {
+        return node;
+    }
+    if (!filter) {
+        block_node_unref(node);
+    }
+    return filter;
 }
 
 BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error **errp)
@@ -661,16 +683,8 @@ BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error
     if (opts_peek(o, "aio")) { /* an option of the file */
         opts_add(o, "file.aio", opts_take(o, "aio"));
     }
-    node = block_open_opts(o,
-                           BLOCK_DRIVE | (d.cdrom      ? BLOCK_READ_ONLY
-                                          : d.snapshot ? BLOCK_TEMPORARY
-                                                       : 0),
-                           errp);
+    node = open_drive_node(o, &d, errp);
     if (!node) {
-        return NULL;
-    }
-    if (!block_opts_done(o, node, drive_keys, errp)) {
-        block_node_unref(node);
         return NULL;
     }
     blk = backend_new(id, node);
@@ -828,8 +842,8 @@ static BlockInfo backend_info(const BlockBackend *blk)
     const BlockRequest *failed = g_queue_peek_head((GQueue *)&blk->failed);
     BlockInfo info = {0};
 
-    if (blk->node) {
-        info = node_info(blk->node);
+    if (blk->node) { /* filters that -drive made are not to be seen */
+        info = node_info(blk->node->name ? blk->node : block_skip_filters(blk->node));
     }
     info.drive = blk->name;
     info.owner = blk->owner ? blk->owner_name : NULL;

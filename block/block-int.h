@@ -12,9 +12,21 @@
 
 enum { BLOCK_PROBE_LEN = 512, BLOCK_CHAIN_MAX = 200 };
 
+/* What a filter hears of, before it happens. */
+typedef enum BlockFilterOp {
+    BLOCK_FILTER_READ,
+    BLOCK_FILTER_WRITE,
+    BLOCK_FILTER_ZERO,
+    BLOCK_FILTER_DISCARD,
+    BLOCK_FILTER_FLUSH,
+} BlockFilterOp;
+
 typedef struct BlockDriver {
     const char *name;
-    bool filter;   /* what a node of it shows is its file's */
+    bool filter;       /* what a node of it shows is its file's */
+    const char *child; /* a filter: the option that names its file; NULL: "file" */
+    /* A filter with functions of filter.h: called before each request; an error ends it. */
+    int (*before)(BlockNode *n, BlockFilterOp op, uint64_t offset, uint64_t len);
     bool protocol; /* stores bytes itself and grows by writes; others are formats over a node */
     const char *const *options; /* NULL-terminated; beside those of every node */
     /* A protocol: beginnings of file names that mean it (NULL-terminated).  Its filename= is what stands
@@ -119,6 +131,9 @@ extern const BlockDriver vmdk_driver, vpc_driver, vdi_driver, vhdx_driver, qed_d
     parallels_driver;
 extern const BlockDriver cloop_driver, dmg_driver;
 
+extern const BlockDriver null_co_driver, null_aio_driver, blkdebug_driver, copy_on_read_driver,
+    power_cut_driver;
+
 /* All of them; ends with NULL. */
 extern const BlockDriver *const block_drivers[];
 /* The driver of that name, NULL: none. */
@@ -154,6 +169,9 @@ void block_dirty_mark(BlockNode *n, uint64_t offset, uint64_t len);
 /* The size of the node has changed. */
 bool block_dirty_resize(BlockNode *n, Error **errp) MUST_CHECK;
 void block_dirty_free_all(BlockNode *n);
+
+/* A filter of that kind, without a name, in front of @file, whose reference it takes over; NULL: it did not. */
+BlockNode *block_put_filter(const BlockDriver *drv, BlockNode *file, Opts *o, Error **errp);
 
 /* --- Changing the graph; nothing is in flight --- */
 

@@ -8,13 +8,31 @@
 #include "block-int.h"
 
 const BlockDriver *const block_drivers[] = {
-    &file_driver, &host_device_driver, &raw_driver, &qcow2_driver,     &vmdk_driver,  &vpc_driver,
-    &vdi_driver,  &vhdx_driver,        &qed_driver, &parallels_driver, &cloop_driver, &dmg_driver,
+    &file_driver,
+    &host_device_driver,
+    &raw_driver,
+    &qcow2_driver,
+    &vmdk_driver,
+    &vpc_driver,
+    &vdi_driver,
+    &vhdx_driver,
+    &qed_driver,
+    &parallels_driver,
+    &cloop_driver,
+    &dmg_driver,
+    &null_co_driver,
+    &null_aio_driver,
+    &blkdebug_driver,
+    &copy_on_read_driver,
+    &power_cut_driver,
 #if CONFIG_LIBNBD
     &nbd_driver,
 #endif
 #if CONFIG_CURL
-    &http_driver, &https_driver,       &ftp_driver,  &ftps_driver,
+    &http_driver,
+    &https_driver,
+    &ftp_driver,
+    &ftps_driver,
 #endif
     NULL,
 };
@@ -215,15 +233,16 @@ static bool attach_below(const char *what, BlockNode *n, BlockNode *below, bool 
 /* The file of a format: a node by its name, or one that is made from "file.*" or a file's name. */
 static BlockNode *open_file(Opts *o, const NodeOptions *opt, int depth, Error **errp)
 {
-    g_autoptr(Opts) sub = opts_take_sub(o, "file");
-    const char *file = opts_take(o, "file");
+    const char *key = opt->drv && opt->drv->child ? opt->drv->child : "file";
+    g_autoptr(Opts) sub = opts_take_sub(o, key);
+    const char *file = opts_take(o, key);
     Inherited down = {opt->read_only, opt->direct, opt->no_flush, opt->discard};
     BlockNode *n;
 
     if (file && !(opt->flags & BLOCK_DRIVE)) {
         n = block_node_find(file);
         if (!n) {
-            error_fail(errp, "%s: file: there is no node '%s'", opts_what(o), file);
+            error_fail(errp, "%s: %s: there is no node '%s'", opts_what(o), key, file);
         }
         return n ? block_node_ref(n) : NULL;
     }
@@ -236,7 +255,7 @@ static BlockNode *open_file(Opts *o, const NodeOptions *opt, int depth, Error **
         }
     }
     if (opts_empty(sub)) {
-        error_fail(errp, "%s: no file= is given", opts_what(o));
+        error_fail(errp, "%s: no %s= is given", opts_what(o), key);
         return NULL;
     }
     if (!opts_peek(sub, "driver")) {
@@ -373,6 +392,26 @@ static BlockNode *open_node(Opts *o, unsigned flags, const Inherited *above, int
         block_node_unref(n);
         return NULL;
     }
+    return n;
+}
+
+BlockNode *block_put_filter(const BlockDriver *drv, BlockNode *file, Opts *o, Error **errp)
+{
+    BlockNode *n = block_node_new(NULL, file->filename);
+
+    n->file = file;
+    n->read_only = file->read_only;
+    n->auto_read_only = file->auto_read_only;
+    n->direct = file->direct;
+    n->no_flush = file->no_flush;
+    n->writethrough = file->writethrough;
+    n->unmap = file->unmap;
+    if (!attach_below(opts_what(o), n, file, !n->read_only, errp) || !drv->open(n, o, 0, errp)) {
+        n->file = NULL;
+        block_node_unref(n);
+        return NULL;
+    }
+    n->drv = drv;
     return n;
 }
 

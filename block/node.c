@@ -148,10 +148,18 @@ BlockNode *block_backing(const BlockNode *n)
 
 /* --- Requests --- */
 
+static bool grows_by_writes(const BlockNode *n)
+{
+    while (n->drv->filter) {
+        n = n->file;
+    }
+    return n->drv->protocol;
+}
+
 /* What is wrong with a request before it is tried, or 0. */
 static int check_range(const BlockNode *n, uint64_t offset, uint64_t len, bool write)
 {
-    uint64_t limit = n->drv->protocol ? INT64_MAX : block_size(n);
+    uint64_t limit = grows_by_writes(n) ? INT64_MAX : block_size(n);
 
     if (write && n->read_only) {
         return -EPERM;

@@ -3,9 +3,12 @@
 
 
 obj-y += block/backend.o
+obj-y += block/blkdebug.o
+obj-y += block/copy-on-read.o
 obj-y += block/dirty-bitmap.o
 obj-y += block/file-direct.o
 obj-y += block/file-posix.o
+obj-y += block/filter.o
 obj-y += block/graph.o
 obj-y += block/graph-change.o
 obj-y += block/job.o
@@ -15,8 +18,10 @@ obj-y += block/job-copy.o
 obj-y += block/job-mirror.o
 obj-y += block/job-stream.o
 obj-y += block/node.o
+obj-y += block/null.o
 obj-y += block/on-error.o
 obj-y += block/overlay.o
+obj-y += block/power-cut.o
 obj-y += block/quiesce.o
 obj-y += block/raw.o
 obj-y += block/snapshot.o

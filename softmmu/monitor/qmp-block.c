@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "block/block.h"
+#include "block/image.h"
 #include "rhea/json.h"
 #include "monitor-int.h"
 
@@ -157,11 +158,24 @@ static bool blockdev_add(Machine *m, JsonObject *args, JsonNode **ret, Error **e
     return blk_new_blockdev(text, errp);
 }
 
-/* @file is a node's name or the options of one. */
+static void add_driver_name(const char *name, void *opaque)
+{
+    qmp_type_add_value(opaque, name);
+}
+
+static QmpType *build_driver_type(void)
+{
+    QmpType *t = qmp_type_new_enum();
+
+    image_foreach_format(add_driver_name, t);
+    return t;
+}
+
+QMP_TYPE(blockdev_driver_type, .name = "BlockdevDriver", .build = build_driver_type);
+/* @file is a node's name or the options of one. What drivers have of their own they check themselves. */
 QMP_COMMAND(blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
             .args =
-                "{driver: <raw|qcow2|file|host_device|nbd|http|https|ftp|ftps>, node-name: str, "
-                "*filename: str, *file: any, "
+                "{driver: BlockdevDriver, node-name: str, *filename: str, *file: any, "
                 "*server: {type: <inet|unix>, *host: str, *port: str, *path: str}, *export: str, "
                 "*open-timeout: int, *reconnect-delay: int, *tls-certificates: str, "
                 "*tls-psk-file: str, *tls-username: str, *url: str, *readahead: int, *timeout: "
@@ -172,7 +186,7 @@ QMP_COMMAND(blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
                 "*discard: <ignore|unmap>, *detect-zeroes: <off|on|unmap>, "
                 "*aio: <threads|native|io_uring>, *locking: <auto|on|off>, "
                 "*offset: int, *size: int, "
-                "*cache: {*direct: bool, *no-flush: bool}}");
+                "*cache: {*direct: bool, *no-flush: bool}, ...}");
 
 static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {

@@ -15,3 +15,6 @@ tests/unit/block/test-qcow2-threads-objs := $(tool-objs)
 
 unit-tests += tests/unit/block/test-dirty-bitmap
 tests/unit/block/test-dirty-bitmap-objs := $(tool-objs)
+
+unit-tests += tests/unit/block/test-power-cut
+tests/unit/block/test-power-cut-objs := $(tool-objs)

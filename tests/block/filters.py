@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# test-timeout: 120
+"""Filters in front of images: injected errors, copies on read, power that fails; and images that forget."""
+import json
+import os
+import sys
+
+sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
+import nbdpeer as nbd
+import rhea
+from images import MIB, Workdir, img
+from nbdpeer import Client
+from tap import Suite
+
+suite = Suite()
+EIO, ENOSPC = 5, 28
+
+
+class Rig:
+    """A machine with the node n, exported."""
+
+    def __init__(self, w, *nodes, args=()):
+        self.w, self.nodes = w, nodes
+        self.m = rhea.Machine("-bios", "none", "-S", *args, qmp=True)
+
+    def __enter__(self):
+        self.m.__enter__()
+        self.q = self.m.qmp()
+        self.q.__enter__()
+        for node in self.nodes:
+            self.q.command("blockdev-add", **node)
+        return self
+
+    def export(self, node="n"):
+        socket = self.w.file("s")
+        self.q.command("nbd-server-start", addr={"type": "unix", "data": {"path": socket}})
+        self.q.command("block-export-add", type="nbd", id="e", node_name=node, name="n", writable=True)
+        client = Client(socket)
+        client.go(b"n")
+        return client
+
+    def __exit__(self, *what):
+        self.q.__exit__(*what)
+        self.m.__exit__(*what)
+
+    def end(self):
+        self.q.command("quit")
+        self.m.wait()
+
+
+def file_node(path):
+    return {"driver": "file", "filename": path}
+
+
+@suite.test
+def errors_by_rule():
+    rules = [{"event": "none", "iotype": "write", "errno": ENOSPC, "sector": 8},
+             {"event": "read_aio", "once": True},
+             {"event": "flush_to_disk"}]
+    with Workdir() as w:
+        img("create", "-q", "-f", "raw", w.file("d"), "1M")
+        node = {"driver": "blkdebug", "node-name": "n", "image": file_node(w.file("d")), "inject-error": rules}
+        with Rig(w, node) as r:
+            c = r.export()
+            assert c.error(nbd.WRITE, 7 * 512, 512, b"x" * 512) == 0
+            assert c.error(nbd.WRITE, 0, 16 * 512, b"x" * 8192) == ENOSPC
+            assert c.error(nbd.WRITE, 9 * 512, 512, b"x" * 512) == 0
+            assert c.error(nbd.READ, 0, 512) == EIO
+            assert c.error(nbd.READ, 0, 512) == 0
+            assert c.error(nbd.FLUSH) == EIO == c.error(nbd.FLUSH)
+            try:
+                r.q.command("blockdev-add", driver="blkdebug", node_name="m", image={"driver": "null-co"},
+                            inject_error=[{"event": "l1_update"}])
+            except AssertionError as e:
+                assert "l1_update" in str(e), e
+            else:
+                raise AssertionError("an unknown event is accepted")
+
+
+@suite.test
+def a_format_above_errors():
+    """A format over blkdebug works, grows its file, and reports what fails."""
+    with Workdir() as w:
+        img("create", "-q", "-f", "qcow2", w.file("d"), "8M")
+
+        def io(rules, *commands, ok=(0,)):
+            options = {"driver": "qcow2", "file": {"driver": "blkdebug", "image": file_node(w.file("d")),
+                                                   "inject-error": rules}}
+            return img("io", *(x for c in commands for x in ("-c", c)), "json:" + json.dumps(options), ok=ok)
+
+        io([], "write -P 7 1M 3M", "read -P 7 1M 3M")
+        io([{"event": "write_aio", "errno": ENOSPC}], "write -P 8 5M 1M", ok=(1,))
+        img("check", "-q", w.file("d"))
+        img("io", "-c", "read -P 7 1M 3M", "-c", "read -P 0 4M 4M", w.file("d"))
+
+
+@suite.test
+def power_that_fails_in_the_end_of_a_format():
+    with Workdir() as w:
+        img("create", "-q", "-f", "qcow2", w.file("d"), "8M")
+        options = {"driver": "qcow2", "file": {"driver": "power-cut", "cut-after": 4, "seed": 1,
+                                               "file": file_node(w.file("d"))}}
+        img("io", "-c", "write -P 7 1M 1M", "-c", "flush", "json:" + json.dumps(options), ok=(1,))
+        img("check", "-q", w.file("d"), ok=(0, 3))
+
+
+@suite.test
+def copies_on_read():
+    with Workdir() as w:
+        img("create", "-q", "-f", "qcow2", w.file("base"), "8M")
+        img("io", "-c", "write -P 7 1M 2M", w.file("base"))
+        img("create", "-q", "-f", "qcow2", "-b", w.file("base"), "-F", "qcow2", w.file("top"))
+        node = {"driver": "copy-on-read", "node-name": "n",
+                "file": {"driver": "qcow2", "file": file_node(w.file("top"))}}
+        with Rig(w, node) as r:
+            c = r.export()
+            c.send(nbd.READ, MIB, MIB)
+            assert b"".join(d[8:] for kind, d in c.chunks() if kind == 1) == b"\7" * MIB
+            c.close()
+            r.end()
+        have = json.loads(img("map", "--output=json", w.file("top")))
+        assert {(e["start"], e["length"]) for e in have if e["depth"] == 0 and e["data"]} == {(MIB, MIB)}, have
+        img("check", "-q", w.file("top"))
+        # The same by -drive, in front of what a device uses.
+        args = ["-drive", f"file={w.file('top')},format=qcow2,if=none,id=d,copy-on-read=on",
+                "-device", "virtio-blk-device,drive=d"]
+        with Rig(w, args=args) as r:
+            drive, = r.q.command("query-block")
+            assert drive["inserted"]["drv"] == "qcow2" and drive["inserted"]["backing_file_depth"] == 1, drive
+            r.q.command("drive-backup", job_id="b", device="d", target=w.file("t"), format="qcow2", sync="full")
+            while r.q.wait_event("JOB_STATUS_CHANGE")["data"]["status"] != "null":
+                pass
+            r.end()
+        img("compare", w.file("t"), w.file("base"))
+
+
+@suite.test
+def images_that_forget():
+    with Workdir() as w:
+        nodes = [{"driver": "null-co", "node-name": "n", "size": 1 << 40, "read-zeroes": True},
+                 {"driver": "null-aio", "node-name": "m", "latency-ns": 1000}]
+        with Rig(w, *nodes) as r:
+            c = r.export()
+            assert c.error(nbd.WRITE, (1 << 40) - 512, 512, b"x" * 512) == 0
+            assert c.error(nbd.READ, (1 << 40) - 512, 512) == 0
+            sizes = {n["node-name"]: n["image"]["virtual-size"] for n in r.q.command("query-named-block-nodes")}
+            assert sizes == {"n": 1 << 40, "m": 1 << 30}, sizes
+
+
+if __name__ == "__main__":
+    sys.exit(suite.run())
