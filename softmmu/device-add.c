@@ -74,6 +74,61 @@ static bool device_add_prop(const char *key, const char *value, void *opaque, Er
     return qom_prop_set(&dev->obj, key, value, errp);
 }
 
+/* Where buses come from: devices that bring one, and machines that have it. */
+static const struct {
+    const char *bus;
+    const char *devices[3], *machines[4];
+} bus_sources[] = {
+    {"SCSI", .devices = {"virtio-scsi-pci", "virtio-scsi-device"}},
+    {"virtio-serial-bus", .devices = {"virtio-serial-pci", "virtio-serial-device"}},
+    {"IDE", .devices = {"ich9-ahci"}, .machines = {"pc", "q35"}},
+    {"PCI", .machines = {"pc", "q35", "virt"}},
+    {"PCIE", .machines = {"q35", "virt"}},
+    {"ISA", .machines = {"pc", "q35"}},
+    {"floppy-bus", .machines = {"pc", "q35"}},
+    {"virtio-bus", .machines = {"virt"}},
+};
+
+/* A device of that type finds its own bus. */
+static bool fits(Machine *m, const char *type)
+{
+    const ObjectType *t = qom_type_find(type);
+
+    return t && bus_find(m, device_type_bus(t), NULL, NULL);
+}
+
+/* Adds to the error what would work in this machine, or which machine would do. */
+static void suggest_bus(Machine *m, const char *type, const char *bus_type, Error **errp)
+{
+    g_autofree char *base = g_str_has_suffix(type, "-device")
+                                ? g_strndup(type, strlen(type) - strlen("-device"))
+                                : NULL;
+    g_autofree char *on_pci = base ? g_strconcat(base, "-pci", NULL) : NULL;
+
+    if (on_pci && fits(m, on_pci)) {
+        error_append(errp, " ('%s' is the same for its PCI)", on_pci);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bus_sources); i++) {
+        if (strcmp(bus_sources[i].bus, bus_type)) {
+            continue;
+        }
+        for (const char *const *d = bus_sources[i].devices; *d; d++) {
+            if (fits(m, *d)) {
+                error_append(errp, " (-device %s makes one)", *d);
+                return;
+            }
+        }
+        for (const char *const *n = bus_sources[i].machines; *n; n++) {
+            if (machine_type_find(*n, NULL)) {
+                error_append(errp, " (-M %s has one)", *n);
+                return;
+            }
+        }
+    }
+    error_append(errp, " (no machine of this architecture has one)");
+}
+
 static bool device_add_realize(Machine *m, Device *dev, const char *bus_name, Error **errp)
 {
     const char *bus_type = NULL;
@@ -86,6 +141,9 @@ static bool device_add_realize(Machine *m, Device *dev, const char *bus_name, Er
     if (bus_type) {
         bus = bus_find(m, bus_type, bus_name, errp);
         if (!bus) {
+            if (!bus_name && !bus_exists(m, bus_type, NULL)) {
+                suggest_bus(m, dev->obj.type->name, bus_type, errp);
+            }
             error_prepend(errp, "-device %s: ", dev->obj.type->name);
             return false;
         }

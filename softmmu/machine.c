@@ -401,6 +401,8 @@ static bool machine_check_usb(Object *obj, Error **errp)
                       obj->type->name);
 }
 
+static const char *const irqchip_names[] = {"on", "off", "split", NULL};
+
 static const PropDesc machine_props[] = {
     PROP_STR("kernel", Machine, kernel, NULL, "kernel image (-kernel)"),
     PROP_STR("initrd", Machine, initrd, NULL, "initial RAM disk (-initrd)"),
@@ -414,6 +416,9 @@ static const PropDesc machine_props[] = {
               .check = machine_check_usb),
     PROP_BOOL("dump-guest-core", Machine, dump_guest_core, true,
               "guest memory is part of the emulator's core dumps"),
+    PROP_ENUM(
+        "kernel-irqchip", Machine, kernel_irqchip, 0, irqchip_names,
+        "whether the host's kernel models interrupt controllers; only virtualisation has that"),
     PROP_BOOL("mem-merge", Machine, mem_merge, true,
               "let the host merge equal pages of guest memory"),
     PROP_END,

@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "accel/accel.h"
+#include "chardev/chardev.h"
 #include "hw/firmware/boot-image.h"
 #include "hw/firmware/fw-cfg.h"
 #include "hw/firmware/smbios.h"
@@ -407,6 +408,23 @@ static bool run_device(Setup *s, const char *arg, Error **errp)
     return o && device_add_opts(s->m, o, false, errp);
 }
 
+/* The debug console that firmware and small kernels write to. */
+static bool run_debugcon(Setup *s, const char *arg, Error **errp)
+{
+    g_autoptr(Opts) o = opts_new("-debugcon");
+    g_autofree char *chardev = NULL;
+
+    if (!chr_new_short(arg, "debugcon", false, &chardev, errp)) {
+        return false;
+    }
+    if (!chardev) { /* "none" */
+        return true;
+    }
+    opts_add(o, "driver", "isa-debugcon");
+    opts_add(o, "chardev", chardev);
+    return device_add_opts(s->m, o, false, errp);
+}
+
 static void print_object_type(const ObjectType *t, void *opaque)
 {
     if (!t->abstract && t->user_creatable) {
@@ -440,10 +458,12 @@ static bool run_object(Setup *s, const char *arg, Error **errp)
 static bool run_global(Setup *s, const char *arg, Error **errp)
 {
     static const char *const accepted[] = {"driver", "property", "value", NULL};
-    const char *dot = strchr(arg, '.'), *eq = strchr(arg, '=');
+    const char *eq = strchr(arg, '=');
+    /* The last one: names of drivers have dots, those of properties have not. */
+    const char *dot = eq ? g_strrstr_len(arg, eq - arg, ".") : NULL;
     g_autoptr(Opts) o = NULL;
 
-    if (dot && eq && dot < eq) {
+    if (dot) {
         g_autofree char *driver = g_strndup(arg, (gsize)(dot - arg));
         g_autofree char *prop = g_strndup(dot + 1, (gsize)(eq - dot - 1));
 
@@ -466,6 +486,16 @@ static bool run_global(Setup *s, const char *arg, Error **errp)
 static bool run_action(Setup *s, const char *arg, Error **errp)
 {
     return runstate_set_action(s->m, arg, errp);
+}
+
+static bool run_no_hpet(Setup *s, const char *arg, Error **errp)
+{
+    return collect_machine_prop("hpet", "off", s, errp);
+}
+
+static bool run_no_acpi(Setup *s, const char *arg, Error **errp)
+{
+    return collect_machine_prop("acpi", "off", s, errp);
 }
 
 static bool run_no_reboot(Setup *s, const char *arg, Error **errp)
@@ -574,6 +604,9 @@ static const Option machine_options[] = {
      run_mem_path},
     {"mem-prealloc", NULL, PHASE_MACHINE, "take all guest memory from the host at the start",
      run_mem_prealloc},
+    {"debugcon", "DEV", PHASE_DEVICE,
+     "a debug console of a PC, port 0xe9 (-global isa-debugcon.iobase=), there: as for -serial",
+     run_debugcon},
     {"device", "DRIVER[,PROP=VALUE...]", PHASE_DEVICE,
      "add a device; 'help' lists them, DRIVER,help its properties", run_device},
     {"object", "TYPE,id=ID[,PROP=VALUE...]", PHASE_OBJECT,
@@ -600,6 +633,8 @@ static const Option boot_options[] = {
      "what firmware tries, in this order: a floppy, c disk, d CD-ROM, n network; once=\n"
      "holds until the first reset; menu=on offers a choice for MS milliseconds",
      run_boot},
+    {"no-hpet", NULL, PHASE_EARLY, "as -machine hpet=off", run_no_hpet},
+    {"no-acpi", NULL, PHASE_EARLY, "as -machine acpi=off", run_no_acpi},
     {"bios", "FILE", PHASE_MACHINE, "firmware: 'default', 'none' or a file", run_bios},
     {"fw_cfg", "[name=]NAME,file=FILE|string=TEXT", PHASE_MACHINE,
      "a named item for firmware and kernels", run_fw_cfg},

@@ -107,3 +107,4 @@ I440FX_VERSION(i440fx_7_0, "7.0", older_ops);
 I440FX_VERSION(i440fx_6_2, "6.2", older_ops);
 I440FX_VERSION(i440fx_6_1, "6.1", older_ops);
 I440FX_VERSION(i440fx_6_0, "6.0", older_ops);
+I440FX_VERSION(i440fx_5_2, "5.2", older_ops);

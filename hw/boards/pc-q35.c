@@ -120,3 +120,4 @@ Q35_VERSION(q35_7_0, "7.0", older_ops);
 Q35_VERSION(q35_6_2, "6.2", older_ops);
 Q35_VERSION(q35_6_1, "6.1", older_ops);
 Q35_VERSION(q35_6_0, "6.0", older_ops);
+Q35_VERSION(q35_5_2, "5.2", older_ops);

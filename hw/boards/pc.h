@@ -12,8 +12,8 @@ enum { PC_MAX_CPUS = 255, PC_MAX_APIC_ID = 254, PC_FLASH_BANKS = 2 };
 typedef struct PcMachine {
     Machine machine;
     /* properties */
-    bool hpet_on, acpi_on, vmport_on, usb_on, i8042_on;
-    int smm, smbios_entry;
+    bool hpet_on, acpi_on, usb_on, i8042_on;
+    int smm, vmport, smbios_entry;
     char *flash_drive[PC_FLASH_BANKS];
     /* parts */
     Device *fdc;

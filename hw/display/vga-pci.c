@@ -14,6 +14,8 @@
 #include "snapshot/snapshot.h"
 #include "vga-int.h"
 
+#define VRAM_ID "vga.vram"
+
 enum { PORTS_FIRST = 0x3b0, PORTS = 0x30, VBE_PORT = 0x1ce, VBE_PORTS = 3, WINDOW = 0xa0000 };
 enum { BAR_PORTS = 0x400, BAR_VBE = 0x500, BAR_SIZE = 0x1000, BAR_PORTS_SHIFT = 0x10 };
 enum { VRAM_MIN_MB = 1, VRAM_MAX_MB = 256 };
@@ -100,6 +102,20 @@ static void vga_pci_reset(Device *dev)
     vga_reset_regs(&dev_state(dev, VgaPci)->vga);
 }
 
+static void look_for_memory(RamBlock *rb, void *found)
+{
+    *(bool *)found |= !strcmp(rb->id, VRAM_ID);
+}
+
+/* The ports and the window below 1 MiB are there once. */
+static bool vga_is_there(void)
+{
+    bool found = false;
+
+    ram_block_foreach(look_for_memory, &found);
+    return found;
+}
+
 static bool vga_pci_realize(Device *dev, Error **errp)
 {
     VgaPci *s = dev_state(dev, VgaPci);
@@ -109,9 +125,12 @@ static bool vga_pci_realize(Device *dev, Error **errp)
         return error_fail(errp, "VGA: property 'vgamem_mb' must be a power of two from %d to %d",
                           VRAM_MIN_MB, VRAM_MAX_MB);
     }
+    if (vga_is_there()) {
+        return error_fail(errp, "VGA: the machine has one already (-vga none leaves that out)");
+    }
     v->clock = device_clock(dev);
     v->vram_size = s->vgamem_mb * MiB;
-    if (!mem_init_ram(&v->vram, &dev->obj, "vga.vram", v->vram_size, errp)) {
+    if (!mem_init_ram(&v->vram, &dev->obj, VRAM_ID, v->vram_size, errp)) {
         return false;
     }
     vga_init_window(v, &dev->obj);

@@ -82,7 +82,7 @@ static char *made_up_name(Machine *m, const char *type)
     for (unsigned n = 1;; n++) {
         char *name = g_strdup_printf("%s.%u", kind, n);
 
-        if (!bus_exists(m, name)) {
+        if (!bus_exists(m, TYPE_BUS, name)) {
             return name;
         }
         g_free(name);

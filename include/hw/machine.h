@@ -48,6 +48,7 @@ typedef struct Machine {
     bool graphics, nodefaults;
     char *vga; /* -vga: "std", "none"; NULL: what the board thinks best */
     bool usb, dump_guest_core, mem_merge;
+    int kernel_irqchip;
     char *name, *uuid;
     struct SmbiosOptions *smbios; /* -smbios; NULL: nothing */
     int64_t rtc_offset_ns; /* what a clock of the board shows minus the host's (-rtc base=) */

@@ -105,8 +105,8 @@ Bus *bus_new(Device *owner, const char *bus_type, const char *name, unsigned max
  */
 Bus *bus_find(struct Machine *machine, const char *bus_type, const char *name, Error **errp);
 
-/* Whether the machine has a bus of that name, of any type. */
-bool bus_exists(struct Machine *machine, const char *name);
+/* Whether the machine has a bus of that name (NULL: any) and type. */
+bool bus_exists(struct Machine *machine, const char *bus_type, const char *name);
 
 /* False unless @type_name is a device that users may create. */
 bool device_check_type(const char *type_name, Error **errp) MUST_CHECK;

@@ -20,6 +20,9 @@ bool error_fail_errno(Error **errp, int err, const char *fmt, ...) PRINTF_LIKE(3
 /* Puts text in front of the message of a set *errp; nothing when errp or *errp is NULL. */
 void error_prepend(Error **errp, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* The same behind it. */
+void error_append(Error **errp, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* Hands @err over to *errp, or frees it when errp is NULL or already set. */
 void error_propagate(Error **errp, Error *err);
 

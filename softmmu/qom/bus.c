@@ -94,10 +94,10 @@ Bus *bus_find(struct Machine *machine, const char *bus_type, const char *name, E
     return NULL;
 }
 
-bool bus_exists(struct Machine *machine, const char *name)
+bool bus_exists(struct Machine *machine, const char *bus_type, const char *name)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
-    BusSearch search = {.type = TYPE_BUS, .name = name, .names = names};
+    BusSearch search = {.type = bus_type, .name = name, .names = names};
 
     bus_walk(&search, (Object *)machine);
     return search.found || search.other;

@@ -48,21 +48,36 @@ bool error_fail_errno(Error **errp, int err, const char *fmt, ...)
     return false;
 }
 
+/* Gives a set *errp the text with the formatted one before or behind it. */
+static void error_extend(Error **errp, bool front, const char *fmt, va_list ap)
+{
+    g_autofree char *more = g_strdup_vprintf(fmt, ap);
+    char *text = (*errp)->text;
+
+    (*errp)->text = front ? g_strconcat(more, text, NULL) : g_strconcat(text, more, NULL);
+    g_free(text);
+}
+
 void error_prepend(Error **errp, const char *fmt, ...)
 {
-    g_autofree char *front = NULL;
-    char *full;
     va_list ap;
 
-    if (!errp || !*errp) {
-        return;
+    if (errp && *errp) {
+        va_start(ap, fmt);
+        error_extend(errp, true, fmt, ap);
+        va_end(ap);
     }
-    va_start(ap, fmt);
-    front = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    full = g_strconcat(front, (*errp)->text, NULL);
-    g_free((*errp)->text);
-    (*errp)->text = full;
+}
+
+void error_append(Error **errp, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (errp && *errp) {
+        va_start(ap, fmt);
+        error_extend(errp, false, fmt, ap);
+        va_end(ap);
+    }
 }
 
 void error_propagate(Error **errp, Error *err)
