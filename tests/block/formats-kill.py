@@ -19,7 +19,7 @@ from images import HAVE_QEMU, IMG, KIB, MIB, Failed, Workdir, img, qemu_img
 from tap import Skip, Suite
 
 SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kill-shim.c")
-EVERY = int(os.environ.get("RHEA_EVERY", "1" if os.environ.get("RHEA_SLOW") else "5"))
+EVERY = int(os.environ.get("RHEA_EVERY", "1" if os.environ.get("RHEA_SLOW") else "11"))
 KILLED = 99
 SIZE = 2 * MIB + 512
 KINDS = [("vmdk", "subformat=monolithicSparse"), ("vmdk", "subformat=twoGbMaxExtentSparse"),
