@@ -2,8 +2,6 @@
 /* Requests on disks that are made of blocks; see blockmap.h.  Any thread, several at once. */
 #include "rhea/osdep.h"
 
-#include <zlib.h>
-
 #include "blockmap.h"
 #include "rhea/bits.h"
 #include "rhea/iov.h"
@@ -61,28 +59,6 @@ BlockMap *blockmap_new(BlockNode *n, BlockNode *file, const BlockMapOps *ops, vo
         n->opaque = g_ptr_array_new_with_free_func(map_free);
     }
     g_ptr_array_add(n->opaque, m);
-    return m;
-}
-
-/* --- Bytes as they are --- */
-
-int blockmap_flat_get(BlockMap *m, uint64_t block, MapEntry *e)
-{
-    e->kind = MAP_DATA;
-    e->host = m->data_start + block * m->block_size;
-    return 0;
-}
-
-static const BlockMapOps flat_ops = {.get = blockmap_flat_get};
-
-BlockMap *blockmap_new_flat(BlockNode *n, BlockNode *file, uint64_t host, uint64_t size)
-{
-    BlockMap *m = blockmap_new(n, file, &flat_ops, NULL);
-
-    m->size = size;
-    m->block_size = BLOCKMAP_FLAT_BLOCK;
-    m->flat = true;
-    m->data_start = host;
     return m;
 }
 
@@ -905,83 +881,4 @@ bool blockmap_make_empty(BlockNode *n, Error **errp)
         ret = map_make_empty(g_ptr_array_index(maps, i));
     }
     return !ret || error_fail_errno(errp, -ret, "'%s': cannot empty it", n->filename);
-}
-
-/* --- For formats --- */
-
-BlockNode *blockmap_open_file(const char *what, const char *filename, unsigned flags, Error **errp)
-{
-    g_autoptr(Opts) o = opts_new(what);
-    BlockNode *n;
-
-    opts_add(o, "driver", file_driver.name);
-    opts_add(o, "filename", filename);
-    n = block_open_opts(o, flags, errp);
-    if (n && !block_opts_done(o, n, NULL, errp)) {
-        g_clear_pointer(&n, block_node_unref);
-    }
-    return n;
-}
-
-BlockNode *blockmap_create_file(const char *what, const char *filename, Error **errp)
-{
-    return block_create_file(what, filename, 0, BLOCK_PREALLOC_OFF, errp)
-               ? blockmap_open_file(what, filename, 0, errp)
-               : NULL;
-}
-
-bool blockmap_only_read(const BlockNode *n, Error **errp)
-{
-    return n->read_only ||
-           error_fail(errp, "'%s': images of this format are only read (read-only=on)",
-                      n->filename);
-}
-
-bool blockmap_take_size(Opts *o, uint64_t max, uint64_t *size, Error **errp)
-{
-    *size = UINT64_MAX;
-    if (!opts_take_size(o, "size", size, errp)) {
-        return false;
-    }
-    if (*size == UINT64_MAX) {
-        return error_fail(errp, "%s: a size is missing", opts_what(o));
-    }
-    return *size <= max ||
-           error_fail(errp, "%s: the size is at most %" PRIu64 " bytes", opts_what(o), max);
-}
-
-void blockmap_uuid(uint8_t uuid[static 16])
-{
-    for (unsigned i = 0; i < 16; i += 4) {
-        guint32 r = g_random_int();
-
-        memcpy(uuid + i, &r, 4);
-    }
-    uuid[6] = (uuid[6] & 0x0f) | 0x40;
-    uuid[8] = (uuid[8] & 0x3f) | 0x80;
-}
-
-int blockmap_fill(BlockNode *file, uint64_t at, uint8_t byte, uint64_t bytes)
-{
-    enum { CHUNK = 1 << 20 };
-    g_autofree uint8_t *buf = NULL;
-    int ret = 0;
-
-    if (!byte) {
-        return bytes ? block_write_zeroes(file, at, bytes, true) : 0;
-    }
-    buf = g_malloc(MIN(bytes, CHUNK));
-    memset(buf, byte, MIN(bytes, CHUNK));
-    for (uint64_t n; !ret && bytes; at += n, bytes -= n) {
-        n = MIN(bytes, CHUNK);
-        ret = block_pwrite(file, at, buf, n);
-    }
-    return ret;
-}
-
-int blockmap_inflate_zlib(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len)
-{
-    uLongf have = out_len;
-
-    return uncompress(out, &have, in, in_len) == Z_OK && have == out_len ? 0 : -EIO;
 }

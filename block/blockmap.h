@@ -7,6 +7,7 @@
  *   blockmap.c        requests, and the driver's functions for nodes made of maps
  *   blockmap-meta.c   the tables' sectors in memory, and the order in which they reach the file
  *   blockmap-check.c  consistency
+ *   blockmap-format.c what formats need to make and open images
  *
  * What makes it safe.  New blocks are taken at the end of the file, which holds nothing; what an entry will
  * refer to (data, or a table of zeroes) is written at once, the entry into memory.  blockmap_commit() flushes

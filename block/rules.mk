@@ -57,6 +57,7 @@ obj-$(CONFIG_LIBNBD) += block/nbd-list.o
 obj-$(CONFIG_LIBNBD) += block/nbd-place.o
 obj-y += block/blockmap.o
 obj-y += block/blockmap-check.o
+obj-y += block/blockmap-format.o
 obj-y += block/blockmap-meta.o
 obj-y += block/parallels.o
 obj-y += block/qed.o
