@@ -7,10 +7,12 @@
 
 #include "block-int.h"
 #include "on-error.h"
+#include "throttle.h"
 #include "rhea/defer.h"
 #include "rhea/iov.h"
 
-enum { WORKERS = 16 };
+/* SLEEPERS: workers that wait for a limit, and so many others work in their place. */
+enum { WORKERS = 16, SLEEPERS = 256 };
 
 struct BlockBackend {
     char *name; /* drive or node id */
@@ -174,6 +176,12 @@ static int request_check(const BlockRequest *r)
                : 0;
 }
 
+/* Limits of one drive do not keep others from their workers. */
+static void replace_sleepers(unsigned sleepers)
+{
+    g_thread_pool_set_max_threads(workers, WORKERS + (int)MIN(sleepers, SLEEPERS), NULL);
+}
+
 static void request_start(BlockRequest *r)
 {
     r->blk->in_flight++;
@@ -184,6 +192,7 @@ static void request_start(BlockRequest *r)
     }
     if (!workers) {
         workers = g_thread_pool_new(worker, NULL, WORKERS, FALSE, NULL);
+        block_on_sleep(replace_sleepers);
     }
     g_thread_pool_push(workers, r, NULL);
 }
@@ -262,6 +271,10 @@ void blk_status(BlockBackend *blk, uint64_t offset, uint64_t len, BlockStatus *s
 static void drain(BlockBackend *blk)
 {
     run_completions(NULL);
+    if (!blk->in_flight) {
+        return;
+    }
+    block_hurry(true);
     while (blk->in_flight) {
         g_mutex_lock(&finished.lock);
         while (g_queue_is_empty(&finished.queue)) {
@@ -270,6 +283,7 @@ static void drain(BlockBackend *blk)
         g_mutex_unlock(&finished.lock);
         run_completions(NULL);
     }
+    block_hurry(false);
 }
 
 void blk_drain(BlockBackend *blk)
@@ -576,8 +590,22 @@ const char *blk_node_name(BlockBackend *blk)
 }
 
 static const char *const drive_keys[] = {
-    "if",    "index", "unit",     "bus",    "id",     "format",       "cache",
-    "media", "aio",   "snapshot", "werror", "rerror", "copy-on-read", NULL,
+    "if",
+    "index",
+    "unit",
+    "bus",
+    "id",
+    "format",
+    "cache",
+    "media",
+    "aio",
+    "snapshot",
+    "werror",
+    "rerror",
+    "copy-on-read",
+    "throttling.bps-total",
+    "throttling.iops-total",
+    NULL,
 };
 
 static const char *const interface_names[] = {"none", "virtio", "pflash", "ide",
@@ -601,6 +629,8 @@ typedef struct DriveOptions {
     int iface;
     uint64_t index;
     bool cdrom, snapshot, copy_on_read;
+    ThrottleLimits limits;
+    const char *throttle_group; /* NULL: the drive's own */
     int rerror, werror;
 } DriveOptions;
 
@@ -617,6 +647,7 @@ static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
         !opts_take_enum(o, "media", media, &kind, errp) ||
         !opts_take_bool(o, "snapshot", &d->snapshot, errp) ||
         !opts_take_bool(o, "copy-on-read", &d->copy_on_read, errp) ||
+        !throttle_take_drive(o, &d->limits, errp) ||
         !opts_take_enum(o, "werror", block_on_error_names, &d->werror, errp) ||
         !opts_take_enum(o, "rerror", block_on_error_names, &d->rerror, errp)) {
         return false;
@@ -624,6 +655,7 @@ static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
     if (d->index == UINT64_MAX) {
         d->index = unit == UINT64_MAX ? (uint64_t)next_index(d->iface) : unit;
     }
+    d->throttle_group = opts_take(o, "throttling.group");
     d->cdrom = kind == 1;
     if (d->iface != BLK_IF_NONE && blk_by_interface(d->iface, d->index)) {
         return error_fail(errp, "-drive: if=%s already has a drive with index %" PRIu64,
@@ -639,25 +671,36 @@ void blk_set_snapshot_default(void)
     snapshot_default = true;
 }
 
-static BlockNode *open_drive_node(Opts *o, const DriveOptions *d, Error **errp)
+/* The filters that the drive's options ask for; takes over @n, also when it fails. */
+static BlockNode *put_drive_filters(const char *id, const DriveOptions *d, BlockNode *n,
+                                    Error **errp)
 {
-    unsigned flags = d->cdrom ? BLOCK_READ_ONLY : d->snapshot ? BLOCK_TEMPORARY : 0;
-    BlockNode *node = block_open_opts(o, BLOCK_DRIVE | flags, errp), *filter;
+    g_autoptr(Opts) none = opts_new("copy-on-read");
+    BlockNode *filter = n;
 
-    if (!node) {
-        return NULL;
+    if (d->copy_on_read) {
+        filter = block_put_filter(&copy_on_read_driver, n, none, errp);
+        n = filter ? filter : n;
     }
-    if (!block_opts_done(o, node, drive_keys, errp)) {
-        filter = NULL;
-    } else if (d->copy_on_read) {
-        filter = block_put_filter(&copy_on_read_driver, node, o, errp);
-    } else {
-        return node;
+    if (filter && throttle_any(&d->limits)) {
+        filter = throttle_put(n, d->throttle_group ? d->throttle_group : id, &d->limits, errp);
     }
     if (!filter) {
-        block_node_unref(node);
+        block_node_unref(n);
     }
     return filter;
+}
+
+static BlockNode *open_drive_node(Opts *o, const char *id, const DriveOptions *d, Error **errp)
+{
+    unsigned flags = d->cdrom ? BLOCK_READ_ONLY : d->snapshot ? BLOCK_TEMPORARY : 0;
+    BlockNode *node = block_open_opts(o, BLOCK_DRIVE | flags, errp);
+
+    if (node && !block_opts_done(o, node, drive_keys, errp)) {
+        block_node_unref(node);
+        return NULL;
+    }
+    return node ? put_drive_filters(id, d, node, errp) : NULL;
 }
 
 BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error **errp)
@@ -683,7 +726,7 @@ BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error
     if (opts_peek(o, "aio")) { /* an option of the file */
         opts_add(o, "file.aio", opts_take(o, "aio"));
     }
-    node = open_drive_node(o, &d, errp);
+    node = open_drive_node(o, id, &d, errp);
     if (!node) {
         return NULL;
     }
@@ -813,6 +856,34 @@ void block_replace(BlockNode *from, BlockNode *to)
     block_node_unref(from);
 }
 
+bool blk_set_limits(const char *drive, const uint64_t limits[6], const uint64_t max[6],
+                    uint64_t iops_size, const char *group, Error **errp)
+{
+    BlockBackend *blk = backend_find(drive);
+    ThrottleLimits l = {.iops_size = iops_size};
+    ThrottleGroup *g;
+    BlockNode *filter = NULL;
+
+    if (!blk || !blk->node) {
+        return error_fail(errp, "Device '%s' not found", drive);
+    }
+    memcpy(l.avg, limits, sizeof(l.avg));
+    memcpy(l.max, max, sizeof(l.max));
+    g = throttle_group_of(blk->node);
+    if (g) {
+        throttle_group_set(g, &l);
+        return true;
+    }
+    if (!throttle_any(&l)) {
+        return true;
+    }
+    block_graph_change_begin();
+    filter = throttle_put(blk->node, group ? group : drive, &l, errp);
+    blk->node = filter ? filter : blk->node;
+    block_graph_change_end();
+    return filter;
+}
+
 /* --- Information --- */
 
 static BlockInfo node_info(const BlockNode *n)
@@ -844,6 +915,10 @@ static BlockInfo backend_info(const BlockBackend *blk)
 
     if (blk->node) { /* filters that -drive made are not to be seen */
         info = node_info(blk->node->name ? blk->node : block_skip_filters(blk->node));
+    }
+    if (throttle_group_of(blk->node)) {
+        memcpy(info.limits, throttle_limits(throttle_group_of(blk->node))->avg,
+               sizeof(info.limits));
     }
     info.drive = blk->name;
     info.owner = blk->owner ? blk->owner_name : NULL;

@@ -132,7 +132,7 @@ extern const BlockDriver vmdk_driver, vpc_driver, vdi_driver, vhdx_driver, qed_d
 extern const BlockDriver cloop_driver, dmg_driver;
 
 extern const BlockDriver null_co_driver, null_aio_driver, blkdebug_driver, copy_on_read_driver,
-    power_cut_driver;
+    power_cut_driver, throttle_driver;
 
 /* All of them; ends with NULL. */
 extern const BlockDriver *const block_drivers[];
@@ -162,6 +162,13 @@ void block_nodes_close(void);
 /* Those between block_io_begin() and _end() have left, and come in again after _go(); they nest. */
 void block_users_stop(void);
 void block_users_go(void);
+/*
+ * A worker waits, until g_get_monotonic_time() is @us or somebody is in a hurry: whoever drains.
+ * @fn hears how many wait, to have other workers in their place; any thread.
+ */
+void block_sleep_until(int64_t us);
+void block_on_sleep(void (*fn)(unsigned sleepers));
+void block_hurry(bool on);
 
 /* --- Dirty bitmaps of a node, for node.c --- */
 

@@ -25,6 +25,7 @@ const BlockDriver *const block_drivers[] = {
     &blkdebug_driver,
     &copy_on_read_driver,
     &power_cut_driver,
+    &throttle_driver,
 #if CONFIG_LIBNBD
     &nbd_driver,
 #endif

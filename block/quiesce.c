@@ -13,6 +13,9 @@ static struct {
     GCond changed;
     unsigned users;    /* threads between block_io_begin() and _end() */
     unsigned changing; /* depth of block_users_stop() */
+    unsigned sleepers, hurried;
+    GCond awake;
+    void (*on_sleep)(unsigned sleepers);
 } graph;
 
 void block_io_begin(void)
@@ -38,9 +41,12 @@ void block_users_stop(void)
 {
     g_mutex_lock(&graph.lock);
     graph.changing++;
+    graph.hurried++; /* throttled users, too */
+    g_cond_broadcast(&graph.awake);
     while (graph.users) {
         g_cond_wait(&graph.changed, &graph.lock);
     }
+    graph.hurried--;
     g_mutex_unlock(&graph.lock);
 }
 
@@ -50,5 +56,41 @@ void block_users_go(void)
     if (--graph.changing == 0) {
         g_cond_broadcast(&graph.changed);
     }
+    g_mutex_unlock(&graph.lock);
+}
+
+/* --- Waiting without being in the way --- */
+
+void block_on_sleep(void (*fn)(unsigned sleepers))
+{
+    g_mutex_lock(&graph.lock);
+    graph.on_sleep = fn;
+    g_mutex_unlock(&graph.lock);
+}
+
+static void count_sleepers(int more)
+{
+    graph.sleepers += (unsigned)more;
+    if (graph.on_sleep) {
+        graph.on_sleep(graph.sleepers);
+    }
+}
+
+void block_sleep_until(int64_t us)
+{
+    g_mutex_lock(&graph.lock);
+    count_sleepers(1);
+    while (!graph.hurried && g_get_monotonic_time() < us) {
+        g_cond_wait_until(&graph.awake, &graph.lock, us);
+    }
+    count_sleepers(-1);
+    g_mutex_unlock(&graph.lock);
+}
+
+void block_hurry(bool on)
+{
+    g_mutex_lock(&graph.lock);
+    graph.hurried += on ? 1 : -1U;
+    g_cond_broadcast(&graph.awake);
     g_mutex_unlock(&graph.lock);
 }

@@ -77,6 +77,7 @@ static const Option block_options[] = {
      "file=FILE[,id=ID][,if=none|virtio|pflash][,format=raw|qcow2|vmdk|...]\n"
      "       [,readonly=on][,cache=...][,discard=...][,media=disk|cdrom][,snapshot=on|off]\n"
      "       [,copy-on-read=on|off]\n"
+     "       [,throttling.{bps,iops}-{total,read,write}=N[,throttling.group=NAME]]\n"
      "       [,rerror=report|ignore|stop][,werror=enospc|report|ignore|stop]\n"
      "       [,...]",
      PHASE_BACKEND, "a disk image: a file or a URL (nbd, https, ...); if=none leaves it to -device",

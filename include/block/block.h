@@ -117,7 +117,8 @@ typedef struct BlockInfo {
     uint64_t size;
     bool read_only, writethrough, direct, no_flush;
     uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
-    int failed; /* a negative errno: what stopped the VM; 0: nothing */
+    uint64_t limits[6]; /* bytes a second in all, read, written; requests likewise; 0: no limit */
+    int failed;         /* a negative errno: what stopped the VM; 0: nothing */
 } BlockInfo;
 typedef void (*BlockInfoFn)(void *opaque, const BlockInfo *info);
 void blk_foreach_drive(BlockInfoFn fn, void *opaque);
@@ -144,6 +145,9 @@ bool blk_resize(const char *device, uint64_t size, Error **errp) MUST_CHECK;
 /* What @node, in the chain of @device, says of its backing file; the graph stays. */
 bool blk_change_backing_file(const char *device, const char *node, const char *backing,
                              Error **errp) MUST_CHECK;
+/* Limits on what a drive does, in the order of BlockInfo.limits; @max: in a burst; @group NULL: its own. */
+bool blk_set_limits(const char *drive, const uint64_t limits[6], const uint64_t max[6],
+                    uint64_t iops_size, const char *group, Error **errp) MUST_CHECK;
 void blk_print_info(GString *out); /* info block */
 void blk_close_all(void);          /* drains, flushes, unlocks */
 

@@ -13,7 +13,6 @@ QMP_TYPE(block_cache_type, .name = "BlockCache",
          .text = "{writeback: bool, direct: bool, no-flush: bool}");
 QMP_TYPE(block_image_type, .name = "BlockImage",
          .text = "{filename: str, format: str, virtual-size: int}");
-/* Limits are zero: there is no throttling. */
 QMP_TYPE(block_inserted_type, .name = "BlockInserted",
          .text = "{file: str, *node-name: str, ro: bool, drv: str, *backing_file: str, "
                  "backing_file_depth: int, "
@@ -51,7 +50,7 @@ static JsonObject *inserted_info(const BlockInfo *info)
     json_object_set_boolean_member(obj, "active", true);
     json_object_set_string_member(obj, "detect_zeroes", "off");
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-        json_object_set_int_member(obj, limits[i], 0);
+        json_object_set_int_member(obj, limits[i], i < 6 ? (gint64)info->limits[i] : 0);
     }
     json_object_set_boolean_member(cache, "writeback", !info->writethrough);
     json_object_set_boolean_member(cache, "direct", info->direct);
@@ -260,3 +259,37 @@ static bool change_backing_file(Machine *m, JsonObject *args, JsonNode **ret, Er
 
 QMP_COMMAND(change_backing_command, .name = "change-backing-file", .run = change_backing_file,
             .args = "{device: str, image-node-name: str, backing-file: str}");
+
+/* --- Limits --- */
+
+static const char *const limit_args[] = {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"};
+
+static bool set_io_throttle(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    const char *device = qmp_arg_str(args, "device"), *id = qmp_arg_str(args, "id");
+    uint64_t limits[6], max[6];
+
+    if (!device == !id) {
+        return error_fail(errp, "one of 'device' and 'id' is needed");
+    }
+    for (int i = 0; i < 6; i++) {
+        g_autofree char *key = g_strconcat(limit_args[i], "_max", NULL);
+        int64_t limit = qmp_arg_int(args, limit_args[i], 0), burst = qmp_arg_int(args, key, 0);
+
+        if (limit < 0 || burst < 0) {
+            return error_fail(errp, "bps/iops/max values must be within [0, %" PRId64 "]",
+                              INT64_MAX);
+        }
+        limits[i] = (uint64_t)limit;
+        max[i] = (uint64_t)burst;
+    }
+    return blk_set_limits(device ? device : id, limits, max,
+                          (uint64_t)MAX(qmp_arg_int(args, "iops_size", 0), 0),
+                          qmp_arg_str(args, "group"), errp);
+}
+
+QMP_COMMAND(set_io_throttle_command, .name = "block_set_io_throttle", .run = set_io_throttle,
+            .args = "{*device: str, *id: str, bps: int, bps_rd: int, bps_wr: int, iops: int, "
+                    "iops_rd: int, iops_wr: int, *bps_max: int, *bps_rd_max: int, "
+                    "*bps_wr_max: int, *iops_max: int, *iops_rd_max: int, *iops_wr_max: int, "
+                    "*iops_size: int, *group: str}");

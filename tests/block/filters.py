@@ -5,6 +5,7 @@
 import json
 import os
 import sys
+import time
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
 import nbdpeer as nbd
@@ -133,6 +134,57 @@ def copies_on_read():
                 pass
             r.end()
         img("compare", w.file("t"), w.file("base"))
+
+
+def seconds(c, length, count):
+    """How long so many writes take."""
+    start = time.monotonic()
+    for _ in range(count):
+        assert c.error(nbd.WRITE, 0, length, bytes(length)) == 0
+    return time.monotonic() - start
+
+
+@suite.test
+def limits_of_a_group():
+    with Workdir() as w:
+        nodes = [{"driver": "throttle", "node-name": "n", "throttle-group": "g", "file": {"driver": "null-co"}},
+                 {"driver": "throttle", "node-name": "m", "throttle-group": "x", "file": {"driver": "null-co"}}]
+        with Rig(w, nodes[0], args=["-object", "throttle-group,id=g,x-bps-write=2097152,limits.iops-read=20"]) as r:
+            try:
+                r.q.command("blockdev-add", **nodes[1])
+            except AssertionError as e:
+                assert "'x' does not exist" in str(e), e
+            else:
+                raise AssertionError("a group that is not there is accepted")
+            c = r.export()
+            # A tenth of a second's is free.
+            assert seconds(c, MIB // 2, 5) > 0.7
+            start = time.monotonic()
+            for _ in range(14):
+                assert c.error(nbd.READ, 0, 512) == 0
+            assert time.monotonic() - start > 0.5
+
+
+@suite.test
+def limits_of_a_drive():
+    with Workdir() as w:
+        img("create", "-q", "-f", "qcow2", w.file("d"), "8M")
+        drive = f"file={w.file('d')},format=qcow2,if=none,id=d,throttling.bps-total=2097152,iops_rd=100"
+        with Rig(w, args=["-drive", drive]) as r:
+            inserted = r.q.command("query-block")[0]["inserted"]
+            assert inserted["drv"] == "qcow2" and inserted["bps"] == 2097152 and inserted["iops_rd"] == 100, inserted
+            c = r.export("d")
+            assert seconds(c, MIB // 2, 5) > 0.7
+            none = {key: 0 for key in ("bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr")}
+            r.q.exact("block_set_io_throttle", dict(none, device="d", bps_wr=1))
+            assert r.q.command("query-block")[0]["inserted"]["bps_wr"] == 1
+            # Whoever drains does not wait for the limit.
+            c.send(nbd.WRITE, 0, MIB, bytes(MIB))
+            c.send(nbd.WRITE, 0, MIB, bytes(MIB))
+            r.q.command("block_resize", device="d", size=16 * MIB)
+            r.end()
+        both = rhea.Machine("-drive", "file=x,if=none,throttling.iops-total=5,throttling.iops-read=5")
+        assert both.wait() == 1 and "iops-total" in both.errors()
 
 
 @suite.test

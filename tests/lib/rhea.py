@@ -251,9 +251,13 @@ class Qmp:
 
     def command(self, name, /, **arguments):
         """Runs a command and returns its 'return'; an error raises with its text."""
+        return self.exact(name, {k.replace("_", "-"): v for k, v in arguments.items()})
+
+    def exact(self, name, arguments):
+        """The same for arguments that have underscores in their names."""
         message = {"execute": name}
         if arguments:
-            message["arguments"] = {k.replace("_", "-"): v for k, v in arguments.items()}
+            message["arguments"] = arguments
         self.file.write(json.dumps(message).encode() + b"\n")
         self.file.flush()
         while True:
