@@ -182,8 +182,6 @@ BlockNode *block_put_filter(const BlockDriver *drv, BlockNode *file, Opts *o, Er
 
 /* --- Changing the graph; nothing is in flight --- */
 
-/* The first that is no filter, from @n down. */
-BlockNode *block_skip_filters(BlockNode *n);
 /* No device, export or node writes to @n; an error names who does. */
 bool block_may_write(const BlockNode *n, Error **errp) MUST_CHECK;
 /* Whoever uses @from, but for @to itself, uses @to from now on. */

@@ -13,6 +13,7 @@ obj-y += block/graph.o
 obj-y += block/graph-change.o
 obj-y += block/job.o
 obj-y += block/job-backup.o
+obj-y += block/job-call.o
 obj-y += block/job-commit.o
 obj-y += block/job-copy.o
 obj-y += block/job-mirror.o

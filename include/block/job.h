@@ -49,6 +49,18 @@ bool job_dismiss(Job *j, Error **errp) MUST_CHECK;
 /* At the end of the process: all are cancelled, and have gone when it returns. */
 void job_cancel_all(void);
 
+/* --- Jobs of one call --- */
+
+typedef enum JobCallKind {
+    JOB_CALL_SNAPSHOT_SAVE,
+    JOB_CALL_SNAPSHOT_LOAD,
+    JOB_CALL_SNAPSHOT_DELETE,
+} JobCallKind;
+typedef bool (*JobCallFn)(void *opaque, Error **errp);
+/* @fn runs in the main loop, soon; the job stays until it is dismissed.  Ends with @free, on failure too. */
+bool job_call(JobCallKind kind, const char *id, JobCallFn fn, void *opaque, GDestroyNotify free,
+              Error **errp) MUST_CHECK;
+
 /* --- Making block jobs --- */
 
 /* What all of them have; the spec begins with it. */

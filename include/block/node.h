@@ -49,6 +49,8 @@ const char *block_filename(const BlockNode *n);
 const char *block_driver_name(const BlockNode *n);
 BlockNode *block_file(const BlockNode *n);    /* NULL: a protocol */
 BlockNode *block_backing(const BlockNode *n); /* NULL: none */
+/* The first that is no filter, from @n down. */
+BlockNode *block_skip_filters(BlockNode *n);
 
 /* --- Changing the graph --- */
 

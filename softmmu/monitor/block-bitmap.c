@@ -4,6 +4,7 @@
 
 #include "block/block.h"
 #include "block/dirty-bitmap.h"
+#include "block/image.h"
 #include "block-action.h"
 
 /* --- Information --- */
@@ -63,6 +64,9 @@ bool bitmap_add(JsonObject *args, BlockUndo *undo, Error **errp)
 
     if (json_object_has_member(args, "granularity") && granularity <= 0) {
         return error_fail(errp, "Granularity must be power of 2");
+    }
+    if (n && qmp_arg_bool(args, "persistent", false) && !image_can_keep_bitmaps(n, errp)) {
+        return false;
     }
     b = n ? dirty_bitmap_new(n, qmp_arg_str(args, "name"), (uint64_t)granularity, errp) : NULL;
     if (!b) {

@@ -2,6 +2,7 @@
 /* Monitor commands that save the machine's state, in a file or in its disks, and go back to it. */
 #include "rhea/osdep.h"
 
+#include "block/job.h"
 #include "snapshot/snapshot.h"
 #include "softmmu/runstate.h"
 #include "monitor-int.h"
@@ -136,3 +137,87 @@ static void hmp_info_snapshots(Machine *m, const char *args, GString *out)
 
 HMP_COMMAND(hmp_info_snapshots_command, .name = "info snapshots",
             .help = "snapshots of the machine in its disks", .run = hmp_info_snapshots);
+
+/* --- In the disks, as jobs --- */
+
+typedef struct SnapshotJob {
+    Machine *m;
+    DiskSnapshot what; /* its texts belong to the job */
+} SnapshotJob;
+
+static void snapshot_job_free(gpointer p)
+{
+    SnapshotJob *sj = p;
+
+    g_strfreev((char **)sj->what.disks);
+    g_free((char *)sj->what.tag);
+    g_free((char *)sj->what.state_disk);
+    g_free(sj);
+}
+
+static SnapshotJob *snapshot_job_new(Machine *m, JsonObject *args)
+{
+    SnapshotJob *sj = g_new0(SnapshotJob, 1);
+    JsonArray *names = json_object_get_array_member(args, "devices");
+    GPtrArray *disks = g_ptr_array_new();
+
+    for (guint i = 0; i < json_array_get_length(names); i++) {
+        g_ptr_array_add(disks, g_strdup(json_array_get_string_element(names, i)));
+    }
+    g_ptr_array_add(disks, NULL);
+    sj->m = m;
+    sj->what.disks = (const char *const *)g_ptr_array_free(disks, FALSE);
+    sj->what.tag = g_strdup(qmp_arg_str(args, "tag"));
+    sj->what.state_disk = g_strdup(qmp_arg_str(args, "vmstate"));
+    return sj;
+}
+
+static bool start_job(Machine *m, JsonObject *args, JobCallKind kind, JobCallFn fn, Error **errp)
+{
+    return job_call(kind, qmp_arg_str(args, "job-id"), fn, snapshot_job_new(m, args),
+                    snapshot_job_free, errp);
+}
+
+static bool job_save(void *opaque, Error **errp)
+{
+    SnapshotJob *sj = opaque;
+
+    return with_vm_stopped(sj->m, RUN_SAVE, save_disks, &sj->what, errp);
+}
+
+static bool job_load(void *opaque, Error **errp)
+{
+    SnapshotJob *sj = opaque;
+
+    return disk_snapshot_can_load(&sj->what, errp) &&
+           with_vm_stopped(sj->m, RUN_RESTORE, load_disks, &sj->what, errp);
+}
+
+static bool job_delete(void *opaque, Error **errp)
+{
+    return disk_snapshot_delete(&((SnapshotJob *)opaque)->what, errp);
+}
+
+static bool qmp_snapshot_save(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    return start_job(m, args, JOB_CALL_SNAPSHOT_SAVE, job_save, errp);
+}
+
+QMP_COMMAND(snapshot_save_command, .name = "snapshot-save", .run = qmp_snapshot_save,
+            .args = "{job-id: str, tag: str, vmstate: str, devices: [str]}");
+
+static bool qmp_snapshot_load(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    return start_job(m, args, JOB_CALL_SNAPSHOT_LOAD, job_load, errp);
+}
+
+QMP_COMMAND(snapshot_load_command, .name = "snapshot-load", .run = qmp_snapshot_load,
+            .args = "{job-id: str, tag: str, vmstate: str, devices: [str]}");
+
+static bool qmp_snapshot_delete(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    return start_job(m, args, JOB_CALL_SNAPSHOT_DELETE, job_delete, errp);
+}
+
+QMP_COMMAND(snapshot_delete_command, .name = "snapshot-delete", .run = qmp_snapshot_delete,
+            .args = "{job-id: str, tag: str, devices: [str]}");

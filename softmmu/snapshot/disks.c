@@ -33,12 +33,12 @@ static Disk *disk_at(GArray *disks, guint i)
     return &g_array_index(disks, Disk, i);
 }
 
-static void add_node(GArray *disks, BlockNode *node, const char *name)
+static void add_node(GArray *disks, BlockNode *front, const char *name)
 {
-    Disk d = {.node = node, .name = name};
+    Disk d = {.node = block_skip_filters(front), .name = name};
 
     for (guint i = 0; i < disks->len; i++) {
-        if (disk_at(disks, i)->node == node) {
+        if (disk_at(disks, i)->node == d.node) {
             return;
         }
     }

@@ -12,6 +12,7 @@ import sys
 import time
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
+import rhea
 from images import HAVE_QEMU, IMG, KIB, MIB, QEMU_IO, Workdir, img, qemu_img, run
 from tap import Skip, Suite
 
@@ -199,6 +200,36 @@ def other_changes():
         img("snapshot", "-a", "s", path)
         assert dirty(work, path, "b") == set(range(SIZE // (4 * KIB)))
         img("snapshot", "-d", "s", path)
+        check(path)
+
+
+@suite.test
+def of_a_machine():
+    """Made while it runs, kept from process to process; not where the image cannot."""
+    with Workdir() as work:
+        path, old = work.file("i"), work.file("old")
+        img("create", "-q", "-f", "qcow2", path, SIZE)
+        img("create", "-q", "-f", "qcow2", "-o", "compat=v2", old, SIZE)
+        argv = ["-S", "-blockdev", f"qcow2,node-name=n,file.driver=file,file.filename={path}",
+                "-blockdev", f"qcow2,node-name=o,file.driver=file,file.filename={old}"]
+        with rhea.Machine(*argv, qmp=True) as m, m.qmp() as q:
+            for name, persistent in ("kept", True), ("lost", False):
+                q.command("block-dirty-bitmap-add", node="n", name=name, persistent=persistent)
+            try:
+                q.command("block-dirty-bitmap-add", node="o", name="b", persistent=True)
+                raise AssertionError("version 2 kept a bitmap")
+            except AssertionError as e:
+                assert "version 2 has no bitmaps" in str(e), e
+            q.command("quit")
+            assert m.wait() == 0
+        assert flags(path) == {"kept": ["auto"]}
+        with rhea.Machine(*argv, qmp=True) as m, m.qmp() as q:
+            node, = [n for n in q.command("query-named-block-nodes") if n["node-name"] == "n"]
+            kept, = node["dirty-bitmaps"]
+            assert kept["name"] == "kept" and kept["persistent"] and kept["recording"], kept
+            assert "in-use" in flags_shared(path)
+            q.command("quit")
+            assert m.wait() == 0
         check(path)
 
 

@@ -5,6 +5,7 @@
 import os
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "block")]
@@ -100,7 +101,7 @@ def goes_on(options):
 def names():
     """A tag that is there is replaced; without one it is the time; what is deleted is gone."""
     with images.Workdir() as work:
-        disks = [(image(work, "a"), "format=qcow2"), (image(work, "b"), "format=qcow2")]
+        disks = [(image(work, "a"), "format=qcow2"), (image(work, "b"), "format=qcow2,copy-on-read=on")]
         with machine(disks, "-S") as m, m.qmp() as q:
             assert hmp(q, "info snapshots").startswith("There is no snapshot available.")
             assert hmp(q, "savevm one") == "" and hmp(q, "savevm") == "" and hmp(q, "savevm one") == ""
@@ -178,6 +179,49 @@ def another_machine():
                               capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 1 and "has memory" in done.stderr, done.stderr
         images.img("io", "-c", "read -P 5 0 1M", a)
+
+
+def job(q, command, **arguments):
+    """Runs a job to its end; its error, or None."""
+    q.command(command, **arguments)
+    deadline = time.monotonic() + 60
+    while True:
+        found, = [j for j in q.command("query-jobs") if j["id"] == arguments["job-id"]]
+        if found["status"] == "concluded":
+            break
+        assert time.monotonic() < deadline, found
+        time.sleep(0.01)
+    assert found["type"] == command
+    q.command("job-dismiss", id=found["id"])
+    return found.get("error")
+
+
+@suite.test
+def jobs():
+    """The same in QMP: jobs that name the nodes."""
+    with images.Workdir() as work:
+        disks = [(image(work, name), f"format=qcow2,node-name=n{name}") for name in ("a", "b", "c")]
+        with machine(disks) as m, m.qmp() as q:
+            m.expect(MIDDLE)
+            q.command("stop")
+            part = {"tag": "t", "devices": ["nb", "na"]}
+            assert job(q, "snapshot-save", **{"job-id": "j"}, vmstate="nb", **part) is None
+            assert "'t' already" in job(q, "snapshot-save", **{"job-id": "j"}, vmstate="nb", **part)
+            assert "not among" in job(q, "snapshot-load", **{"job-id": "j"}, vmstate="nc", **part)
+            assert "of the disks alone" in job(q, "snapshot-load", **{"job-id": "j"}, vmstate="na", **part)
+            assert "'bark'" in job(q, "snapshot-load", **{"job-id": "j"}, vmstate="na", tag="x", devices=["bark"])
+            assert q.command("query-status")["status"] == "paused"
+            assert job(q, "snapshot-load", **{"job-id": "j"}, vmstate="nb", **part) is None
+            q.command("cont")
+            m.expect(END)
+            assert m.wait() == 0
+        assert " t " in images.img("snapshot", "-l", disks[1][0])
+        assert images.img("snapshot", "-l", disks[2][0]) == ""
+        with machine(disks, "-S") as m, m.qmp() as q:
+            assert job(q, "snapshot-delete", **{"job-id": "k"}, **part) is None
+            assert "'t'" in job(q, "snapshot-delete", **{"job-id": "k"}, **part)
+        for path, _ in disks:
+            check(path)
 
 
 @suite.test
