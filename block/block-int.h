@@ -216,7 +216,7 @@ bool block_put_in_front(BlockNode *n, BlockNode *base, Error **errp) MUST_CHECK;
 
 /* A file without a name, of zeroes, for this process alone. */
 BlockNode *file_open_temporary(const char *what, uint64_t size, Error **errp);
-/* @base (which it takes over), with writes going to a temporary file; NULL on failure. */
-BlockNode *overlay_new(const char *what, BlockNode *base, Error **errp);
+/* A temporary image in front of @base, whose reference it takes over; NULL: it did not. */
+BlockNode *block_new_temporary(const char *what, BlockNode *base, Error **errp);
 
 #endif

@@ -421,7 +421,7 @@ static BlockNode *open_temporary(Opts *o, unsigned flags, Error **errp)
 {
     const char *what = opts_what(o), *name = opts_take(o, "node-name");
     BlockNode *base = open_node(o, flags | BLOCK_READ_ONLY, NULL, 0, errp);
-    BlockNode *n = base ? overlay_new(what, base, errp) : NULL;
+    BlockNode *n = base ? block_new_temporary(what, base, errp) : NULL;
 
     if (base && !n) {
         block_node_unref(base);

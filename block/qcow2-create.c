@@ -414,10 +414,28 @@ static int write_empty(Qcow2 *q, const Create *c)
     return ret ? ret : qcow2_rewrite_header(q);
 }
 
+/* The file of @n becomes an image of a disk without size. */
+static int format_file(BlockNode *n, const Create *c)
+{
+    Qcow2 q = {.n = n};
+    int ret;
+
+    q.extensions = g_ptr_array_new();
+    q.snapshots = g_ptr_array_new();
+    q.bitmaps = g_ptr_array_new();
+    ret = write_empty(&q, c);
+    g_ptr_array_unref(q.extensions);
+    g_ptr_array_unref(q.snapshots);
+    g_ptr_array_unref(q.bitmaps);
+    g_free(q.data_file);
+    g_clear_pointer(&n->backing_file, g_free);
+    g_clear_pointer(&n->backing_format, g_free);
+    return ret;
+}
+
 static bool create_empty(const char *what, const char *filename, const Create *c, Error **errp)
 {
     BlockNode *file, node = {.filename = (char *)filename};
-    Qcow2 q = {.n = &node};
     int ret;
 
     if (!block_create_file(what, filename, 0, BLOCK_PREALLOC_OFF, errp)) {
@@ -428,16 +446,7 @@ static bool create_empty(const char *what, const char *filename, const Create *c
         return false;
     }
     node.file = block_file(file);
-    q.extensions = g_ptr_array_new();
-    q.snapshots = g_ptr_array_new();
-    q.bitmaps = g_ptr_array_new();
-    ret = write_empty(&q, c);
-    g_ptr_array_unref(q.extensions);
-    g_ptr_array_unref(q.snapshots);
-    g_ptr_array_unref(q.bitmaps);
-    g_free(q.data_file);
-    g_free(node.backing_file);
-    g_free(node.backing_format);
+    ret = format_file(&node, c);
     block_node_unref(file);
     return !ret || error_fail_errno(errp, -ret, "%s: cannot write '%s'", what, filename);
 }
@@ -455,9 +464,12 @@ static bool create_data_file(const char *what, const char *filename, const Creat
     return block_create_file(what, path, 0, BLOCK_PREALLOC_OFF, errp);
 }
 
+static const Create defaults = {
+    .size = UINT64_MAX, .cluster_size = 65536, .refcount_bits = 16, .compat = 1};
+
 static bool qcow2_create(const char *what, const char *filename, Opts *o, Error **errp)
 {
-    Create c = {.size = UINT64_MAX, .cluster_size = 65536, .refcount_bits = 16, .compat = 1};
+    Create c = defaults;
     BlockNode *n;
     bool ok;
 
@@ -477,6 +489,43 @@ static bool qcow2_create(const char *what, const char *filename, Opts *o, Error 
                   c.data_file_raw ? MAX(c.prealloc, BLOCK_PREALLOC_METADATA) : c.prealloc, errp);
     block_node_unref(n);
     return ok;
+}
+
+/* --- What is forgotten at the end --- */
+
+static bool open_temporary(const char *what, BlockNode *n, uint64_t size, Error **errp)
+{
+    g_autoptr(Opts) o = opts_new(what);
+    int ret = format_file(n, &defaults);
+
+    if (ret) {
+        return error_fail_errno(errp, -ret, "%s: cannot write a temporary file", what);
+    }
+    if (!qcow2_open(n, o, 0, errp)) {
+        return false;
+    }
+    n->drv = &qcow2_driver;
+    return qcow2_truncate(n, size, BLOCK_PREALLOC_OFF, errp);
+}
+
+BlockNode *block_new_temporary(const char *what, BlockNode *base, Error **errp)
+{
+    BlockNode *file = file_open_temporary(what, 0, errp), *n;
+
+    if (!file) {
+        return NULL;
+    }
+    n = block_node_new(NULL, base->filename);
+    n->file = file;
+    n->temporary = n->no_flush = file->no_flush = true;
+    n->unmap = file->unmap = base->unmap;
+    n->detect_zeroes = base->detect_zeroes;
+    if (!open_temporary(what, n, block_size(base), errp)) {
+        block_node_unref(n);
+        return NULL;
+    }
+    n->backing = base;
+    return n;
 }
 
 /* --- The driver --- */

@@ -21,7 +21,6 @@ obj-y += block/job-stream.o
 obj-y += block/node.o
 obj-y += block/null.o
 obj-y += block/on-error.o
-obj-y += block/overlay.o
 obj-y += block/power-cut.o
 obj-y += block/quiesce.o
 obj-y += block/raw.o

@@ -153,6 +153,27 @@ def all_or_none():
 
 
 @suite.test
+def temporary_writes():
+    """With snapshot=on the snapshot lives as long as the process, of whatever format the disk is."""
+    with images.Workdir() as work:
+        raw = work.file("raw")
+        with open(raw, "wb") as f:
+            f.write(bytes(range(256)) * 4096)
+        with open(raw, "rb") as f:
+            before = f.read()
+        with machine([(raw, "format=raw,snapshot=on")]) as m, m.qmp() as q:
+            m.expect(MIDDLE)
+            q.command("stop")
+            assert hmp(q, "savevm middle") == "" and tags(q) == ["middle"]
+            assert hmp(q, "loadvm middle") == ""
+            q.command("cont")
+            m.expect(END)
+            assert m.wait() == 0
+        with open(raw, "rb") as f:
+            assert f.read() == before
+
+
+@suite.test
 def parts():
     """What one disk lacks is listed apart and not loaded; so are the disks without a machine."""
     with images.Workdir() as work:
