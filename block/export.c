@@ -7,6 +7,7 @@
 #include "rhea/osdep.h"
 
 #include "block/block.h"
+#include "block/dirty-bitmap.h"
 #include "block/export.h"
 #include "block/nbd-server.h"
 #include "rhea/defer.h"
@@ -50,6 +51,7 @@ typedef struct BridgeRequest {
 typedef struct Export {
     char *id, *name;
     Bridge *b;
+    GPtrArray *bitmaps; /* DirtyBitmap; NULL: none */
 } Export;
 
 static struct {
@@ -288,6 +290,11 @@ static Export *export_find(const char *id)
 
 static void export_free(Export *e)
 {
+    if (e->bitmaps) {
+        block_graph_change_begin();
+        nbd_bitmaps_give_back(e->bitmaps);
+        block_graph_change_end();
+    }
     blk_free_export(e->b->blk);
     bridge_unref(e->b);
     g_free(e->id);
@@ -334,6 +341,17 @@ bool export_add(const ExportSpec *spec, Error **errp)
     nbd.name = e->name;
     nbd.opaque = e->b;
     nbd.size = blk_size(blk);
+    if (spec->bitmaps) {
+        block_graph_change_begin();
+        e->bitmaps = nbd_bitmaps_take(blk_node(blk), spec->bitmaps, errp);
+        block_graph_change_end();
+        if (!e->bitmaps) {
+            export_free(e);
+            return false;
+        }
+        nbd.bitmaps = (DirtyBitmap *const *)e->bitmaps->pdata;
+        nbd.n_bitmaps = e->bitmaps->len;
+    }
     if (!nbd_server_add(state.server, &nbd, errp)) {
         export_free(e);
         return false;

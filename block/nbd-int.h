@@ -17,6 +17,8 @@ typedef struct NbdExport {
     void *opaque;
     uint64_t size;
     bool writable;
+    struct DirtyBitmap **bitmaps;
+    char **contexts; /* base:allocation and one for each bitmap; a NULL behind them */
     /* lock of the server */
     unsigned users;
     bool removed;
@@ -31,8 +33,9 @@ typedef struct NbdConn {
     bool broken;       /* atomic: what it still has to say is of no interest */
 
     /* Agreed on; fixed when requests begin. */
-    bool no_zeroes, structured, allocation;
-    char *allocation_of; /* the export for which the context was chosen */
+    bool no_zeroes, structured;
+    uint64_t contexts; /* bit n: the export's context n */
+    char *contexts_of; /* the export for which they were chosen */
 
     GThreadPool *workers;
     GMutex lock;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The handshake of the NBD server: fixed newstyle, its options, and the answers.
- * Not offered: TLS, metadata contexts other than base:allocation.  The thread of the connection.
+ * Not offered: TLS.  The thread of the connection.
  */
 #include "rhea/osdep.h"
 
@@ -14,8 +14,6 @@ enum {
     OPTIONS_MAX = 1024, /* a client that goes on after so many is not going to come to the point */
     PREFERRED_BLOCK = 4096,
 };
-
-#define ALLOCATION "base:allocation"
 
 /* What has been read of an option's data. */
 typedef struct Cursor {
@@ -106,7 +104,9 @@ static Next reply_unknown(Option *o, const Cursor *name)
 static void choose(NbdConn *c, NbdExport *e)
 {
     nbd_export_choose(c, e);
-    c->allocation = c->allocation && !strcmp(c->allocation_of, e->name);
+    if (c->contexts && strcmp(c->contexts_of, e->name)) {
+        c->contexts = 0;
+    }
     nbd_verbose(c, "uses export '%s'", e->name);
 }
 
@@ -222,64 +222,79 @@ static Next option_list(Option *o)
     return reply(o, NBD_REP_ACK, NULL);
 }
 
-/* Whether a query of metadata contexts asks for the one there is; no query at all of LIST does. */
-static bool wants_allocation(const Option *o, const Cursor *query)
+/* Whether a query asks for the context; LIST may also name the beginning of several. */
+static bool asks_for(const Option *o, const Cursor *query, const char *context)
 {
-    static const char *const exact = ALLOCATION, *const all = "base:";
+    size_t len = query->left;
 
-    return (query->left == strlen(exact) && !memcmp(query->at, exact, query->left)) ||
-           (o->number == NBD_OPT_LIST_META_CONTEXT && query->left == strlen(all) &&
-            !memcmp(query->at, all, query->left));
+    return len <= strlen(context) && !memcmp(query->at, context, len) &&
+           (!context[len] ||
+            (o->number == NBD_OPT_LIST_META_CONTEXT && len && context[len - 1] == ':'));
 }
 
-static Next answer_contexts(Option *o, bool found)
+/* Takes the queries, which *mask gets the contexts of; false: they are not of their form.  @e NULL: only that. */
+static bool take_queries(const Option *o, Cursor queries, const NbdExport *e, uint64_t *mask)
 {
-    uint8_t id[4];
+    uint32_t count;
+    Cursor query;
 
-    st32_be(id, o->number == NBD_OPT_SET_META_CONTEXT ? NBD_ALLOCATION_ID : 0);
-    if (found &&
-        !reply_parts(o, NBD_REP_META_CONTEXT, id, sizeof(id), ALLOCATION, strlen(ALLOCATION))) {
-        return NEXT_CLOSE;
+    if (!take_u32(&queries, &count)) {
+        return false;
+    }
+    *mask = !count && o->number == NBD_OPT_LIST_META_CONTEXT ? UINT64_MAX : 0;
+    /* Each takes four bytes at least: there are no more than OPTION_MAX. */
+    for (uint32_t i = 0; i < count; i++) {
+        if (!take_text(&queries, &query)) {
+            return false;
+        }
+        for (unsigned n = 0; e && e->contexts[n]; n++) {
+            *mask |= asks_for(o, &query, e->contexts[n]) ? 1ULL << n : 0;
+        }
+    }
+    return !queries.left;
+}
+
+/* @names are those of all contexts. */
+static Next answer_contexts(Option *o, char *const *names, uint64_t mask)
+{
+    for (unsigned n = 0; names[n]; n++) {
+        uint8_t id[4];
+
+        st32_be(id, o->number == NBD_OPT_SET_META_CONTEXT ? n + 1 : 0);
+        if (mask >> n & 1 &&
+            !reply_parts(o, NBD_REP_META_CONTEXT, id, sizeof(id), names[n], strlen(names[n]))) {
+            return NEXT_CLOSE;
+        }
     }
     return reply(o, NBD_REP_ACK, NULL);
 }
 
 static Next option_contexts(Option *o)
 {
+    g_auto(GStrv) names = NULL;
     NbdConn *c = o->c;
-    Cursor name, query;
-    uint32_t count;
+    uint64_t mask;
+    Cursor name;
     NbdExport *e;
-    bool found;
 
     if (o->number == NBD_OPT_SET_META_CONTEXT) {
-        c->allocation = false; /* what was chosen before does not outlive an error */
+        c->contexts = 0; /* what was chosen before does not outlive an error */
     }
-    if (!c->structured || !take_text(&o->data, &name) || !take_u32(&o->data, &count)) {
-        return reply_invalid(o);
-    }
-    found = !count && o->number == NBD_OPT_LIST_META_CONTEXT;
-    for (uint32_t i = 0; i < count;
-         i++) { /* each takes four bytes at least: no more than OPTION_MAX */
-        if (!take_text(&o->data, &query)) {
-            return reply_invalid(o);
-        }
-        found |= wants_allocation(o, &query);
-    }
-    if (o->data.left) {
+    if (!c->structured || !take_text(&o->data, &name) || !take_queries(o, o->data, NULL, &mask)) {
         return reply_invalid(o);
     }
     e = nbd_export_get(c->server, name.at, name.left);
     if (!e) {
         return reply_unknown(o, &name);
     }
-    if (o->number == NBD_OPT_SET_META_CONTEXT && found) {
-        c->allocation = true;
-        g_free(c->allocation_of);
-        c->allocation_of = g_strdup(e->name);
+    if (take_queries(o, o->data, e, &mask) && o->number == NBD_OPT_SET_META_CONTEXT) {
+        c->contexts = mask;
+        g_free(c->contexts_of);
+        c->contexts_of = g_strdup(e->name);
     }
+    names = g_strdupv(e->contexts); /* a client that does not read must not keep the export */
     nbd_export_put(c->server, e);
-    return answer_contexts(o, found);
+    return answer_contexts(o, names, mask);
 }
 
 static Next option_structured(Option *o)

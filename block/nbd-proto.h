@@ -87,7 +87,9 @@ enum {
 
 /* The metadata context "base:allocation". */
 enum { NBD_STATE_HOLE = 1 << 0, NBD_STATE_ZERO = 1 << 1 };
-enum { NBD_ALLOCATION_ID = 1 }; /* ours, of that context */
+
+/* "qemu:dirty-bitmap:NAME". */
+enum { NBD_STATE_DIRTY = 1 << 0 };
 
 enum {
     NBD_EPERM = 1,

@@ -5,6 +5,7 @@
  */
 #include "rhea/osdep.h"
 
+#include "block/dirty-bitmap.h"
 #include "nbd-int.h"
 #include "rhea/endian.h"
 
@@ -205,25 +206,43 @@ static bool read_sparse(const NbdRequest *r)
 
 /* --- What is where --- */
 
-static uint32_t wire_extent(const BlockStatus *st)
+/* What context @n says of the bytes at @offset; 0 or a negative errno. */
+static int context_state(const NbdRequest *r, unsigned n, uint64_t offset, uint64_t len,
+                         uint32_t *flags, uint64_t *run)
 {
-    return (st->data ? 0 : NBD_STATE_HOLE) | (st->zero ? NBD_STATE_ZERO : 0);
+    uint64_t dirty = offset;
+    BlockStatus st;
+    int ret;
+
+    if (n) {
+        if (!dirty_bitmap_next(r->c->export->bitmaps[n - 1], &dirty, len, run)) {
+            dirty = offset + len;
+        }
+        *flags = dirty == offset ? NBD_STATE_DIRTY : 0;
+        *run = dirty == offset ? MIN(*run, len) : MIN(dirty - offset, len);
+        return 0;
+    }
+    ret = target_status(r, offset, len, &st);
+    *flags = (st.data ? 0 : NBD_STATE_HOLE) | (st.zero ? NBD_STATE_ZERO : 0);
+    *run = st.run;
+    return ret;
 }
 
 /* Fills descriptors of 8 bytes; how many. */
-static int gather_extents(const NbdRequest *r, uint8_t *out, unsigned max, unsigned *count)
+static int gather_extents(const NbdRequest *r, unsigned n, uint8_t *out, unsigned max,
+                          unsigned *count)
 {
-    uint32_t run = 0, flags = 0;
-    BlockStatus st;
+    uint32_t run = 0, flags = 0, state;
+    uint64_t part;
 
     *count = 0;
-    for (uint64_t at = 0; at < r->len; at += st.run) {
-        int ret = target_status(r, r->offset + at, r->len - at, &st);
+    for (uint64_t at = 0; at < r->len; at += part) {
+        int ret = context_state(r, n, r->offset + at, r->len - at, &state, &part);
 
         if (ret) {
             return ret;
         }
-        if (run && wire_extent(&st) != flags) {
+        if (run && state != flags) {
             if (*count == max - 1) {
                 break;
             }
@@ -232,8 +251,8 @@ static int gather_extents(const NbdRequest *r, uint8_t *out, unsigned max, unsig
             (*count)++;
             run = 0;
         }
-        flags = wire_extent(&st);
-        run += (uint32_t)st.run;
+        flags = state;
+        run += (uint32_t)part;
     }
     st32_be(out + *count * 8, run);
     st32_be(out + *count * 8 + 4, flags);
@@ -241,18 +260,30 @@ static int gather_extents(const NbdRequest *r, uint8_t *out, unsigned max, unsig
     return 0;
 }
 
+/* A chunk for each context, the last of which ends the answer. */
 static bool answer_extents(const NbdRequest *r)
 {
     unsigned max = r->flags & NBD_CMD_FLAG_REQ_ONE ? 1 : EXTENTS_MAX, count;
     g_autofree uint8_t *extents = g_malloc(max * 8);
-    int ret = gather_extents(r, extents, max, &count);
-    uint8_t head[4];
+    uint64_t left = r->c->contexts;
+    bool ok = true;
 
-    if (ret) {
-        return reply_error_chunk(r, ret);
+    for (unsigned n = 0; ok && left; n++) {
+        uint8_t head[4];
+        int ret;
+
+        if (!(left >> n & 1)) {
+            continue;
+        }
+        left &= ~(1ULL << n);
+        ret = gather_extents(r, n, extents, max, &count);
+        if (ret) {
+            return reply_error_chunk(r, ret);
+        }
+        st32_be(head, n + 1);
+        ok = reply_chunk(r, NBD_REPLY_BLOCK_STATUS, !left, head, sizeof(head), extents, count * 8);
     }
-    st32_be(head, NBD_ALLOCATION_ID);
-    return reply_chunk(r, NBD_REPLY_BLOCK_STATUS, true, head, sizeof(head), extents, count * 8);
+    return ok;
 }
 
 /* --- Doing them --- */
@@ -350,7 +381,7 @@ static int check(const NbdRequest *r)
         return r->type == NBD_CMD_WRITE || r->type == NBD_CMD_WRITE_ZEROES ? -ENOSPC : -EINVAL;
     }
     if (r->type == NBD_CMD_BLOCK_STATUS) {
-        return r->c->structured && r->c->allocation && r->len ? 0 : -EINVAL;
+        return r->c->structured && r->c->contexts && r->len ? 0 : -EINVAL;
     }
     if (r->type == NBD_CMD_READ) {
         return !r->len ? -EINVAL : r->len > NBD_MAX_TRANSFER ? -EOVERFLOW : 0;

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "block/dirty-bitmap.h"
 #include "nbd-int.h"
 #include "rhea/report.h"
 
@@ -122,6 +123,51 @@ const char *nbd_name_problem(const char *name)
                                               : NULL;
 }
 
+static void set_busy(GPtrArray *bitmaps, bool busy)
+{
+    for (guint i = 0; i < bitmaps->len; i++) {
+        dirty_bitmap_set_flag(bitmaps->pdata[i], DIRTY_BITMAP_BUSY, busy);
+    }
+}
+
+GPtrArray *nbd_bitmaps_take(BlockNode *n, const char *const *names, Error **errp)
+{
+    g_autoptr(GPtrArray) bitmaps = g_ptr_array_new();
+
+    for (; *names; names++) {
+        DirtyBitmap *b = dirty_bitmap_find_usable(n, *names, errp);
+
+        if (!b) {
+            return NULL;
+        }
+        if (g_ptr_array_find(bitmaps, b, NULL) || bitmaps->len == NBD_BITMAPS_MAX) {
+            error_fail(errp, "bitmap '%s': one of at most %d that differ is possible", *names,
+                       NBD_BITMAPS_MAX);
+            return NULL;
+        }
+        g_ptr_array_add(bitmaps, b);
+    }
+    set_busy(bitmaps, true);
+    return g_steal_pointer(&bitmaps);
+}
+
+void nbd_bitmaps_give_back(GPtrArray *bitmaps)
+{
+    set_busy(bitmaps, false);
+    g_ptr_array_unref(bitmaps);
+}
+
+static char **context_names(const NbdExportSpec *spec)
+{
+    char **names = g_new0(char *, spec->n_bitmaps + 2);
+
+    names[0] = g_strdup("base:allocation");
+    for (unsigned i = 0; i < spec->n_bitmaps; i++) {
+        names[i + 1] = g_strconcat("qemu:dirty-bitmap:", dirty_bitmap_name(spec->bitmaps[i]), NULL);
+    }
+    return names;
+}
+
 bool nbd_server_add(NbdServer *s, const NbdExportSpec *spec, Error **errp)
 {
     const char *problem = nbd_name_problem(spec->name);
@@ -144,6 +190,8 @@ bool nbd_server_add(NbdServer *s, const NbdExportSpec *spec, Error **errp)
         e->opaque = spec->opaque;
         e->size = spec->size;
         e->writable = spec->writable;
+        e->contexts = context_names(spec);
+        e->bitmaps = g_memdup2(spec->bitmaps, spec->n_bitmaps * sizeof(*spec->bitmaps));
         g_ptr_array_add(s->exports, e);
     }
     g_mutex_unlock(&s->lock);
@@ -166,6 +214,8 @@ static void export_free(NbdExport *e)
 {
     g_free(e->name);
     g_free(e->description);
+    g_free(e->bitmaps);
+    g_strfreev(e->contexts);
     g_free(e);
 }
 
@@ -231,7 +281,7 @@ static void conn_end(NbdConn *c)
     g_mutex_clear(&c->lock);
     g_mutex_clear(&c->send_lock);
     g_cond_clear(&c->ended);
-    g_free(c->allocation_of);
+    g_free(c->contexts_of);
     g_free(c);
     g_cond_broadcast(&s->changed);
     g_mutex_unlock(&s->lock);

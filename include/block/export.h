@@ -24,6 +24,8 @@ typedef struct ExportSpec {
     const char *image;       /* a drive or a node */
     const char *name;        /* NULL: as the image */
     const char *description; /* NULL: none */
+    const char *const
+        *bitmaps; /* names of dirty bitmaps that clients see; NULL, or NULL-terminated */
     bool writable, writethrough;
 } ExportSpec;
 

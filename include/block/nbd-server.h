@@ -23,6 +23,9 @@ typedef struct NbdTarget {
     int (*status)(void *opaque, uint64_t offset, uint64_t len, BlockStatus *st);
 } NbdTarget;
 
+enum { NBD_BITMAPS_MAX = 32 };
+struct DirtyBitmap;
+
 /* A node itself: for programs without a main loop; opaque is the BlockNode. */
 extern const NbdTarget nbd_node_target;
 
@@ -32,6 +35,9 @@ typedef struct NbdExportSpec {
     void *opaque;
     uint64_t size;
     bool writable;
+    /* What was written, as bitmaps with a name tell: at most NBD_BITMAPS_MAX, which stay while the export is there. */
+    struct DirtyBitmap *const *bitmaps;
+    unsigned n_bitmaps;
 } NbdExportSpec;
 
 typedef struct NbdServerSpec {
@@ -53,6 +59,12 @@ bool nbd_server_add(NbdServer *s, const NbdExportSpec *e, Error **errp) MUST_CHE
 unsigned nbd_server_users(NbdServer *s, const char *name);
 /* Ends its connections first; nothing of the target is in use afterwards. */
 void nbd_server_remove(NbdServer *s, const char *name);
+/*
+ * The bitmaps of @n with these names (NULL-terminated), as NbdExportSpec has them: nobody else may use them until
+ * they are given back.  NULL: one is not there, or is in use.  Nothing is in flight on the node.
+ */
+GPtrArray *nbd_bitmaps_take(BlockNode *n, const char *const *names, Error **errp);
+void nbd_bitmaps_give_back(GPtrArray *bitmaps);
 const char *nbd_name_problem(const char *name); /* NULL: it may be the name of an export */
 
 /* Takes over a listening socket and serves its clients from now on. */

@@ -76,13 +76,22 @@ static bool add_export(Machine *m, JsonObject *args, JsonNode **ret, Error **err
                        .description = qmp_arg_str(args, "description"),
                        .writable = qmp_arg_bool(args, "writable", false),
                        .writethrough = qmp_arg_bool(args, "writethrough", false)};
+    g_autoptr(GPtrArray) bitmaps = g_ptr_array_new();
+    JsonArray *names = args && json_object_has_member(args, "bitmaps")
+                           ? json_object_get_array_member(args, "bitmaps")
+                           : NULL;
 
+    for (guint i = 0; names && i < json_array_get_length(names); i++) {
+        g_ptr_array_add(bitmaps, (char *)json_array_get_string_element(names, i));
+    }
+    g_ptr_array_add(bitmaps, NULL);
+    spec.bitmaps = names ? (const char *const *)bitmaps->pdata : NULL;
     return export_add(&spec, errp);
 }
 
 QMP_COMMAND(add_export_command, .name = "block-export-add", .run = add_export,
             .args = "{type: <nbd>, id: str, node-name: str, *writable: bool, "
-                    "*writethrough: bool, *name: str, *description: str}");
+                    "*writethrough: bool, *name: str, *description: str, *bitmaps: [str]}");
 
 static bool is_hard(JsonObject *args)
 {
@@ -130,12 +139,14 @@ static bool server_add(Machine *m, JsonObject *args, JsonNode **ret, Error **err
                        .name = name,
                        .description = qmp_arg_str(args, "description"),
                        .writable = qmp_arg_bool(args, "writable", false)};
+    const char *bitmap[] = {qmp_arg_str(args, "bitmap"), NULL};
 
+    spec.bitmaps = bitmap[0] ? bitmap : NULL;
     return export_add(&spec, errp);
 }
 
 QMP_COMMAND(server_add_command, .name = "nbd-server-add", .run = server_add,
-            .args = "{device: str, *name: str, *description: str, *writable: bool}",
+            .args = "{device: str, *name: str, *description: str, *writable: bool, *bitmap: str}",
             .feature = "deprecated");
 
 static bool server_remove(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)

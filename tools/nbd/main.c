@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
+#include "block/dirty-bitmap.h"
 #include "block/image.h"
 #include "block/nbd-client.h"
 #include "block/nbd-server.h"
@@ -25,7 +26,8 @@ static const char default_port[] = "10809";
 typedef struct Args {
     const char *port, *bind, *socket, *pid_file;
     const char *format, *name, *description, *snapshot;
-    GPtrArray *image; /* names and values of more image options, in turns */
+    GPtrArray *image;   /* names and values of more image options, in turns */
+    GPtrArray *bitmaps; /* names */
     uint64_t shared, offset;
     bool persistent, verbose, read_only, temporary, image_opts, fork, list;
 } Args;
@@ -42,7 +44,7 @@ enum {
     OPT_PID_FILE,
 };
 
-static const char letters[] = "hVp:b:k:e:tvx:D:o:Lc:df:rsl:n";
+static const char letters[] = "hVp:b:k:e:tvx:D:o:B:Lc:df:rsl:n";
 
 static const struct option longs[] = {
     {"help", no_argument, NULL, 'h'},
@@ -56,6 +58,7 @@ static const struct option longs[] = {
     {"export-name", required_argument, NULL, 'x'},
     {"description", required_argument, NULL, 'D'},
     {"offset", required_argument, NULL, 'o'},
+    {"bitmap", required_argument, NULL, 'B'},
     {"list", no_argument, NULL, 'L'},
     {"connect", required_argument, NULL, 'c'},
     {"disconnect", no_argument, NULL, 'd'},
@@ -92,6 +95,7 @@ static void help(void)
         "  -x, --export-name=NAME    its name (the empty one)\n"
         "  -D, --description=TEXT    what clients are told of it\n"
         "  -o, --offset=BYTES        leaves out the beginning of the image\n"
+        "  -B, --bitmap=NAME         clients see what the image's dirty bitmap has\n"
         "  -r, --read-only           clients may not write\n\n"
         "The image:\n"
         "  -f, --format=FORMAT       its format (found out)\n"
@@ -154,6 +158,7 @@ static bool take_option(Args *a, int letter, const char *arg)
     case 'x': a->name = arg; return true;
     case 'D': a->description = arg; return true;
     case 'o': return take_size(arg, &a->offset);
+    case 'B': g_ptr_array_add(a->bitmaps, (char *)arg); return true;
     case 'L': a->list = true; return true;
     case 'f': a->format = arg; return true;
     case 'r': a->read_only = true; return true;
@@ -334,7 +339,8 @@ static void wait_for_end(int signals, int gone)
     }
 }
 
-static bool serve(const Args *a, BlockNode *n, int signals, int ready_fd, Error **errp)
+static bool serve(const Args *a, BlockNode *n, GPtrArray *bitmaps, int signals, int ready_fd,
+                  Error **errp)
 {
     int gone = eventfd(0, EFD_CLOEXEC);
     NbdServerSpec spec = {.max_connections = (unsigned)a->shared,
@@ -347,7 +353,9 @@ static bool serve(const Args *a, BlockNode *n, int signals, int ready_fd, Error 
                             .target = &nbd_node_target,
                             .opaque = n,
                             .size = block_size(n),
-                            .writable = !block_read_only(n)};
+                            .writable = !block_read_only(n),
+                            .bitmaps = (DirtyBitmap *const *)bitmaps->pdata,
+                            .n_bitmaps = bitmaps->len};
     NbdServer *s = nbd_server_new(&spec);
     bool ok = nbd_server_add(s, &export, errp) && start_listening(a, s, passed_sockets(), errp) &&
               (!a->pid_file || write_pid(a->pid_file, errp));
@@ -382,6 +390,25 @@ static int end_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+/* Serves @n with the bitmaps that the arguments name. */
+static bool serve_node(const Args *a, BlockNode *n, int signals, int ready_fd, Error **errp)
+{
+    GPtrArray *bitmaps;
+    bool ok;
+
+    if (a->offset && a->bitmaps->len) {
+        return error_fail(errp, "-B does not go with -o: a bitmap is of the whole image");
+    }
+    g_ptr_array_add(a->bitmaps, NULL);
+    bitmaps = nbd_bitmaps_take(n, (const char *const *)a->bitmaps->pdata, errp);
+    if (!bitmaps) {
+        return false;
+    }
+    ok = serve(a, n, bitmaps, signals, ready_fd, errp);
+    nbd_bitmaps_give_back(bitmaps);
+    return ok;
+}
+
 static bool run(const Args *a, const char *file, int ready_fd, Error **errp)
 {
     int signals = end_signals(), ret;
@@ -391,7 +418,7 @@ static bool run(const Args *a, const char *file, int ready_fd, Error **errp)
     if (!n) {
         return false;
     }
-    ok = serve(a, n, signals, ready_fd, errp);
+    ok = serve_node(a, n, signals, ready_fd, errp);
     ret = block_flush(n);
     if (ok && ret) {
         ok = error_fail_errno(errp, -ret, "'%s' cannot be flushed", block_filename(n));
@@ -446,7 +473,7 @@ static int act(const Args *a, char **files, int n_files)
 int main(int argc, char **argv)
 {
     g_autofree char *name = g_path_get_basename(argv[0]);
-    Args a = {.shared = 1, .image = g_ptr_array_new()};
+    Args a = {.shared = 1, .image = g_ptr_array_new(), .bitmaps = g_ptr_array_new()};
     int letter, status = -1;
 
     g_set_prgname(name);
@@ -465,5 +492,6 @@ int main(int argc, char **argv)
         status = act(&a, argv + optind, argc - optind);
     }
     g_ptr_array_unref(a.image);
+    g_ptr_array_unref(a.bitmaps);
     return status;
 }
