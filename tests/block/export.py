@@ -12,7 +12,7 @@ import nbdpeer as nbd
 import rhea
 from images import KIB, MIB, Workdir, img
 from nbdpeer import Client, Gone, wait_for
-from tap import Suite
+from tap import Skip, Suite
 
 suite = Suite()
 
@@ -164,6 +164,29 @@ def clients_do_not_keep_an_export():
         img("convert", "-O", "raw", w.file("node"), w.file("raw"))
         with open(w.file("raw"), "rb") as f:
             assert f.read(4) == b"last"
+
+
+@suite.test
+def bitmaps_of_what_was_written():
+    with Workdir() as w, Exporter(w) as e:
+        try:
+            e.q.command("block-dirty-bitmap-add", node="n", name="b", granularity=65536)
+        except AssertionError as error:
+            if "CommandNotFound" in str(error):
+                raise Skip("there are no bitmaps") from None
+            raise
+        e.start()
+        e.refused("not found", "block-export-add", type="nbd", id="e", node_name="n", bitmaps=["c"])
+        e.add(writable=True, bitmaps=["b"])
+        e.refused("in use", "block-dirty-bitmap-remove", node="n", name="b")
+        c = Client(e.socket)
+        c.go(b"n", contexts=[b"base:allocation", b"qemu:dirty-bitmap:b"])
+        assert c.extents(0, MIB)[2] == [(MIB, 0)]
+        assert c.error(nbd.WRITE, 100 * KIB, 4, b"data") == 0
+        assert c.extents(0, MIB) == {1: [(64 * KIB, 3), (64 * KIB, 0), (896 * KIB, 3)],
+                                     2: [(64 * KIB, 0), (64 * KIB, 1), (896 * KIB, 0)]}
+        e.q.command("block-export-del", id="e", mode="hard")
+        e.q.command("block-dirty-bitmap-remove", node="n", name="b")
 
 
 @suite.test

@@ -142,6 +142,35 @@ def a_part_a_snapshot_and_what_is_forgotten():
 # --- The server before a client that lies ---
 
 @suite.test
+def dirty_bitmaps():
+    need("qemu-img")
+    if subprocess.run([IMG, "bitmap"], capture_output=True, text=True, check=False).stderr.startswith("rhea-img: command"):
+        raise Skip("images have no bitmaps here")
+    with Workdir() as w:
+        s, image = w.file("s"), w.file("i")
+        qemu_img("create", "-q", "-f", "qcow2", image, "8M")
+        for name, request in ("one", "write 1M 128k"), ("two", "write 5M 1M"):
+            qemu_img("bitmap", "--add", "-g", "64k", "-f", "qcow2", image, name)
+            run(QEMU_IO, "-c", request, image)
+        with rhea_nbd(s, image, "-B", "one", "-B", "two", "-r"):
+            c = Client(s)
+            assert c.ask(nbd.STRUCTURED)[-1][0] == nbd.ACK
+            names = [b"base:allocation", b"qemu:dirty-bitmap:one", b"qemu:dirty-bitmap:two"]
+            for queries, found in ((), names), ((b"qemu:",), names[1:]), ((b"base:",), names[:1]), ((b"qemu",), []):
+                assert [name for _, name in c.contexts(b"", *queries, option=nbd.LIST_META)] == found, (queries, found)
+            assert c.contexts(b"", names[2], names[0], b"qemu:") == [(1, names[0]), (3, names[2])]
+            c = Client(s)
+            c.go(contexts=names[1:])
+            assert c.extents(0, 8 * MIB) == {
+                2: [(MIB, 0), (128 * KIB, 1), (4 * MIB - 128 * KIB, 0), (MIB, 1), (2 * MIB, 0)],
+                3: [(5 * MIB, 0), (MIB, 1), (2 * MIB, 0)]}
+            assert c.extents(5 * MIB + 512, 512) == {2: [(512, 1)], 3: [(512, 1)]}
+            assert c.extents(0, 8 * MIB, nbd.REQ_ONE) == {2: [(MIB, 0)], 3: [(5 * MIB, 0)]}
+        for wrong in ("-B", "none"), ("-B", "one", "-B", "one"), ("-B", "one", "-o", "1M"):
+            assert subprocess.run([nbd.NBD, "-k", s, *wrong, image], capture_output=True, check=False).returncode == 1
+
+
+@suite.test
 def negotiation():
     with Workdir() as w:
         s = w.file("s")

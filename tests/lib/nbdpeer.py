@@ -83,13 +83,18 @@ class Client:
     def text(text):
         return struct.pack(">I", len(text)) + text
 
-    def go(self, name=b"", structured=True, allocation=True):
+    def contexts(self, name, *queries, option=SET_META):
+        """Asks for metadata contexts; (number, name) of each."""
+        data = self.text(name) + struct.pack(">I", len(queries)) + b"".join(map(self.text, queries))
+        replies = self.ask(option, data)
+        assert replies[-1][0] == ACK, replies
+        return [(struct.unpack(">I", data[:4])[0], data[4:]) for kind, data in replies if kind == META_CONTEXT]
+
+    def go(self, name=b"", structured=True, contexts=(b"base:allocation",)):
         """Into the transmission; its flags and the size."""
         if structured:
             assert self.ask(STRUCTURED)[-1][0] == ACK
-            if allocation:
-                query = self.text(name) + struct.pack(">I", 1) + self.text(b"base:allocation")
-                assert [kind for kind, _ in self.ask(SET_META, query)] == [META_CONTEXT, ACK]
+            assert [context for _, context in self.contexts(name, *contexts)] == list(contexts)
         replies = self.ask(GO, self.text(name) + b"\0\0")
         assert replies[-1][0] == ACK, replies
         info = [data for kind, data in replies if kind == REP_INFO and data[:2] == b"\0\0"][0]
@@ -116,6 +121,15 @@ class Client:
             assert magic == 0x668E33EF, hex(magic)
             found.append((kind, self.take(length)))
             done = flags & 1
+        return found
+
+    def extents(self, offset, length, flags=0):
+        """{context: [(length, flags)]} of a range."""
+        self.send(BLOCK_STATUS, offset, length, flags=flags)
+        found = {}
+        for kind, payload in self.chunks():
+            assert kind == 5, (kind, payload)
+            found[struct.unpack(">I", payload[:4])[0]] = list(struct.iter_unpack(">II", payload[4:]))
         return found
 
     def error(self, *request, **more):
