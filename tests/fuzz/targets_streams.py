@@ -5,6 +5,7 @@ input, and snapshot files."""
 import contextlib
 import os
 import socket
+import struct
 import subprocess
 import time
 
@@ -173,6 +174,36 @@ def snapshots(rng, folder):
             targets_guests.run_for(argv, 0, [f"loadvm-file {bad}", "cont", "info registers", "system_reset", "info status"])
 
 
+def damage_tables(rng, data):
+    """Changes in the header and where it leads to: the tables of a qcow2 image and its snapshots."""
+    data = bytearray(data)
+    places = [0, *(struct.unpack_from(">Q", data, at)[0] for at in (40, 48, 64))]
+    places.append(struct.unpack_from(">Q", data, places[3])[0])  # the first snapshot's own table
+    for _ in range(rng.choice([1, 1, 2, 8])):
+        at = rng.choice(places) + rng.randrange(rng.choice([16, 64, 128])) // 4 * 4
+        value = rng.choice([0, 1, 0x200, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff, rng.getrandbits(32)])
+        struct.pack_into(">I", data, min(at, len(data) - 4), value)
+    return bytes(data)
+
+
+def disk_snapshots(rng, folder):
+    """Damaged images with a machine in them: an error, or it loads and runs on."""
+    good, bad = os.path.join(folder, "good"), os.path.join(folder, "bad")
+    subprocess.run(["./rhea-img", "create", "-q", "-f", "qcow2", "-o",
+                    f"cluster_size={rng.choice(['512', '4k', '64k'])}", good, "1M"], check=True, timeout=60)
+    argv = [*some_guest(rng), "-m", "16M", "-device", "virtio-blk-pci,drive=d", "-drive"]
+    targets_guests.run_for([*argv, f"file={good},format=qcow2,if=none,id=d"], rng.choice([0, 0.3]), ["savevm s"])
+    with open(good, "rb") as f:
+        data = f.read()
+    assert struct.unpack_from(">I", data, 60)[0] == 1, "there is no snapshot"
+    for _ in range(8):
+        with open(bad, "wb") as f:
+            f.write(rng.choice([damage_tables, damage_tables, mutate])(rng, data))
+        targets_guests.run_for([*argv, f"file={bad},format=qcow2,if=none,id=d"], 0,
+                               ["info snapshots", rng.choice(["loadvm s", "savevm s", "loadvm 1"]), "cont", "savevm t",
+                                "delvm s", "info snapshots", "loadvm t"])
+
+
 TARGETS = {
     "qmp": socket_target("qmp", "-qmp", SOCKET, *NOTHING),
     "hmp": socket_target("hmp", "-monitor", SOCKET, "-serial", "null"),
@@ -181,4 +212,5 @@ TARGETS = {
                             "-mon", "chardev=c"),
     "qtest": socket_target("qtest", "-accel", "qtest", "-qtest", SOCKET, *NOTHING),
     "snapshots": snapshots,
+    "disk-snapshots": disk_snapshots,
 }
