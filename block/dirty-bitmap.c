@@ -68,7 +68,7 @@ DirtyBitmap *dirty_bitmap_new(BlockNode *n, const char *name, uint64_t granulari
 {
     granularity = granularity ? granularity : default_granularity(n);
     if (granularity & (granularity - 1)) {
-        error_fail(errp, "Granularity must be power of 2");
+        error_fail(errp, "Granularity must be power of 2 and at least 512");
     } else if (granularity < 512 || granularity > 1ULL << 31) {
         error_fail(errp, "Granularity must be from 512 bytes to 2 GiB");
     } else if (name && (!*name || strlen(name) > DIRTY_BITMAP_NAME_MAX)) {

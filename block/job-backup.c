@@ -178,17 +178,24 @@ static const JobType backup_type = {
 
 /* --- The beginning --- */
 
+static bool bitmap_fits_sync(const BackupSpec *spec, Error **errp)
+{
+    bool wanted = spec->sync >= JOB_SYNC_INCREMENTAL;
+
+    if (wanted && !spec->bitmap) {
+        return error_fail(errp, "must provide a valid bitmap name for '%s' sync mode",
+                          job_sync_names[spec->sync]);
+    }
+    return wanted || !spec->bitmap ||
+           error_fail(errp, "sync mode '%s' takes no bitmap here", job_sync_names[spec->sync]);
+}
+
 static bool take_bitmap(Backup *b, const BackupSpec *spec, Error **errp)
 {
     DirtyBitmap *bitmap;
 
     if (!spec->bitmap) {
-        return b->sync < JOB_SYNC_INCREMENTAL ||
-               error_fail(errp, "must provide a valid bitmap name for '%s' sync mode",
-                          job_sync_names[b->sync]);
-    }
-    if (b->sync < JOB_SYNC_INCREMENTAL) {
-        return error_fail(errp, "sync mode '%s' takes no bitmap here", job_sync_names[b->sync]);
+        return true;
     }
     bitmap = dirty_bitmap_find_usable(b->source, spec->bitmap, errp);
     b->was = bitmap ? dirty_bitmap_copy(bitmap, errp) : NULL;
@@ -221,7 +228,7 @@ static bool make_todo(Backup *b, Error **errp)
 
 Job *job_backup_prepare(const BackupSpec *spec, Error **errp)
 {
-    BlockNode *source = job_source(spec->device, errp);
+    BlockNode *source = bitmap_fits_sync(spec, errp) ? job_source(spec->device, errp) : NULL;
     BlockNode *target = source ? job_target(&spec->target, source, spec->sync, errp) : NULL;
     Backup *b;
     Job *j;

@@ -42,7 +42,7 @@ struct Job {
     /* under lock */
     uint64_t done, total, speed;
     int64_t next_us; /* the speed limit lets the job go on at that time */
-    bool user_paused, resting, ready, want_complete, want_cancel, force;
+    bool user_paused, resting, idling, ready, want_complete, want_cancel, force;
     bool ended;
     int ret, failed;
     GQueue failures; /* Failure * */
@@ -464,7 +464,9 @@ bool job_idle(Job *j)
     g_mutex_lock(&j->lock);
     rest(j);
     if (!must_end(j) && !(j->ready && (j->want_complete || j->want_cancel))) {
+        j->idling = true;
         g_cond_wait_until(&j->wake, &j->lock, g_get_monotonic_time() + G_USEC_PER_SEC / 20);
+        j->idling = false;
     }
     go_on = !must_end(j);
     g_mutex_unlock(&j->lock);
@@ -542,7 +544,7 @@ static JobInfo info_of(Job *j)
     info.speed = j->speed;
     info.paused = j->user_paused;
     info.ready = j->ready;
-    info.busy = is_working(j) && !j->resting;
+    info.busy = is_working(j) && !j->resting && !j->idling;
     g_mutex_unlock(&j->lock);
     return info;
 }

@@ -157,7 +157,7 @@ bool monitor_backup_spec(JsonObject *args, bool file, BackupSpec *spec, Error **
         .bitmap_mode = (BitmapMode)enum_arg(args, "bitmap-mode", modes, BITMAP_ON_SUCCESS),
         .compress = qmp_arg_bool(args, "compress", false),
     };
-    if (spec->sync == JOB_SYNC_BITMAP && !qmp_arg_str(args, "bitmap-mode")) {
+    if (spec->sync == JOB_SYNC_BITMAP && spec->bitmap && !qmp_arg_str(args, "bitmap-mode")) {
         return error_fail(errp, "Bitmap sync mode must be given when providing a bitmap");
     }
     return job_options(args, &spec->job, errp);
@@ -483,3 +483,126 @@ HMP_COMMAND(hmp_complete_command, .name = "block_job_complete", .args = "job",
             .help = "a job that is ready puts its target in place", .run = hmp_complete_job);
 HMP_COMMAND(hmp_set_speed_command, .name = "block_job_set_speed", .args = "job speed",
             .help = "bytes a second at most; 0: no limit", .run = hmp_set_speed);
+
+/* --- HMP: starting them --- */
+
+/* Words of a line: flags like "-n" are taken out, and said in *flags as bits of @known. */
+static char **hmp_words(const char *args, const char *known, unsigned *flags)
+{
+    g_auto(GStrv) words = g_strsplit_set(args, " ", -1);
+    g_autoptr(GStrvBuilder) rest = g_strv_builder_new();
+
+    *flags = 0;
+    for (char **w = words; *w; w++) {
+        const char *flag = w[0][0] == '-' && w[0][1] ? strchr(known, w[0][1]) : NULL;
+
+        if (flag) {
+            *flags |= 1U << (flag - known);
+        } else if (w[0][0]) {
+            g_strv_builder_add(rest, *w);
+        }
+    }
+    return g_strv_builder_end(rest);
+}
+
+/* @err by its place: it is set while @ok is found out. */
+static void hmp_answer(bool ok, Error *const *err, GString *out)
+{
+    if (!ok) {
+        g_string_append_printf(out, "%s\n", error_text(*err));
+    }
+}
+
+static CopyTarget hmp_target(char **words, bool existing)
+{
+    return (CopyTarget){.file = words[1], .format = words[2], .existing = existing};
+}
+
+static void hmp_drive_mirror(Machine *m, const char *args, GString *out)
+{
+    g_autoptr(Error) err = NULL;
+    unsigned flags;
+    g_auto(GStrv) words = hmp_words(args, "nf", &flags);
+    MirrorSpec spec = {.device = words[0], .sync = flags & 2 ? JOB_SYNC_FULL : JOB_SYNC_TOP};
+
+    if (g_strv_length(words) < 2) {
+        g_string_append(out, "a drive and a file are needed\n");
+        return;
+    }
+    spec.target = hmp_target(words, flags & 1);
+    hmp_answer(job_mirror(&spec, &err), &err, out);
+}
+
+HMP_COMMAND(
+    hmp_drive_mirror_command, .name = "drive_mirror", .args = "[-n] [-f] drive file [format]",
+    .help = "copies a drive to a file, and what is written meanwhile; -f: with what its backing "
+            "files have; -n: the file is there already",
+    .run = hmp_drive_mirror);
+
+static void hmp_drive_backup(Machine *m, const char *args, GString *out)
+{
+    g_autoptr(Error) err = NULL;
+    unsigned flags;
+    g_auto(GStrv) words = hmp_words(args, "nfc", &flags);
+    BackupSpec spec = {.device = words[0],
+                       .sync = flags & 2 ? JOB_SYNC_FULL : JOB_SYNC_TOP,
+                       .compress = flags & 4};
+
+    if (g_strv_length(words) < 2) {
+        g_string_append(out, "a drive and a file are needed\n");
+        return;
+    }
+    spec.target = hmp_target(words, flags & 1);
+    hmp_answer(job_backup(&spec, &err), &err, out);
+}
+
+HMP_COMMAND(
+    hmp_drive_backup_command, .name = "drive_backup", .args = "[-n] [-f] [-c] drive file [format]",
+    .help = "copies a drive as it is now to a file; -f: with what its backing files have; -n: the "
+            "file is there already; -c: compressed",
+    .run = hmp_drive_backup);
+
+static void hmp_block_stream(Machine *m, const char *args, GString *out)
+{
+    g_autoptr(Error) err = NULL;
+    unsigned flags;
+    g_auto(GStrv) words = hmp_words(args, "", &flags);
+    StreamSpec spec = {.device = words[0]};
+
+    if (!words[0]) {
+        g_string_append(out, "a drive is needed\n");
+        return;
+    }
+    if (words[1]) {
+        spec.base = words[2];
+        if (!parse_size("speed", words[1], 1, &spec.job.speed, &err)) {
+            hmp_answer(false, &err, out);
+            return;
+        }
+    }
+    hmp_answer(job_stream(&spec, &err), &err, out);
+}
+
+HMP_COMMAND(hmp_block_stream_command, .name = "block_stream", .args = "drive [speed [base]]",
+            .help = "an image takes what its backing files have, as far as the base",
+            .run = hmp_block_stream);
+
+static void hmp_block_resize(Machine *m, const char *args, GString *out)
+{
+    g_autoptr(Error) err = NULL;
+    unsigned flags;
+    uint64_t size;
+    g_auto(GStrv) words = hmp_words(args, "", &flags);
+
+    if (g_strv_length(words) != 2) {
+        g_string_append(out, "a drive and a size are needed\n");
+        return;
+    }
+    hmp_answer(parse_size("size", words[1], 1 << 20, &size, &err) &&
+                   blk_resize(words[0], size, &err),
+               &err, out);
+}
+
+HMP_COMMAND(hmp_block_resize_command, .name = "block_resize", .args = "drive size",
+            .help = "the size of a drive's image, in MiB unless it has a suffix",
+            .run = hmp_block_resize);

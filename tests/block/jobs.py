@@ -424,6 +424,40 @@ def what_users_ask_of_jobs():
 
 
 @suite.test
+def by_hand():
+    """HMP commands, on a drive."""
+    with Workdir() as w, Rig(w, 2) as r:
+        def hmp(line, answer=""):
+            got = r.command("human-monitor-command", command_line=line)
+            assert answer in got and (answer or not got), f"{line}: {got}"
+
+        hmp(f"drive_backup -f n {w.file('full')} qcow2")
+        r.wait_status("n", "null")
+        hmp(f"drive_backup -c n {w.file('top')}")
+        r.wait_status("n", "null")
+        hmp(f"drive_mirror -f n {w.file('mirror')} qcow2")
+        r.wait_status("n", "ready")
+        hmp("block_job_pause n")
+        r.wait_status("n", "standby")
+        hmp("block_job_resume n")
+        r.wait_status("n", "ready")
+        hmp("block_job_complete n")
+        r.wait_status("n", "null")
+        hmp("block_job_cancel n", "Block job 'n' not found")
+        hmp("block_resize mirror 1", "Cannot find")
+        hmp("block_stream", "a drive is needed")
+        hmp("block_stream n 0")
+        r.wait_status("n", "null")
+        hmp("block_job_set_speed n 1M", "not found")
+        hmp("block_resize n 32")
+        assert r.command("query-named-block-nodes")[-1]["image"]["virtual-size"] == 32 * MIB
+        r.command("quit")
+        r.m.wait()
+        for name in "full", "top", "mirror":
+            r.holds(w.file(name), backing=r.files[0] if name == "top" else None)
+
+
+@suite.test
 def the_end_with_a_job_on():
     with Workdir() as w, Rig(w) as r:
         started(r)
