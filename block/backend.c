@@ -460,7 +460,7 @@ void blk_foreach(void (*fn)(BlockBackend *blk, void *opaque), void *opaque)
 
 BlockNode *blk_node(BlockBackend *blk)
 {
-    return blk->node;
+    return block_skip_filters(blk->node);
 }
 
 uint64_t blk_size(BlockBackend *blk)

@@ -186,8 +186,6 @@ BlockNode *block_put_filter(const BlockDriver *drv, BlockNode *file, Opts *o, Er
 bool block_may_write(const BlockNode *n, Error **errp) MUST_CHECK;
 /* Whoever uses @from, but for @to itself, uses @to from now on. */
 void block_replace(BlockNode *from, BlockNode *to);
-/* No job has claimed it. */
-bool block_unclaimed(const BlockNode *n, Error **errp) MUST_CHECK;
 /* For nodes alone; block_replace() does it for backends too. */
 void block_replace_below(BlockNode *from, BlockNode *to);
 /* @base (NULL: none) is below @n from now on, and the image says so; @text: its words for that, NULL: the name. */

@@ -63,6 +63,8 @@ void block_io_end(void);
 /* Nothing is in flight at any node, nor begins, until the end.  Main thread, machine lock; they nest. */
 void block_graph_change_begin(void);
 void block_graph_change_end(void);
+/* No job works on it, that would be confused by changes of others; an error names the job. */
+bool block_unclaimed(const BlockNode *n, Error **errp) MUST_CHECK;
 
 /* --- Data: any alignment; out of range is -EIO, writing to what is read-only -EPERM --- */
 

@@ -389,6 +389,11 @@ bool disk_snapshot_load(Machine *m, const DiskSnapshot *s, Error **errp)
     if (!disks || !with_state(m, state, size, machine_stream_check, errp)) {
         return false;
     }
+    for (guint i = 0; i < disks->len; i++) {
+        if (!block_unclaimed(disk_at(disks, i)->node, errp)) {
+            return false;
+        }
+    }
     blk_drain_all();
     for (guint i = 0; i < disks->len; i++) {
         if (!image_snapshot_apply(disk_at(disks, i)->node, disk_at(disks, i)->id, errp)) {

@@ -458,6 +458,30 @@ def by_hand():
 
 
 @suite.test
+def machine_snapshots_beside_jobs():
+    """A disk whose job copies it does not go back to a snapshot; one with limits may."""
+    with Workdir() as w:
+        img("create", "-q", "-f", "qcow2", w.file("d"), "8M")
+        img("io", "-c", "write -P 1 0 4M", w.file("d"))
+        drive = f"file={w.file('d')},format=qcow2,if=none,id=d,throttling.bps-total=100000000"
+        m = rhea.Machine("-bios", "none", "-S", "-drive", drive, "-device", "virtio-blk-device,drive=d", qmp=True)
+        with m, m.qmp() as q:
+            def hmp(line):
+                return q.command("human-monitor-command", command_line=line)
+
+            assert hmp("savevm tag") == ""
+            q.command("drive-mirror", job_id="m", device="d", target=w.file("t"), sync="full", speed=1)
+            assert "is busy" in hmp("loadvm tag")
+            q.command("job-cancel", id="m")
+            while q.wait_event("JOB_STATUS_CHANGE")["data"]["status"] != "null":
+                pass
+            assert hmp("loadvm tag") == ""
+            q.command("quit")
+            m.wait()
+        img("check", "-q", w.file("d"))
+
+
+@suite.test
 def the_end_with_a_job_on():
     with Workdir() as w, Rig(w) as r:
         started(r)
