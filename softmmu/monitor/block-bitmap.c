@@ -60,19 +60,20 @@ bool bitmap_add(JsonObject *args, BlockUndo *undo, Error **errp)
 {
     BlockNode *n = blk_find_node(qmp_arg_str(args, "node"), errp);
     int64_t granularity = qmp_arg_int(args, "granularity", 0);
+    bool persistent = qmp_arg_bool(args, "persistent", false);
     DirtyBitmap *b;
 
     if (json_object_has_member(args, "granularity") && granularity <= 0) {
         return error_fail(errp, "Granularity must be power of 2");
     }
-    if (n && qmp_arg_bool(args, "persistent", false) && !image_can_keep_bitmaps(n, errp)) {
+    if (!n || (persistent && !image_can_keep_bitmaps(n, errp))) {
         return false;
     }
-    b = n ? dirty_bitmap_new(n, qmp_arg_str(args, "name"), (uint64_t)granularity, errp) : NULL;
+    b = dirty_bitmap_new(n, qmp_arg_str(args, "name"), (uint64_t)granularity, errp);
     if (!b) {
         return false;
     }
-    dirty_bitmap_set_flag(b, DIRTY_BITMAP_PERSISTENT, qmp_arg_bool(args, "persistent", false));
+    dirty_bitmap_set_flag(b, DIRTY_BITMAP_PERSISTENT, persistent);
     dirty_bitmap_set_flag(b, DIRTY_BITMAP_DISABLED, qmp_arg_bool(args, "disabled", false));
     *undo = (BlockUndo){.undo = undo_add, .opaque = b};
     return true;

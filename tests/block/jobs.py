@@ -371,6 +371,21 @@ def bitmaps_and_their_errors():
 
 
 @suite.test
+def bitmaps_that_stay():
+    with Workdir() as w, Rig(w) as r:
+        r.command("blockdev-add", driver="null-co", node_name="null")
+        r.refused("bitmaps", "block-dirty-bitmap-add", node="null", name="b", persistent=True)
+        r.command("block-dirty-bitmap-add", node="n", name="stays", persistent=True)
+        r.command("block-dirty-bitmap-add", node="n", name="goes")
+        assert bitmaps(r)["stays"]["persistent"] and not bitmaps(r)["goes"]["persistent"]
+        started(r)
+        r.finish()
+        info = img("info", r.files[0])
+        assert "stays" in info and "goes" not in info, info
+        r.holds(r.files[0])
+
+
+@suite.test
 def a_transaction_takes_a_snapshot_back():
     with Workdir() as w, Rig(w) as r:
         started(r)
