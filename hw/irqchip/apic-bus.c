@@ -12,7 +12,8 @@ enum { BROADCAST_8 = 0xff, DFR_FLAT = 0x0f };
 #define BROADCAST_32 UINT32_MAX
 
 typedef struct EoiHook {
-    void (*fn)(void *opaque, uint8_t vector);
+    void (*eoi)(void *opaque, uint8_t vector);
+    void (*again)(void *opaque);
     void *opaque;
 } EoiHook;
 
@@ -28,9 +29,10 @@ void apic_bus_add(Device *bus, Apic *apic)
     g_ptr_array_add(dev_state(bus, ApicBus)->apics, apic);
 }
 
-void apic_bus_on_eoi(Device *bus, void (*fn)(void *opaque, uint8_t vector), void *opaque)
+void apic_bus_on_eoi(Device *bus, void (*eoi)(void *opaque, uint8_t vector),
+                     void (*again)(void *opaque), void *opaque)
 {
-    EoiHook hook = {fn, opaque};
+    EoiHook hook = {eoi, again, opaque};
 
     g_array_append_val(dev_state(bus, ApicBus)->eoi_hooks, hook);
 }
@@ -42,7 +44,18 @@ void apic_bus_eoi(Device *dev, uint8_t vector)
     for (guint i = 0; i < s->eoi_hooks->len; i++) {
         EoiHook *hook = &g_array_index(s->eoi_hooks, EoiHook, i);
 
-        hook->fn(hook->opaque, vector);
+        hook->eoi(hook->opaque, vector);
+    }
+}
+
+void apic_bus_reachable(Device *dev)
+{
+    ApicBus *s = dev_state(dev, ApicBus);
+
+    for (guint i = 0; i < s->eoi_hooks->len; i++) {
+        EoiHook *hook = &g_array_index(s->eoi_hooks, EoiHook, i);
+
+        hook->again(hook->opaque);
     }
 }
 
@@ -76,7 +89,7 @@ static bool message_for(const Apic *a, const ApicMessage *msg)
 }
 
 /* The least busy of the CPUs addressed; the first among equals. */
-static void send_lowest(ApicBus *s, const ApicMessage *msg)
+static bool send_lowest(ApicBus *s, const ApicMessage *msg)
 {
     Apic *best = NULL;
 
@@ -87,26 +100,25 @@ static void send_lowest(ApicBus *s, const ApicMessage *msg)
             best = a;
         }
     }
-    if (best) {
-        apic_take(best, msg);
-    }
+    return best && apic_take(best, msg);
 }
 
-void apic_bus_send(Device *dev, const ApicMessage *msg)
+bool apic_bus_send(Device *dev, const ApicMessage *msg)
 {
     ApicBus *s = dev_state(dev, ApicBus);
+    bool taken = false;
 
     if (msg->mode == APIC_LOWEST) {
-        send_lowest(s, msg);
-        return;
+        return send_lowest(s, msg);
     }
     for (guint i = 0; i < s->apics->len; i++) {
         Apic *a = g_ptr_array_index(s->apics, i);
 
         if (message_for(a, msg)) {
-            apic_take(a, msg);
+            taken |= apic_take(a, msg);
         }
     }
+    return taken;
 }
 
 void apic_bus_send_shorthand(Device *dev, unsigned shorthand, Apic *self, const ApicMessage *msg)

@@ -42,14 +42,16 @@ bool apic_is_x2(const Apic *s);
 /* The id that messages of its mode address. */
 uint32_t apic_current_id(const Apic *s);
 uint32_t apic_x2_ldr(const Apic *s);
-/* Takes a message that is for this APIC. */
-void apic_take(Apic *s, const ApicMessage *msg);
+/* Takes a message that is for this APIC; false: it does not accept the interrupt. */
+bool apic_take(Apic *s, const ApicMessage *msg);
 /* Class of what the APIC is busy with, for the choice of the least busy one. */
 uint8_t apic_priority(const Apic *s);
 
 void apic_bus_add(Device *bus, Apic *apic);
 /* Sends @msg for the destination shorthand of ICR: 1 self, 2 all, 3 all but @self. */
 void apic_bus_send_shorthand(Device *bus, unsigned shorthand, Apic *self, const ApicMessage *msg);
+/* Another address, or an APIC that accepts interrupts again: what nobody took may be taken now. */
+void apic_bus_reachable(Device *bus);
 void apic_bus_eoi(Device *bus, uint8_t vector);
 
 #endif

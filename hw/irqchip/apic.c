@@ -164,15 +164,16 @@ int apic_ack(void *opaque)
 
 static void apic_error(Apic *s, uint32_t bit);
 
-static void apic_accept(Apic *s, uint8_t vector, bool level)
+static bool apic_accept(Apic *s, uint8_t vector, bool level)
 {
     if (vector < FIRST_VECTOR) {
         apic_error(s, ESR_RECEIVE_VECTOR);
-        return;
+        return false;
     }
     set_put(s->irr, vector, true);
     set_put(s->tmr, vector, level);
     apic_update(s);
+    return true;
 }
 
 static void apic_error(Apic *s, uint32_t bit)
@@ -187,15 +188,11 @@ static void apic_error(Apic *s, uint32_t bit)
 
 static void apic_init_state(Apic *s);
 
-void apic_take(Apic *s, const ApicMessage *msg)
+bool apic_take(Apic *s, const ApicMessage *msg)
 {
     switch (msg->mode) {
     case APIC_FIXED:
-    case APIC_LOWEST:
-        if (software_enabled(s)) {
-            apic_accept(s, msg->vector, msg->level);
-        }
-        break;
+    case APIC_LOWEST: return software_enabled(s) && apic_accept(s, msg->vector, msg->level);
     case APIC_SMI: irq_pulse(&s->smi); break;
     case APIC_NMI: irq_pulse(&s->nmi); break;
     case APIC_INIT:
@@ -212,6 +209,7 @@ void apic_take(Apic *s, const ApicMessage *msg)
     case APIC_EXTINT: /* comes over LINT0 here */
     case APIC_MODE_RESERVED: break;
     }
+    return true;
 }
 
 static void lvt_raise(Apic *s, unsigned n)
@@ -421,6 +419,7 @@ static void apic_write_spurious(Apic *s, uint32_t v)
         }
     }
     apic_update(s);
+    apic_bus_reachable(s->bus);
 }
 
 static void apic_write_lvt(Apic *s, unsigned n, uint32_t v)
@@ -444,14 +443,23 @@ static void apic_write_lvt(Apic *s, unsigned n, uint32_t v)
 static void apic_write_reg(Apic *s, unsigned r, uint32_t v)
 {
     switch (r) {
-    case R_ID: s->id = v >> 24; break;
+    case R_ID:
+        s->id = v >> 24;
+        apic_bus_reachable(s->bus);
+        break;
     case R_TPR:
         s->tpr = v & 0xff;
         apic_update(s);
         break;
     case R_EOI: apic_eoi(s); break;
-    case R_LDR: s->ldr = v & 0xff000000; break;
-    case R_DFR: s->dfr = v | 0x0fffffff; break;
+    case R_LDR:
+        s->ldr = v & 0xff000000;
+        apic_bus_reachable(s->bus);
+        break;
+    case R_DFR:
+        s->dfr = v | 0x0fffffff;
+        apic_bus_reachable(s->bus);
+        break;
     case R_SPURIOUS: apic_write_spurious(s, v); break;
     case R_ESR:
         s->esr = s->esr_pending;

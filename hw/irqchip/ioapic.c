@@ -42,7 +42,7 @@ typedef struct IoApic {
 
 /* --- Delivery --- */
 
-static void ioapic_send(IoApic *s, unsigned pin)
+static bool ioapic_send(IoApic *s, unsigned pin)
 {
     uint64_t rte = s->table[pin];
     ApicMessage msg = {
@@ -53,10 +53,13 @@ static void ioapic_send(IoApic *s, unsigned pin)
         .vector = rte & RTE_VECTOR,
     };
 
-    apic_bus_send(s->bus, &msg);
+    return apic_bus_send(s->bus, &msg);
 }
 
-/* Sends what is due: an edge once, a level until its end of interrupt has come. */
+/*
+ * Sends what is due: an edge once, a level until its end of interrupt has come.  A level that no APIC takes is
+ * sent again when one may: its remote IRR says that somebody has it.
+ */
 static void ioapic_service(IoApic *s, unsigned pin)
 {
     uint64_t *rte = &s->table[pin];
@@ -68,8 +71,10 @@ static void ioapic_service(IoApic *s, unsigned pin)
         s->pending &= ~BIT(pin);
         ioapic_send(s, pin);
     } else if (!(*rte & RTE_REMOTE_IRR)) {
-        *rte |= RTE_REMOTE_IRR;
-        ioapic_send(s, pin);
+        *rte |= RTE_REMOTE_IRR; /* before: what takes it may end it at once */
+        if (!ioapic_send(s, pin)) {
+            *rte &= ~RTE_REMOTE_IRR;
+        }
     }
 }
 
@@ -99,6 +104,13 @@ static void ioapic_eoi(void *opaque, uint8_t vector)
             *rte &= ~RTE_REMOTE_IRR;
             ioapic_service(s, pin);
         }
+    }
+}
+
+static void ioapic_again(void *opaque)
+{
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        ioapic_service(opaque, pin);
     }
 }
 
@@ -199,7 +211,7 @@ static bool ioapic_realize(Device *dev, Error **errp)
     irq_inputs_init(dev, NULL, ioapic_input, s, IOAPIC_PINS);
     mem_init_io(&s->regs, &dev->obj, &ioapic_mem_ops, s, "ioapic", IOAPIC_SIZE);
     mmio_device_add_region(&s->parent, &s->regs);
-    apic_bus_on_eoi(s->bus, ioapic_eoi, s);
+    apic_bus_on_eoi(s->bus, ioapic_eoi, ioapic_again, s);
     return true;
 }
 

@@ -87,7 +87,11 @@ def io_apic_to_local_apic():
         assert has(0x200, 0x51) and not has(0x180, 0x51)
         pin(4, 0)
         entry(11, 0x8000 | 0x62)
+        q.write(APIC + 0xf0, 0xff)
         pin(11, 1)
+        assert not entry(11) & 1 << 14, "an APIC that is off takes nothing"
+        q.write(APIC + 0xf0, 0x1ff)
+        assert q.take_irqs() == [(0, False), (0, True)]
         assert has(0x200, 0x62) and has(0x180, 0x62)
         assert entry(11) & 1 << 14, "remote IRR"
         q.write(APIC + 0x80, 0x60)

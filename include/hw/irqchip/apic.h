@@ -35,11 +35,13 @@ typedef struct ApicMessage {
     uint8_t vector;
 } ApicMessage;
 
-void apic_bus_send(Device *bus, const ApicMessage *msg);
+/* False: nobody took it. */
+bool apic_bus_send(Device *bus, const ApicMessage *msg);
 /* The format of PCI's messages. */
 void apic_bus_send_msi(Device *bus, uint64_t addr, uint32_t data);
-/* @fn hears of the ends of level-triggered interrupts. */
-void apic_bus_on_eoi(Device *bus, void (*fn)(void *opaque, uint8_t vector), void *opaque);
+/* @eoi hears of the ends of level-triggered interrupts, @again that what nobody took may be sent again. */
+void apic_bus_on_eoi(Device *bus, void (*eoi)(void *opaque, uint8_t vector),
+                     void (*again)(void *opaque), void *opaque);
 
 /* What an APIC asks of its CPU.  SIPI comes only while the CPU waits for it. */
 typedef struct ApicCpuOps {
