@@ -35,7 +35,7 @@ bool snapshot_save_file(Machine *m, const char *path, Error **errp)
         return error_fail_errno(errp, errno, "snapshot: cannot create '%s'", path);
     }
     f = fdopen(fd, "w");
-    ok = machine_stream_save(m, f, path, errp);
+    ok = machine_file_save(m, f, path, errp);
     if (ok && (fflush(f) || fsync(fd))) {
         ok = error_fail_errno(errp, errno, "snapshot: cannot write '%s'", path);
     }

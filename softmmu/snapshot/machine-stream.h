@@ -9,6 +9,8 @@
 #include "snapshot/snapshot.h"
 
 bool machine_stream_save(struct Machine *m, FILE *f, const char *name, Error **errp) MUST_CHECK;
+/* Into a regular file that is empty, so that loading can map its memory. */
+bool machine_file_save(struct Machine *m, FILE *f, const char *name, Error **errp) MUST_CHECK;
 /* Whether it is of a machine like this one; reads only the stream's beginning. */
 bool machine_stream_check(struct Machine *m, FILE *f, const char *name, Error **errp) MUST_CHECK;
 bool machine_stream_load(struct Machine *m, FILE *f, const char *name, Error **errp) MUST_CHECK;

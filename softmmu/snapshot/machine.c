@@ -6,9 +6,10 @@
  *   text machine type
  *   u32 number of RAM blocks; of each: text id, u64 size
  *   u32 length, state of the devices (stream.h)
- *   of each RAM block in that order: runs of pages that are not zero
+ *   version 1: of each RAM block in that order: runs of pages that are not zero
  *       u64 offset, u32 bytes (at most RUN_MAX), data;  a run of no bytes ends the block
  *   "RHEADONE"
+ *   version 2, of files alone: from the next page on, each RAM block as it is, zeroes as holes
  *
  * Numbers are little-endian, texts have a u16 length.  Nothing in a stream is trusted.
  */
@@ -17,12 +18,14 @@
 #include "machine-stream.h"
 
 #include "hw/machine.h"
+#include "images.h"
+#include "pages.h"
 #include "rhea/endian.h"
 
-#define FILE_MAGIC   "RHEASNAP"
-#define FILE_END     "RHEADONE"
-#define FILE_VERSION 1
+#define FILE_MAGIC "RHEASNAP"
+#define FILE_END   "RHEADONE"
 
+enum { VERSION_RUNS = 1, VERSION_IMAGES = 2 };
 enum { RUN_MAX = 1 << 20, TEXT_MAX = 255, DEVICES_MAX = 256 << 20 };
 
 typedef struct SnapFile {
@@ -71,61 +74,26 @@ static bool put_text(SnapFile *sf, const char *text)
     return put(sf, bytes, 2) && put(sf, text, strlen(text));
 }
 
-static bool page_is_zero(const uint8_t *page)
-{
-    /* The first byte, and each byte equal to the one after it. */
-    return !page[0] && !memcmp(page, page + 1, RAM_PAGE_SIZE - 1);
-}
-
-/*
- * Where data may be at or after @offset: a hole of a memfd or file is skipped without touching it, which
- * would make the host fill it in.
- */
-static uint64_t block_next_data(RamBlock *rb, uint64_t offset)
-{
-    off_t at = rb->fd < 0 ? (off_t)offset : lseek(rb->fd, (off_t)offset, SEEK_DATA);
-
-    if (at < 0) {
-        return errno == ENXIO ? rb->size : offset;
-    }
-    return (uint64_t)at & ~(RAM_PAGE_SIZE - 1);
-}
-
 static bool put_block(SnapFile *sf, RamBlock *rb)
 {
-    uint64_t at = 0;
-
-    while (at < rb->size) {
-        uint64_t end;
-
-        at = block_next_data(rb, at);
-        while (at < rb->size && page_is_zero(rb->host + at)) {
-            at += RAM_PAGE_SIZE;
-        }
-        end = at;
-        while (end < rb->size && end - at < RUN_MAX && !page_is_zero(rb->host + end)) {
-            end += RAM_PAGE_SIZE;
-        }
+    for (uint64_t at = 0, end; at < rb->size; at = end) {
+        at = ram_next_data(rb, at, rb->size);
+        end = ram_next_zero(rb, at, MIN(at + RUN_MAX, rb->size));
         if (end > at &&
             (!put_u64(sf, at) || !put_u32(sf, end - at) || !put(sf, rb->host + at, end - at))) {
             return false;
         }
-        at = end;
     }
     return put_u64(sf, 0) && put_u32(sf, 0);
 }
 
-static bool put_machine(SnapFile *sf, Machine *m)
+/* All but the RAM. */
+static bool put_head(SnapFile *sf, Machine *m, uint32_t version, GPtrArray *blocks)
 {
     g_autoptr(GByteArray) devices = snapshot_save_devices(m, sf->errp);
-    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
 
-    if (!devices) {
-        return false;
-    }
-    ram_block_foreach(collect_block, blocks);
-    if (!put(sf, FILE_MAGIC, 8) || !put_u32(sf, FILE_VERSION) || !put_text(sf, m->obj.type->name) ||
-        !put_u32(sf, blocks->len)) {
+    if (!devices || !put(sf, FILE_MAGIC, 8) || !put_u32(sf, version) ||
+        !put_text(sf, m->obj.type->name) || !put_u32(sf, blocks->len)) {
         return false;
     }
     for (unsigned i = 0; i < blocks->len; i++) {
@@ -135,23 +103,43 @@ static bool put_machine(SnapFile *sf, Machine *m)
             return false;
         }
     }
-    if (!put_u32(sf, devices->len) || !put(sf, devices->data, devices->len)) {
-        return false;
-    }
-    for (unsigned i = 0; i < blocks->len; i++) {
-        if (!put_block(sf, blocks->pdata[i])) {
-            return false;
-        }
-    }
-    return put(sf, FILE_END, 8);
+    return put_u32(sf, devices->len) && put(sf, devices->data, devices->len);
 }
 
 bool machine_stream_save(Machine *m, FILE *f, const char *name, Error **errp)
 {
     SnapFile sf = {.f = f, .path = name, .errp = errp};
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
 
     g_assert(machine_lock_held());
-    return put_machine(&sf, m);
+    ram_block_foreach(collect_block, blocks);
+    if (!put_head(&sf, m, VERSION_RUNS, blocks)) {
+        return false;
+    }
+    for (unsigned i = 0; i < blocks->len; i++) {
+        if (!put_block(&sf, blocks->pdata[i])) {
+            return false;
+        }
+    }
+    return put(&sf, FILE_END, 8);
+}
+
+bool machine_file_save(Machine *m, FILE *f, const char *name, Error **errp)
+{
+    SnapFile sf = {.f = f, .path = name, .errp = errp};
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    off_t end;
+
+    g_assert(machine_lock_held());
+    ram_block_foreach(collect_block, blocks);
+    if (!put_head(&sf, m, VERSION_IMAGES, blocks) || !put(&sf, FILE_END, 8)) {
+        return false;
+    }
+    end = fflush(f) ? -1 : ftello(f);
+    if (end < 0) {
+        return error_fail_errno(errp, errno, "snapshot: cannot write '%s'", name);
+    }
+    return ram_images_save(fileno(f), ram_images_start((uint64_t)end), blocks, name, errp);
 }
 
 /* --- Reading --- */
@@ -200,10 +188,9 @@ static bool get_text(SnapFile *sf, char *text)
     return get(sf, text, ld16_le(bytes));
 }
 
-static bool check_header(SnapFile *sf, Machine *m)
+static bool check_header(SnapFile *sf, Machine *m, uint32_t *version)
 {
     char magic[8], type[TEXT_MAX + 1];
-    uint32_t version;
 
     if (!get(sf, magic, 8)) {
         return false;
@@ -211,12 +198,12 @@ static bool check_header(SnapFile *sf, Machine *m)
     if (memcmp(magic, FILE_MAGIC, 8)) {
         return error_fail(sf->errp, "snapshot: '%s' is not a snapshot", sf->path);
     }
-    if (!get_u32(sf, &version) || !get_text(sf, type)) {
+    if (!get_u32(sf, version) || !get_text(sf, type)) {
         return false;
     }
-    if (version != FILE_VERSION) {
-        return error_fail(sf->errp, "snapshot: '%s' has version %u, known is %u", sf->path, version,
-                          FILE_VERSION);
+    if (*version != VERSION_RUNS && *version != VERSION_IMAGES) {
+        return error_fail(sf->errp, "snapshot: '%s' has version %u, known are %u and %u", sf->path,
+                          *version, VERSION_RUNS, VERSION_IMAGES);
     }
     if (!g_str_equal(type, m->obj.type->name)) {
         return error_fail(sf->errp, "snapshot: '%s' is of a machine '%s', this is a '%s'", sf->path,
@@ -268,17 +255,6 @@ static bool get_devices(SnapFile *sf, uint8_t **data, uint32_t *len)
     return get(sf, *data, *len);
 }
 
-/* Zeroes what is not zero; pages that were never touched stay uncommitted. */
-static void clear_pages(RamBlock *rb, uint64_t from, uint64_t to)
-{
-    for (uint64_t at = block_next_data(rb, from); at < to; at = block_next_data(rb, at)) {
-        if (!page_is_zero(rb->host + at)) {
-            memset(rb->host + at, 0, RAM_PAGE_SIZE);
-        }
-        at += RAM_PAGE_SIZE;
-    }
-}
-
 static bool get_block(SnapFile *sf, RamBlock *rb)
 {
     uint64_t filled = 0; /* runs come in rising order */
@@ -298,41 +274,65 @@ static bool get_block(SnapFile *sf, RamBlock *rb)
             return error_fail(sf->errp, "snapshot: '%s' is damaged: pages outside memory '%s'",
                               sf->path, rb->id);
         }
-        clear_pages(rb, filled, offset);
+        ram_clear(rb, filled, offset);
         if (!get(sf, rb->host + offset, len)) {
             return false;
         }
         filled = offset + len;
     }
     if (!rb->readonly) {
-        clear_pages(rb, filled, rb->size);
+        ram_clear(rb, filled, rb->size);
         ram_set_dirty(rb, 0, rb->size);
     }
     return true;
+}
+
+static bool get_end(SnapFile *sf)
+{
+    char end[8];
+
+    return get(sf, end, 8) &&
+           (!memcmp(end, FILE_END, 8) ||
+            error_fail(sf->errp, "snapshot: '%s' is damaged: its end is missing", sf->path));
+}
+
+static bool get_runs(SnapFile *sf, GPtrArray *blocks)
+{
+    for (unsigned i = 0; i < blocks->len; i++) {
+        if (!get_block(sf, blocks->pdata[i])) {
+            return false;
+        }
+    }
+    return get_end(sf);
+}
+
+static bool get_images(SnapFile *sf, GPtrArray *blocks)
+{
+    off_t end;
+
+    if (!get_end(sf)) {
+        return false;
+    }
+    end = ftello(sf->f);
+    if (end < 0 || fileno(sf->f) < 0) {
+        return error_fail(sf->errp, "snapshot: '%s' holds images of memory, which only a file can",
+                          sf->path);
+    }
+    return ram_images_load(fileno(sf->f), ram_images_start((uint64_t)end), blocks, sf->path,
+                           sf->errp);
 }
 
 static bool get_machine(SnapFile *sf, Machine *m)
 {
     g_autoptr(GPtrArray) blocks = g_ptr_array_new();
     g_autofree uint8_t *devices = NULL;
-    uint32_t devices_len;
-    char end[8];
+    uint32_t version, devices_len;
 
     ram_block_foreach(collect_block, blocks);
-    if (!check_header(sf, m) || !check_blocks(sf, blocks) ||
-        !get_devices(sf, &devices, &devices_len)) {
+    if (!check_header(sf, m, &version) || !check_blocks(sf, blocks) ||
+        !get_devices(sf, &devices, &devices_len) ||
+        !(version == VERSION_IMAGES ? get_images : get_runs)(sf, blocks)) {
         return false;
-    }
-    for (unsigned i = 0; i < blocks->len; i++) {
-        if (!get_block(sf, blocks->pdata[i])) {
-            return false;
-        }
-    }
-    if (!get(sf, end, 8)) {
-        return false;
-    }
-    if (memcmp(end, FILE_END, 8)) {
-        return error_fail(sf->errp, "snapshot: '%s' is damaged: its end is missing", sf->path);
     }
     /* Last: what follows a load of a device may look into memory. */
     return snapshot_load_devices(m, devices, devices_len, sf->errp);
@@ -342,9 +342,10 @@ bool machine_stream_check(Machine *m, FILE *f, const char *name, Error **errp)
 {
     SnapFile sf = {.f = f, .path = name, .errp = errp};
     g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    uint32_t version;
 
     ram_block_foreach(collect_block, blocks);
-    return check_header(&sf, m) && check_blocks(&sf, blocks);
+    return check_header(&sf, m, &version) && check_blocks(&sf, blocks);
 }
 
 bool machine_stream_load(Machine *m, FILE *f, const char *name, Error **errp)

@@ -43,11 +43,11 @@ CLASSES = {
     "disk": [f"{form}-{row}" for form in ("raw", "qcow2") for row in
              "seq-read rand-read rand-read-8 seq-write rand-write rand-write-8 sync-write".split()],
     "convert": "raw-to-raw raw-to-qcow2 qcow2-to-raw qcow2-to-qcow2 compress decompress".split(),
-    "start": "boot-shell first-byte".split(),
+    "start": "boot-shell first-byte restore restore-linux".split(),
     "resident": "rss-idle rss-linux".split(),
 }
 DISK_MIB = 256  # as guest/disk.c has it
-UNITS = {"first-byte": "ms", "rss-idle": "MiB", "rss-linux": "MiB"}
+UNITS = {"first-byte": "ms", "restore": "ms", "restore-linux": "ms", "rss-idle": "MiB", "rss-linux": "MiB"}
 # What every machine of an architecture is started with; the device that holds a disk named d0.
 MACHINES = {
     "riscv64": (["-M", "virt"], "virtio-blk-device,drive=d0"),
@@ -289,6 +289,52 @@ def run_first_byte(bench, folder):
             bench.add("first-byte", 1000 * (time.monotonic() - m.started))
 
 
+# Says one byte after the other on COM1, for ever.
+TALKING_SECTOR = (b"\xba\xf8\x03\xb0\x2e"  # mov $0x3f8, %dx; mov $'.', %al
+                  b"\xee\xeb\xfd").ljust(510, b"\0") + b"\x55\xaa"  # 1: out %al, (%dx); jmp 1b
+
+
+def save_machine(bench, machine, q, path):
+    """Saves it as its emulator does; the arguments with which another is restored from that."""
+    if bench.name == "rhea":
+        said = q.command("human-monitor-command", command_line=f"savevm-file {path}")
+        assert not said, said
+        return ["-loadvm", path]
+    q.command("migrate", uri=f"exec:cat > {path}")
+    while q.command("query-migrate").get("status") != "completed":
+        time.sleep(0.05)
+    return ["-incoming", f"exec:cat {path}"]
+
+
+def run_restore(bench, row, folder):
+    """From exec to the first byte of a machine of 1 GiB that was saved while it wrote bytes."""
+    path = os.path.join(folder, f"{bench.name}.state")
+    if row == "restore-linux":
+        argv = ["-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
+                "console=ttyS0"]
+    else:
+        sector = os.path.join(folder, "talking")
+        with open(sector, "wb") as f:
+            f.write(TALKING_SECTOR.ljust(1 << 20, b"\0"))
+        argv = ["-drive", f"file={sector},format=raw,if=none,id=d0,readonly=on", "-device",
+                MACHINES[bench.arch][1], "-net", "none"]
+    os.environ["RHEA_EMULATOR"] = bench.emulator
+    machine = [*MACHINES[bench.arch][0], *bench.extra, *argv]
+    with rhea.Machine(*machine, memory="1G", qmp=True) as m, m.qmp() as q:
+        if row == "restore-linux":
+            m.expect("rhea-guest: ready", 120)
+            m.send("while :; do echo ti''ck; done\n")
+            m.expect("tick", 60)
+        else:
+            m.expect(r"\.\.\.", 60)
+        restored = save_machine(bench, m, q, path)
+    for _ in range(10):
+        with rhea.Machine(*machine, *restored, memory="1G") as m:
+            m.expect("tick" if row == "restore-linux" else r"\.", 60)
+            bench.add(row, 1000 * (time.monotonic() - m.started))
+    os.unlink(path)
+
+
 def peak_mib(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
         return int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1)) / 1024
@@ -355,6 +401,9 @@ def jobs_for(arch, rows, folder):
         jobs.append(("boot-shell", run_boot))
     if "first-byte" in rows:
         jobs.append(("first-byte", lambda b: run_first_byte(b, folder)))
+    for row in ("restore", "restore-linux"):
+        if row in rows and not (row == "restore" and arch == "riscv64"):
+            jobs.append((row, lambda b, r=row: run_restore(b, r, folder)))
     for row in chosen("resident"):
         jobs.append((row, lambda b, r=row: run_rss(b, r, folder)))
     return jobs
