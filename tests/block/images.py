@@ -19,7 +19,7 @@ class Failed(AssertionError):
 
 def run(*argv, ok=(0,), stdin=None):
     """Runs a tool; its output."""
-    done = subprocess.run([str(a) for a in argv], input=stdin, capture_output=True, text=True,
+    done = subprocess.run([str(a) for a in argv], input=stdin, capture_output=True, text=True, errors="replace",
                           timeout=600)
     if done.returncode not in ok:
         raise Failed(f"{' '.join(map(str, argv))}: status {done.returncode}\n{stdin or ''}\n"

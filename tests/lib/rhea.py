@@ -213,13 +213,16 @@ class Machine:
 
     def qmp(self):
         """Connects to QMP and negotiates."""
-        return Qmp(self.qmp_path)
+        try:
+            return Qmp(self.qmp_path)
+        except OSError as e:
+            return self.fail(f"no QMP: {e} (status {self.process.poll()})")
 
 
 class Qmp:
     """A QMP client; events are collected on the way."""
 
-    def __init__(self, path, timeout=20):
+    def __init__(self, path, timeout=60):
         deadline = time.monotonic() + timeout
         self.events = []
         while True:
