@@ -125,22 +125,40 @@ int64_t clock_now_ns(Clock *c)
             .idle_since_ns = __atomic_load_n(&c->idle_since_ns, __ATOMIC_ACQUIRE),
         };
 
-        if (!(seq & 1) && seq == __atomic_load_n(&c->seq, __ATOMIC_RELAXED)) {
-            return clock_compute(c, &s);
+        if (!(seq & 1)) {
+            int64_t now_ns = clock_compute(c, &s);
+
+            /* After the host's time was read: a clock that stops meanwhile must not seem to go on. */
+            __atomic_thread_fence(__ATOMIC_ACQUIRE);
+            if (seq == __atomic_load_n(&c->seq, __ATOMIC_RELAXED)) {
+                return now_ns;
+            }
         }
     }
 }
 
-/* Lock held.  Each store is a release so that a reader who sees it also sees the odd count. */
+/* Around a change: no reader ends between them, so that none sees a later time than the change is made at. */
+static void clock_change_begin(Clock *c)
+{
+    pthread_mutex_lock(&c->lock);
+    __atomic_store_n(&c->seq, c->seq + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void clock_change_end(Clock *c)
+{
+    __atomic_store_n(&c->seq, c->seq + 1, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Within a change.  Each store is a release so that a reader who sees it also sees the odd count. */
 static void clock_change(Clock *c, const ClockState *s)
 {
-    __atomic_store_n(&c->seq, c->seq + 1, __ATOMIC_RELAXED);
     __atomic_store_n(&c->running, s->running, __ATOMIC_RELEASE);
     __atomic_store_n(&c->manual, s->manual, __ATOMIC_RELEASE);
     __atomic_store_n(&c->idle, s->idle, __ATOMIC_RELEASE);
     __atomic_store_n(&c->base_ns, s->base_ns, __ATOMIC_RELEASE);
     __atomic_store_n(&c->idle_since_ns, s->idle_since_ns, __ATOMIC_RELEASE);
-    __atomic_store_n(&c->seq, c->seq + 1, __ATOMIC_RELEASE);
 }
 
 /* Whoever sleeps until the earliest deadline looks again. */
@@ -153,7 +171,7 @@ static void clock_notify(Clock *c)
     }
 }
 
-/* Goes on from @now_ns in state @s, whose base is found here. Lock held. */
+/* Goes on from @now_ns in state @s, whose base is found here. Within a change. */
 static void clock_put_now(Clock *c, ClockState s, int64_t now_ns)
 {
     s.base_ns = now_ns;
@@ -171,7 +189,7 @@ void clock_set_running(Clock *c, bool running)
     if (c->kind != CLOCK_VIRTUAL) {
         return;
     }
-    pthread_mutex_lock(&c->lock);
+    clock_change_begin(c);
     s = clock_state(c);
     if (s.running != running) {
         int64_t now_ns = clock_compute(c, &s);
@@ -179,7 +197,7 @@ void clock_set_running(Clock *c, bool running)
         s.running = running;
         clock_put_now(c, s, now_ns);
     }
-    pthread_mutex_unlock(&c->lock);
+    clock_change_end(c);
     clock_notify(c);
 }
 
@@ -187,7 +205,7 @@ void clock_set_manual(Clock *c, bool manual)
 {
     ClockState s;
 
-    pthread_mutex_lock(&c->lock);
+    clock_change_begin(c);
     s = clock_state(c);
     if (s.manual != manual) {
         int64_t now_ns = clock_compute(c, &s);
@@ -195,15 +213,15 @@ void clock_set_manual(Clock *c, bool manual)
         s.manual = manual;
         clock_put_now(c, s, now_ns);
     }
-    pthread_mutex_unlock(&c->lock);
+    clock_change_end(c);
     clock_notify(c);
 }
 
 void clock_set_ns(Clock *c, int64_t now_ns)
 {
-    pthread_mutex_lock(&c->lock);
+    clock_change_begin(c);
     clock_put_now(c, clock_state(c), now_ns);
-    pthread_mutex_unlock(&c->lock);
+    clock_change_end(c);
     clock_notify(c);
 }
 
@@ -229,7 +247,7 @@ void clock_set_idle(Clock *c, bool idle)
     ClockState s;
     bool change;
 
-    pthread_mutex_lock(&c->lock);
+    clock_change_begin(c);
     s = clock_state(c);
     change = s.idle != idle;
     if (change) {
@@ -238,7 +256,7 @@ void clock_set_idle(Clock *c, bool idle)
         s.idle = idle;
         clock_put_now(c, s, now_ns);
     }
-    pthread_mutex_unlock(&c->lock);
+    clock_change_end(c);
     if (change) {
         clock_notify(c);
     }
