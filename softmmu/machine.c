@@ -5,7 +5,6 @@
  */
 #include "rhea/osdep.h"
 
-#include <sys/mman.h>
 #include <sys/sysinfo.h>
 
 #include "hw/machine.h"
@@ -237,23 +236,13 @@ static RamBlock *machine_backend_ram(Machine *m, Error **errp)
 }
 
 /* What -machine says about the host's handling of guest memory; the kernel may lack either. */
-static void machine_advise_ram(Machine *m, RamBlock *rb)
-{
-    if (!m->dump_guest_core) {
-        madvise(rb->host, rb->size, MADV_DONTDUMP);
-    }
-    if (m->mem_merge && rb->fd < 0) {
-        madvise(rb->host, rb->size, MADV_MERGEABLE);
-    }
-}
-
 /* m->ram as one block. */
 static void machine_set_ram(Machine *m, RamBlock *rb)
 {
     m->ram = g_new0(MemRegion, 1);
     m->low_ram = rb;
     mem_init_ram_block(m->ram, &m->obj, machine_ops(m)->default_ram_id, rb);
-    machine_advise_ram(m, rb);
+    ram_block_advise(rb, !m->dump_guest_core, m->mem_merge);
 }
 
 /* m->ram as the memory of the nodes, one after the other. */
@@ -273,7 +262,7 @@ static bool machine_create_node_ram(Machine *m, Error **errp)
         part = g_new0(MemRegion, 1);
         mem_init_ram_block(part, &m->obj, node->memdev, rb);
         mem_add(m->ram, node->start, part);
-        machine_advise_ram(m, rb);
+        ram_block_advise(rb, !m->dump_guest_core, m->mem_merge);
     }
     return m->low_ram->size >= MiB ||
            error_fail(errp, "-numa: the first node with memory needs at least 1 MiB");

@@ -51,7 +51,14 @@ static NORETURN void die(Error *err)
 
 static void main_fatal_signal(int sig)
 {
+    static const char bus_error[] = "\nbus error: a file that memory is mapped from has become "
+                                    "shorter (of -loadvm, -mem-path), or the "
+                                    "host's memory has failed\n";
+
     chr_restore_terminal();
+    if (sig == SIGBUS) {
+        (void)!write(STDERR_FILENO, bus_error, sizeof(bus_error) - 1);
+    }
     signal(sig, SIG_DFL);
     raise(sig);
 }

@@ -96,10 +96,12 @@ struct RamBlock {
     char *id; /* "virt.ram", unique in the machine: the name in snapshots */
     uint8_t *host;
     uint64_t size;
-    int fd;                              /* memfd or file, -1: private memory */
-    bool readonly;                       /* the host mapping cannot be written */
-    bool shared;                         /* others see changes: memfd, or a file with share=on */
-    uint64_t ram_addr;                   /* place in the global RAM numbering: identity of a page */
+    int fd;                  /* memfd or file, -1: private memory */
+    bool readonly;           /* the host mapping cannot be written */
+    bool shared;             /* others see changes: memfd, or a file with share=on */
+    bool mapped;             /* private memory of which parts were mapped by ram_block_map_file() */
+    bool no_dump, mergeable; /* see ram_block_advise() */
+    uint64_t ram_addr;       /* place in the global RAM numbering: identity of a page */
     unsigned long *dirty[DIRTY_CLIENTS]; /* bit per 4 KiB page; atomic access */
     int refs;
 };
@@ -118,6 +120,18 @@ typedef struct RamOptions {
 #define RAM_PAGE_SIZE (1ULL << RAM_PAGE_BITS)
 
 RamBlock *ram_block_new(const char *id, uint64_t size, const RamOptions *opts, Error **errp);
+/* What the host may do with it: leave it out of core dumps, merge equal pages of private memory. */
+void ram_block_advise(RamBlock *rb, bool no_dump, bool mergeable);
+/* Private memory (fd < 0) is zeroes, whatever it was. VM stopped. */
+bool ram_block_empty(RamBlock *rb, Error **errp) MUST_CHECK;
+/*
+ * A part of private memory becomes a copy-on-write mapping of the file @fd, which is read as the guest touches
+ * it. VM stopped; all offsets are multiples of RAM_PAGE_SIZE.
+ */
+bool ram_block_map_file(RamBlock *rb, uint64_t offset, uint64_t len, int fd, uint64_t file_offset,
+                        Error **errp) MUST_CHECK;
+/* The pages of [offset, offset + len) hold zeroes (or what the private file has) and take no room. */
+void ram_block_discard(RamBlock *rb, uint64_t offset, uint64_t len);
 RamBlock *ram_block_get(RamBlock *rb);
 void ram_block_put(RamBlock *rb);
 /* The block that holds global RAM address @ram_addr, or NULL. */

@@ -7,8 +7,6 @@
  */
 #include "rhea/osdep.h"
 
-#include <sys/mman.h>
-
 #include "memory-int.h"
 #include "memory/machine-lock.h"
 #include "rhea/bits.h"
@@ -424,9 +422,7 @@ void mem_discard(void *host, uint64_t len)
 
     g_assert(rb); /* mem_map() holds a reference */
     if (end > start) {
-        /* Of a shared file the data is in the file; where the host keeps the pages, so be it. */
-        madvise((void *)(uintptr_t)start, end - start, rb->shared ? MADV_REMOVE : MADV_DONTNEED);
-        ram_set_dirty(rb, start - (uintptr_t)rb->host, end - start);
+        ram_block_discard(rb, start - (uintptr_t)rb->host, end - start);
     }
 }
 

@@ -255,6 +255,21 @@ static bool ram_prealloc(RamBlock *rb, Error **errp)
                             rb->id, (uint64_t)(rb->size / MiB));
 }
 
+static void ram_advise(RamBlock *rb, uint64_t offset, uint64_t len)
+{
+    uint8_t *at = rb->host + offset;
+
+    if (rb->fd < 0) {
+        madvise(at, len, MADV_HUGEPAGE); /* advice: a refusal is no failure */
+    }
+    if (rb->no_dump) {
+        madvise(at, len, MADV_DONTDUMP);
+    }
+    if (rb->mergeable && rb->fd < 0) {
+        madvise(at, len, MADV_MERGEABLE);
+    }
+}
+
 static bool ram_map(RamBlock *rb, const RamOptions *opts, Error **errp)
 {
     int flags = rb->fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
@@ -285,9 +300,59 @@ static bool ram_map(RamBlock *rb, const RamOptions *opts, Error **errp)
             munmap(start + rb->size, align - before);
         }
         rb->host = start;
-        madvise(rb->host, rb->size, MADV_HUGEPAGE); /* advice: a refusal is no failure */
     }
+    ram_advise(rb, 0, rb->size);
     return true;
+}
+
+void ram_block_advise(RamBlock *rb, bool no_dump, bool mergeable)
+{
+    rb->no_dump = no_dump;
+    rb->mergeable = mergeable;
+    ram_advise(rb, 0, rb->size);
+}
+
+/* Puts other pages in the place of private ones, with the advice that those had. */
+static bool ram_replace(RamBlock *rb, uint64_t offset, uint64_t len, int fd, uint64_t file_offset)
+{
+    int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0);
+
+    if (mmap(rb->host + offset, len, PROT_READ | PROT_WRITE, flags, fd, (off_t)file_offset) ==
+        MAP_FAILED) {
+        return false;
+    }
+    ram_advise(rb, offset, len);
+    return true;
+}
+
+bool ram_block_empty(RamBlock *rb, Error **errp)
+{
+    if (!ram_replace(rb, 0, rb->size, -1, 0)) {
+        return error_fail_errno(errp, errno, "memory '%s'", rb->id);
+    }
+    rb->mapped = false;
+    return true;
+}
+
+bool ram_block_map_file(RamBlock *rb, uint64_t offset, uint64_t len, int fd, uint64_t file_offset,
+                        Error **errp)
+{
+    if (!ram_replace(rb, offset, len, fd, file_offset)) {
+        return error_fail_errno(errp, errno, "memory '%s' cannot be mapped", rb->id);
+    }
+    rb->mapped = true;
+    return true;
+}
+
+void ram_block_discard(RamBlock *rb, uint64_t offset, uint64_t len)
+{
+    if (!rb->mapped) {
+        /* Of a shared file the data is in the file; where the host keeps the pages, so be it. */
+        madvise(rb->host + offset, len, rb->shared ? MADV_REMOVE : MADV_DONTNEED);
+    } else if (!ram_replace(rb, offset, len, -1, 0)) { /* the host has a limit on mappings */
+        memset(rb->host + offset, 0, len);
+    }
+    ram_set_dirty(rb, offset, len);
 }
 
 static bool ram_make_bitmaps(RamBlock *rb, Error **errp)

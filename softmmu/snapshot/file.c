@@ -8,6 +8,7 @@
 #include "snapshot/snapshot.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "hw/machine.h"
 #include "machine-stream.h"
@@ -53,13 +54,32 @@ bool snapshot_save_file(Machine *m, const char *path, Error **errp)
     return true;
 }
 
+/* Nothing else is opened: a pipe without a writer would hold us up. */
+static FILE *open_regular(const char *path, Error **errp)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st)) {
+        error_fail_errno(errp, errno, "snapshot: cannot open '%s'", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        error_fail(errp, "snapshot: '%s' is no regular file", path);
+    } else {
+        return fdopen(fd, "r");
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return NULL;
+}
+
 bool snapshot_load_file(Machine *m, const char *path, Error **errp)
 {
-    FILE *f = fopen(path, "re");
+    FILE *f = open_regular(path, errp);
     bool ok;
 
     if (!f) {
-        return error_fail_errno(errp, errno, "snapshot: cannot open '%s'", path);
+        return false;
     }
     ok = machine_stream_load(m, f, path, errp);
     fclose(f);

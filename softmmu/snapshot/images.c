@@ -4,7 +4,6 @@
 
 #include "images.h"
 
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "memory/memory.h"
@@ -133,27 +132,8 @@ static bool next_piece(const Images *im, uint64_t *from, uint64_t *to, uint64_t 
 
 static bool take_piece(const Images *im, RamBlock *rb, uint64_t start, uint64_t at, uint64_t len)
 {
-    if (rb->fd >= 0) {
-        return read_all(im, rb->host + at, len, start + at);
-    }
-    return mmap(rb->host + at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-                im->fd, (off_t)(start + at)) != MAP_FAILED ||
-           error_fail_errno(im->errp, errno, "snapshot: cannot map '%s'", im->path);
-}
-
-/* Anonymous memory of zeroes, whatever was there. */
-static bool empty_block(const Images *im, RamBlock *rb)
-{
-    if (rb->fd >= 0) {
-        ram_clear(rb, 0, rb->size);
-        return true;
-    }
-    if (mmap(rb->host, rb->size, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
-        return error_fail_errno(im->errp, errno, "snapshot: no memory for '%s'", im->path);
-    }
-    madvise(rb->host, rb->size, MADV_HUGEPAGE);
-    return true;
+    return rb->fd >= 0 ? read_all(im, rb->host + at, len, start + at)
+                       : ram_block_map_file(rb, at, len, im->fd, start + at, im->errp);
 }
 
 static bool load_block(const Images *im, RamBlock *rb, uint64_t start)
@@ -163,7 +143,9 @@ static bool load_block(const Images *im, RamBlock *rb, uint64_t start)
     if (rb->readonly) {
         return true;
     }
-    if (!empty_block(im, rb)) {
+    if (rb->fd >= 0) {
+        ram_clear(rb, 0, rb->size);
+    } else if (!ram_block_empty(rb, im->errp)) {
         return false;
     }
     for (; from < end && next_piece(im, &from, &to, end, gap); from = to) {

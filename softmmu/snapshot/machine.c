@@ -9,7 +9,8 @@
  *   version 1: of each RAM block in that order: runs of pages that are not zero
  *       u64 offset, u32 bytes (at most RUN_MAX), data;  a run of no bytes ends the block
  *   "RHEADONE"
- *   version 2, of files alone: from the next page on, each RAM block as it is, zeroes as holes
+ *   version 2, of files alone: SHA-256 of all before it, "RHEADONE", and from the next page on each RAM block as
+ *   it is, zeroes as holes.  (The memory has no sum: it is not read.)
  *
  * Numbers are little-endian, texts have a u16 length.  Nothing in a stream is trusted.
  */
@@ -26,12 +27,14 @@
 #define FILE_END   "RHEADONE"
 
 enum { VERSION_RUNS = 1, VERSION_IMAGES = 2 };
+enum { DIGEST_LEN = 32 /* SHA-256 */ };
 enum { RUN_MAX = 1 << 20, TEXT_MAX = 255, DEVICES_MAX = 256 << 20 };
 
 typedef struct SnapFile {
     FILE *f;
     const char *path;
     Error **errp;
+    GChecksum *sum; /* of all bytes so far; NULL: not wanted */
 } SnapFile;
 
 static void collect_block(RamBlock *rb, void *opaque)
@@ -39,10 +42,22 @@ static void collect_block(RamBlock *rb, void *opaque)
     g_ptr_array_add(opaque, rb);
 }
 
+/* What the sum says of the bytes so far; ends it. */
+static void take_digest(SnapFile *sf, uint8_t digest[static DIGEST_LEN])
+{
+    gsize len = DIGEST_LEN;
+
+    g_checksum_get_digest(sf->sum, digest, &len);
+    sf->sum = NULL;
+}
+
 /* --- Writing --- */
 
 static bool put(SnapFile *sf, const void *buf, size_t len)
 {
+    if (sf->sum) {
+        g_checksum_update(sf->sum, buf, (gssize)len);
+    }
     if (fwrite(buf, 1, len, sf->f) != len) {
         return error_fail_errno(sf->errp, errno, "snapshot: cannot write '%s'", sf->path);
     }
@@ -126,13 +141,19 @@ bool machine_stream_save(Machine *m, FILE *f, const char *name, Error **errp)
 
 bool machine_file_save(Machine *m, FILE *f, const char *name, Error **errp)
 {
-    SnapFile sf = {.f = f, .path = name, .errp = errp};
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    SnapFile sf = {.f = f, .path = name, .errp = errp, .sum = sum};
     g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    uint8_t digest[DIGEST_LEN];
     off_t end;
 
     g_assert(machine_lock_held());
     ram_block_foreach(collect_block, blocks);
-    if (!put_head(&sf, m, VERSION_IMAGES, blocks) || !put(&sf, FILE_END, 8)) {
+    if (!put_head(&sf, m, VERSION_IMAGES, blocks)) {
+        return false;
+    }
+    take_digest(&sf, digest);
+    if (!put(&sf, digest, sizeof(digest)) || !put(&sf, FILE_END, 8)) {
         return false;
     }
     end = fflush(f) ? -1 : ftello(f);
@@ -147,6 +168,9 @@ bool machine_file_save(Machine *m, FILE *f, const char *name, Error **errp)
 static bool get(SnapFile *sf, void *buf, size_t len)
 {
     if (fread(buf, 1, len, sf->f) == len) {
+        if (sf->sum) {
+            g_checksum_update(sf->sum, buf, (gssize)len);
+        }
         return true;
     }
     if (ferror(sf->f)) {
@@ -308,8 +332,16 @@ static bool get_runs(SnapFile *sf, GPtrArray *blocks)
 
 static bool get_images(SnapFile *sf, GPtrArray *blocks)
 {
+    uint8_t wanted[DIGEST_LEN], found[DIGEST_LEN];
     off_t end;
 
+    take_digest(sf, found);
+    if (!get(sf, wanted, sizeof(wanted))) {
+        return false;
+    }
+    if (memcmp(wanted, found, sizeof(wanted))) {
+        return error_fail(sf->errp, "snapshot: '%s' is damaged: its checksum is another", sf->path);
+    }
     if (!get_end(sf)) {
         return false;
     }
@@ -330,8 +362,13 @@ static bool get_machine(SnapFile *sf, Machine *m)
 
     ram_block_foreach(collect_block, blocks);
     if (!check_header(sf, m, &version) || !check_blocks(sf, blocks) ||
-        !get_devices(sf, &devices, &devices_len) ||
-        !(version == VERSION_IMAGES ? get_images : get_runs)(sf, blocks)) {
+        !get_devices(sf, &devices, &devices_len)) {
+        return false;
+    }
+    if (version == VERSION_RUNS) {
+        sf->sum = NULL;
+    }
+    if (!(version == VERSION_IMAGES ? get_images : get_runs)(sf, blocks)) {
         return false;
     }
     /* Last: what follows a load of a device may look into memory. */
@@ -350,7 +387,8 @@ bool machine_stream_check(Machine *m, FILE *f, const char *name, Error **errp)
 
 bool machine_stream_load(Machine *m, FILE *f, const char *name, Error **errp)
 {
-    SnapFile sf = {.f = f, .path = name, .errp = errp};
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    SnapFile sf = {.f = f, .path = name, .errp = errp, .sum = sum};
 
     g_assert(machine_lock_held());
     return get_machine(&sf, m);

@@ -4,6 +4,7 @@
 one; files that are wrong are refused with a reason."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -120,9 +121,28 @@ def wrong_files():
             refused("ends too early", bad)
         write(data[:8] + b"\xff\xff\xff\xff" + data[12:])
         refused("has version", bad)
+        os.mkfifo(os.path.join(folder, "pipe"))
+        refused("is no regular file", os.path.join(folder, "pipe"))
+        refused("is no regular file", folder)
         end = data.rindex(b"RHEADONE", 0, data.index(bytes(4096)))
+        for at in range(500, end - 32, (end - 532) // 7):
+            write(data[:at] + bytes([data[at] ^ 4]) + data[at + 1:])
+            refused("its checksum is another", bad)
         write(data[:end] + b"RHEABARK" + data[end + 8:])
         refused("its end is missing", bad)
+
+
+@suite.test
+def a_file_that_is_cut_off_later():
+    """The memory is gone: the process ends, and says why."""
+    with rhea.scratch() as folder:
+        path = os.path.join(folder, "state")
+        save_middle(path)
+        with machine("-S", "-loadvm", path, qmp=True) as m, m.qmp() as q:
+            os.truncate(path, 4096)
+            q.command("cont")
+            assert m.wait() == -signal.SIGBUS
+            assert "bus error" in m.errors() and "-loadvm" in m.errors(), m.errors()
 
 
 sys.exit(suite.run())

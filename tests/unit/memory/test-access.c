@@ -2,6 +2,8 @@
 /* Accesses by the size rules of regions (softmmu/memory/access.c). */
 #include "rhea/osdep.h"
 
+#include <sys/mman.h>
+
 #include "memory/machine-lock.h"
 #include "memory/memory.h"
 
@@ -192,7 +194,21 @@ static void test_rom_device(void)
 }
 
 /* Whole pages inside the range vanish, what is around them stays. */
-static void discard_from(const char *id, bool share)
+/* What a machine restored from a file has. */
+static void map_file(RamBlock *rb)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    g_autofree uint8_t *data = g_malloc(rb->size);
+
+    memset(data, 0xee, rb->size);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(write(fd, data, rb->size), ==, (ssize_t)rb->size);
+    g_assert_true(ram_block_map_file(rb, 0, rb->size, fd, 0, NULL));
+    close(fd);
+    g_assert_cmphex(rb->host[0x1000], ==, 0xee);
+}
+
+static void discard_from(const char *id, bool share, bool mapped)
 {
     RamOptions opts = {.share = share};
     RamBlock *rb = ram_block_new(id, 0x4000, &opts, NULL);
@@ -203,7 +219,11 @@ static void discard_from(const char *id, bool share)
     g_assert_nonnull(rb);
     mem_init_ram_block(&mr, NULL, id, rb);
     mem_add(&root, 0x10000, &mr);
-    memset(rb->host, 0xee, 0x4000);
+    if (mapped) {
+        map_file(rb);
+    } else {
+        memset(rb->host, 0xee, 0x4000);
+    }
     host = mem_map(as, 0x10800, &len, true);
     g_assert_nonnull(host);
     g_assert_cmpuint(len, ==, 0x3000);
@@ -220,8 +240,9 @@ static void discard_from(const char *id, bool share)
 
 static void test_discard(void)
 {
-    discard_from("private", false);
-    discard_from("shared", true);
+    discard_from("private", false, false);
+    discard_from("shared", true, false);
+    discard_from("mapped", false, true);
 }
 
 int main(int argc, char **argv)
