@@ -88,8 +88,11 @@ int blockmap_fill(BlockNode *file, uint64_t at, uint8_t byte, uint64_t bytes)
     g_autofree uint8_t *buf = NULL;
     int ret = 0;
 
+    if (!bytes) {
+        return 0;
+    }
     if (!byte) {
-        return bytes ? block_write_zeroes(file, at, bytes, true) : 0;
+        return block_write_zeroes(file, at, bytes, true);
     }
     buf = g_malloc(MIN(bytes, CHUNK));
     memset(buf, byte, MIN(bytes, CHUNK));

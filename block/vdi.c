@@ -219,7 +219,7 @@ static int write_image(BlockNode *file, const uint8_t h[static HEADER_LEN])
     g_autofree uint8_t *table = NULL;
     int ret = block_pwrite(file, 0, h, HEADER_LEN);
 
-    if (ret || ld32_le(h + TYPE) == TYPE_DYNAMIC) {
+    if (ret || !blocks || ld32_le(h + TYPE) == TYPE_DYNAMIC) {
         return ret ? ret : blockmap_fill(file, HEADER_LEN, 0xff, data - HEADER_LEN);
     }
     table = g_malloc(data - HEADER_LEN);
