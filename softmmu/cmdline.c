@@ -151,6 +151,7 @@ static void config_end_section(Config *c)
         given_add(c->option, c->section, g_strdup(c->items->str));
     }
     c->option = NULL;
+    g_clear_pointer(&c->section, g_free);
     g_string_truncate(c->items, 0);
 }
 
