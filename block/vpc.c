@@ -6,7 +6,8 @@
  * above a parent.
  *
  * New blocks overwrite the footer at the end, which follows them at the next commit: a crash in between leaves
- * the copy at the beginning, which is what is read first.
+ * the copy at the beginning, which is what is read first.  In a fixed image the beginning is the guest's, and may
+ * look like such a copy: what the end says of such an image counts.
  * Not here: parents' identifiers and times are not compared.
  */
 #include "rhea/osdep.h"
@@ -225,19 +226,25 @@ static uint64_t disk_size(const uint8_t *f)
     return ld64_be(f + CURRENT_SIZE);
 }
 
-/* The copy at the beginning, or what stands at the end. */
-static bool read_footer(BlockNode *n, uint8_t *f, Error **errp)
+/* The footer that counts, in v->footer; *tail: how long that at the end is, which new blocks overwrite, 0: none. */
+static bool read_footer(BlockNode *n, Vpc *v, uint64_t *tail, Error **errp)
 {
     uint64_t size = block_size(n->file);
-    int ret = block_pread(n->file, 0, f, FOOTER_LEN);
+    uint8_t last[FOOTER_LEN] = {0};
+    int ret = block_pread(n->file, 0, v->footer, FOOTER_LEN);
 
-    if (!ret && !footer_ok(f) && size >= FOOTER_LEN) {
-        ret = block_pread(n->file, size - FOOTER_LEN, f, FOOTER_LEN);
+    if (!ret && size >= FOOTER_LEN) {
+        ret = block_pread(n->file, size - FOOTER_LEN, last, FOOTER_LEN);
     }
     if (ret) {
         return error_fail_errno(errp, -ret, "cannot read '%s'", n->filename);
     }
-    return footer_ok(f) || error_fail(errp, "'%s' is no VHD image: it has no footer", n->filename);
+    *tail = footer_ok(last) ? FOOTER_LEN : 0;
+    if (*tail && (!footer_ok(v->footer) || ld32_be(last + TYPE) == TYPE_FIXED)) {
+        memcpy(v->footer, last, FOOTER_LEN);
+    }
+    return footer_ok(v->footer) ||
+           error_fail(errp, "'%s' is no VHD image: it has no footer", n->filename);
 }
 
 /* A parent's path as systems with backslashes write it. */
@@ -319,31 +326,30 @@ static bool open_dynamic(BlockNode *n, Vpc *v, Error **errp)
     return true;
 }
 
-/* Whether a footer stands at the end, where new blocks overwrite it. */
-static uint64_t footer_tail(BlockNode *n)
+/* The data, and behind it the footer, which a write must not reach. */
+static bool open_fixed(BlockNode *n, const Vpc *v, uint64_t tail, Error **errp)
 {
-    uint8_t f[FOOTER_LEN];
-    uint64_t size = block_size(n->file);
-
-    return size >= FOOTER_LEN && !block_pread(n->file, size - FOOTER_LEN, f, FOOTER_LEN) &&
-                   footer_ok(f)
-               ? FOOTER_LEN
-               : 0;
+    n->size = disk_size(v->footer);
+    if (!tail || n->size > block_size(n->file) - tail) {
+        return error_fail(errp, "'%s' is shorter than its footer says", n->filename);
+    }
+    blockmap_new_flat(n, n->file, 0, n->size);
+    return true;
 }
 
 static bool vpc_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
 {
-    uint64_t tail;
+    uint64_t tail = 0;
     Vpc v = {0};
 
-    if (!read_footer(n, v.footer, errp)) {
+    if (!read_footer(n, &v, &tail, errp)) {
         return false;
     }
-    tail = footer_tail(n);
     switch (ld32_be(v.footer + TYPE)) {
     case TYPE_FIXED:
-        n->size = disk_size(v.footer);
-        blockmap_new_flat(n, n->file, 0, n->size);
+        if (!open_fixed(n, &v, tail, errp)) {
+            return false;
+        }
         break;
     case TYPE_DYNAMIC:
     case TYPE_DIFFERENCING:

@@ -260,6 +260,27 @@ def vhd_differencing():
 
 
 @suite.test
+def vhd_fixed_and_its_guest():
+    """What a guest writes into the first sector of a fixed image does not make another one of it."""
+    with Workdir() as w:
+        secret, child, fixed = w.file("secret.vhd"), w.file("child.vhd"), w.file("fixed.vhd")
+        img("create", "-q", "-f", "vpc", "-o", "force_size=on", secret, "6M")
+        make_differencing(w, secret, child)
+        img("create", "-q", "-f", "vpc", "-o", "force_size=on,subformat=fixed", fixed, "4M")
+        with open(child, "rb") as f, open(fixed, "r+b") as g:
+            g.write(f.read(2560))
+        told = info(img, "vpc", fixed)
+        assert told["virtual-size"] == 4 * MIB and "backing-filename" not in told, told
+        img("io", "-f", "vpc", "-c", "write -P 5 4095k 1k", "-c", "read -P 0 3k 1M", fixed)
+        with open(fixed, "r+b") as f:       # one that is cut in the middle, with its footer
+            footer = f.read()[-512:]
+            f.seek(MIB)
+            f.truncate()
+            f.write(footer)
+        img("info", "-f", "vpc", fixed, ok=(1,))
+
+
+@suite.test
 def parallels_in_sectors():
     """The first kind of header, whose entries count sectors."""
     with Workdir() as w:
