@@ -19,6 +19,7 @@ enum {
     SECTORS = 36,
     IN_USE = 44,
     DATA_START = 48, /* in sectors */
+    EXTENSION = 56,  /* where it is, in sectors; 0: there is none */
     HEADER_LEN = 64,
 };
 
@@ -169,7 +170,7 @@ static bool parallels_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
     }
     m->align = p->unit;
     m->limit = (uint64_t)UINT32_MAX * p->unit;
-    m->leaks_end = true;
+    m->leaks_end = !ld64_le(h + EXTENSION);
     if (!blockmap_ready(m, 0, errp)) {
         blockmap_discard_all(n);
         return false;

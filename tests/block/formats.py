@@ -297,6 +297,27 @@ def parallels_in_sectors():
             img("io", "-r", "-c", "read -P 5 500k 100k", "-c", "read -P 3 0 100k", path)
 
 
+@suite.test
+def parallels_extension():
+    """It may be behind the last cluster, and is no leak."""
+    with Workdir() as w:
+        path = w.file("i")
+        img("create", "-q", "-f", "parallels", "-o", "cluster_size=64k", path, "1M")
+        img("io", "-f", "parallels", "-c", "write -P 3 0 64k", path)
+        end = os.stat(path).st_size
+        with open(path, "r+b") as f:
+            f.seek(56)
+            f.write(struct.pack("<Q", end // 512))
+            f.seek(end)
+            f.write(b"E" * 64 * KIB)
+        img("check", "-q", "-f", "parallels", path)
+        img("check", "-q", "-r", "all", "-f", "parallels", path)
+        img("io", "-f", "parallels", "-c", "write -P 4 512k 64k", path)
+        with open(path, "rb") as f:
+            f.seek(end)
+            assert f.read(64 * KIB) == b"E" * 64 * KIB
+
+
 def logged(path):
     """A VHDX image that was left open: its log says more than its table."""
     img("create", "-q", "-f", "vhdx", "-o", "block_size=1M", path, "8M")
