@@ -7,8 +7,11 @@
 
 #include "blockmap.h"
 
+enum { MAX_MENDED = 1 << 20 }; /* entries, in one go */
+
 typedef struct Found {
     GArray *hosts; /* uint64_t: where blocks lie */
+    GArray *bad;   /* uint64_t: blocks whose entries are to be mended */
     uint64_t end;  /* of the last one */
     uint64_t file_size;
     ImageCheck *check;
@@ -33,13 +36,27 @@ static void tell(const ImageCheck *check, const char *fmt, ...)
 /* An entry that cannot be, lock held. */
 static void bad_entry(BlockMap *m, Found *f, uint64_t block, uint64_t host)
 {
-    static const MapEntry nothing;
-
     f->check->corruptions++;
     tell(f->check, "ERROR block %" PRIu64 " is at %" PRIu64 ", outside the file", block, host);
-    if (f->fix & IMAGE_FIX_ERRORS && m->ops->set && !m->ops->set(m, block, &nothing)) {
-        f->check->corruptions_fixed++;
+    if (f->fix & IMAGE_FIX_ERRORS && m->ops->set && f->bad->len < MAX_MENDED) {
+        g_array_append_val(f->bad, block);
     }
+}
+
+/* Bad entries say nothing any more; a change like any other, with what comes before the first. */
+static void mend_entries(BlockMap *m, Found *f)
+{
+    static const MapEntry nothing;
+
+    if (!f->bad->len || blockmap_begin(m)) {
+        return;
+    }
+    g_mutex_lock(&m->lock);
+    for (guint i = 0; i < f->bad->len; i++) {
+        f->check->corruptions_fixed +=
+            !m->ops->set(m, g_array_index(f->bad, uint64_t, i), &nothing);
+    }
+    g_mutex_unlock(&m->lock);
 }
 
 static void look_at(BlockMap *m, Found *f, uint64_t block, const MapEntry *e)
@@ -108,6 +125,7 @@ static void find_leaks(BlockMap *m, Found *f)
 static void check_map(BlockMap *m, ImageCheck *check, unsigned fix)
 {
     Found f = {.hosts = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
+               .bad = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
                .file_size = block_size(m->file),
                .check = check,
                .fix = fix};
@@ -138,9 +156,11 @@ static void check_map(BlockMap *m, ImageCheck *check, unsigned fix)
         find_leaks(m, &f);
     }
     g_mutex_unlock(&m->lock);
+    mend_entries(m, &f);
     check->total_clusters += m->blocks;
     check->end_offset = MAX(check->end_offset, MAX(f.end, m->data_start));
     g_array_unref(f.hosts);
+    g_array_unref(f.bad);
 }
 
 bool blockmap_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp)

@@ -679,7 +679,8 @@ static int map_discard(BlockMap *m, uint64_t offset, uint64_t len)
         ret = map_run(m, offset, len, &run);
         g_mutex_unlock(&m->lock);
         if (!ret && run.kind == MAP_DATA) {
-            ret = block_discard(m->file, run.host, run.len);
+            ret = blockmap_begin(m);
+            ret = ret ? ret : block_discard(m->file, run.host, run.len);
         }
         offset += run.len;
         len -= run.len;

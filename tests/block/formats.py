@@ -429,6 +429,37 @@ def check_finds():
 
 
 @suite.test
+def mending_is_a_change():
+    """It comes with the marks that a guest's first write makes, and so does a discard."""
+    with Workdir() as w:
+        path = w.file("i.vhdx")
+        img("create", "-q", "-f", "vhdx", "-o", "block_size=1M", path, "8M")
+        img("io", "-f", "vhdx", "-c", "write -P 3 0 2M", path)
+        with open(path, "r+b") as f:
+            f.seek(3 * MIB + 8)
+            f.write(struct.pack("<Q", 5))           # a state that there is not
+            f.seek(64 * KIB)
+            before = f.read(128 * KIB)
+        img("check", "-q", "-f", "vhdx", path, ok=(2,))
+        with open(path, "rb") as f:
+            f.seek(64 * KIB)
+            assert f.read(128 * KIB) == before
+        img("check", "-q", "-r", "all", "-f", "vhdx", path)
+        with open(path, "rb") as f:
+            f.seek(64 * KIB)
+            assert f.read(128 * KIB) != before
+        good("vhdx", path)
+        img("io", "-r", "-f", "vhdx", "-c", "read -P 3 0 1M", "-c", "read -P 0 1M 1M", path)
+
+        path = w.file("i.vmdk")
+        img("create", "-q", "-f", "vmdk", path, "1M")
+        img("io", "-f", "vmdk", "-c", "write -P 3 0 1M", path)
+        before = info(img, "vmdk", path)["format-specific"]["data"]["cid"]
+        img("io", "--image-opts", "-c", "discard 0 64k", f"driver=vmdk,discard=unmap,file.filename={path}")
+        assert info(img, "vmdk", path)["format-specific"]["data"]["cid"] != before
+
+
+@suite.test
 def errors_in_one_line():
     with Workdir() as w:
         for fmt, options in (("vmdk", "subformat=monolithicSparse,size=3T"),
