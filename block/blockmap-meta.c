@@ -7,7 +7,7 @@
 #include "blockmap.h"
 #include "rhea/bits.h"
 
-enum { SECTOR = 512, MAX_SECTORS = 32768, MAX_DIRTY = 8192, MAX_RUN = 1 << 20 };
+enum { SECTOR = 512, MAX_CLEAN = 32768, MAX_DIRTY = 8192, MAX_RUN = 1 << 20 };
 
 typedef struct MetaSector {
     uint64_t at;
@@ -41,7 +41,7 @@ static int get_sector(BlockMap *m, uint64_t at, MetaSector **out)
     int ret;
 
     if (!s) {
-        if (g_hash_table_size(m->sectors) >= MAX_SECTORS) {
+        if (g_hash_table_size(m->sectors) - m->dirty >= MAX_CLEAN) {
             g_hash_table_foreach_remove(m->sectors, may_go, NULL);
         }
         s = g_new(MetaSector, 1);
@@ -192,12 +192,15 @@ static int write_runs(BlockMap *m, GArray *runs)
 
 static int commit_locked(BlockMap *m)
 {
-    g_autoptr(GArray) runs = take_dirty(m);
-    int ret = 0;
+    g_autoptr(GArray) runs = NULL;
+    int ret;
 
-    if (m->ops->before_commit && __atomic_load_n(&m->begun, __ATOMIC_RELAXED)) {
-        ret = m->ops->before_commit(m);
+    if (!__atomic_load_n(&m->begun, __ATOMIC_ACQUIRE)) {
+        return block_flush(
+            m->file); /* nothing has changed: what is put over the tables stays in memory */
     }
+    runs = take_dirty(m);
+    ret = m->ops->before_commit ? m->ops->before_commit(m) : 0;
     ret = ret ? ret : block_flush(m->file);
     if (!ret && runs->len) {
         ret = write_runs(m, runs);

@@ -347,6 +347,11 @@ def vhdx_log():
         assert info(img, "vhdx", path)["dirty-flag"] is False
         good("vhdx", path)
         logged(path)
+        with open(path, "rb") as f:
+            before = f.read()
+        img("io", "-f", "vhdx", *reads, "-c", "flush", path)    # no change, which would need the log's place
+        with open(path, "rb") as f:
+            assert f.read() == before
         img("check", "-q", "-r", "all", "-f", "vhdx", path)
         good("vhdx", path)
         if HAVE_QEMU:
