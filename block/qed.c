@@ -208,7 +208,7 @@ static bool check_header(BlockNode *n, const uint8_t *h, Error **errp)
         return error_fail(errp, "'%s': cluster or table sizes cannot be", n->filename);
     }
     entries = cluster * table / 8;
-    return (size <= (uint64_t)INT64_MAX && size / cluster / entries <= entries &&
+    return (size <= (uint64_t)INT64_MAX && (size - !!size) / cluster / entries < entries &&
             l1 % cluster == 0 && l1 && l1 <= INT64_MAX - cluster * table &&
             ld32_le(h + HEADER_SIZE) <= INT32_MAX / cluster) ||
            error_fail(errp, "'%s': its size or table cannot be", n->filename);
@@ -351,7 +351,7 @@ static bool take_create(Opts *o, Create *c, Error **errp)
                           opts_what(o), MAX_TABLE);
     }
     entries = c->cluster * c->table / 8;
-    return c->size / c->cluster / entries < entries ||
+    return (c->size - !!c->size) / c->cluster / entries < entries ||
            error_fail(errp, "%s: the size is too large for these clusters and tables",
                       opts_what(o));
 }

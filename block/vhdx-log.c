@@ -40,8 +40,8 @@ enum { DATA_HIGH = 4, DATA_BYTES = 8, DATA_LOW = 4092 };
 
 enum {
     MAX_LOG = 64 << 20,
-    CRC_BUDGET = 4, /* times the log's length: what a search may read */
-    MAX_ZEROES = 64 << 20,
+    CRC_BUDGET = 4,        /* times the log's length: what a search may read */
+    MAX_ZEROES = 64 << 20, /* bytes, of all that a log says */
     FIRST_DESCS = (VHDX_PAGE - ENTRY_HEADER) / DESC_LEN,
 };
 
@@ -60,6 +60,7 @@ typedef struct Log {
     LogEntry *entries; /* by page */
     const uint8_t *guid;
     uint64_t budget;
+    uint64_t zeroes; /* bytes that may still be said to be zeroes */
 } Log;
 
 /* --- Finding the active sequence --- */
@@ -161,15 +162,16 @@ static int apply(BlockMap *m, bool write, uint64_t at, const uint8_t *page)
     return ret;
 }
 
-static int apply_zeroes(BlockMap *m, bool write, const uint8_t *desc)
+static int apply_zeroes(BlockMap *m, Log *log, bool write, const uint8_t *desc)
 {
     static const uint8_t zeroes[VHDX_PAGE];
     uint64_t at = ld64_le(desc + DESC_OFFSET), len = ld64_le(desc + DESC_ZEROES);
     int ret = 0;
 
-    if (at % VHDX_PAGE || len % VHDX_PAGE || at > INT64_MAX - MAX_ZEROES || len > MAX_ZEROES) {
+    if (at % VHDX_PAGE || len % VHDX_PAGE || at > INT64_MAX - MAX_ZEROES || len > log->zeroes) {
         return -EIO;
     }
+    log->zeroes -= len;
     if (write) {
         return len ? block_write_zeroes(m->file, at, len, true) : 0;
     }
@@ -194,7 +196,7 @@ static int apply_page(BlockMap *m, bool write, const uint8_t *desc, uint8_t *dat
     return apply(m, write, at, data);
 }
 
-static int apply_entry(BlockMap *m, const Log *log, uint32_t page, bool write)
+static int apply_entry(BlockMap *m, Log *log, uint32_t page, bool write)
 {
     const LogEntry *e = &log->entries[page];
     g_autofree uint8_t *whole = g_malloc(e->len); /* at most the ring, which is bounded */
@@ -211,7 +213,7 @@ static int apply_entry(BlockMap *m, const Log *log, uint32_t page, bool write)
             return -EIO;
         }
         if (!memcmp(desc, zero_magic, 4)) {
-            ret = apply_zeroes(m, write, desc);
+            ret = apply_zeroes(m, log, write, desc);
         } else if (!memcmp(desc, desc_magic, 4) && data + VHDX_PAGE <= e->len) {
             ret = apply_page(m, write, desc, whole + data, e->sequence);
             data += VHDX_PAGE;
@@ -237,7 +239,7 @@ static int apply_length(BlockMap *m, const Log *log, uint32_t page, bool write)
     return write && last > size ? block_pwrite(m->file, last - 1, &zero, 1) : 0;
 }
 
-static int replay_sequence(BlockMap *m, const Log *log, bool write)
+static int replay_sequence(BlockMap *m, Log *log, bool write)
 {
     Vhdx *v = m->opaque;
     uint32_t head = find_head(log), page;
@@ -273,6 +275,7 @@ int vhdx_log_replay(BlockMap *m, bool write)
     }
     log.pages = log.len / VHDX_PAGE;
     log.budget = (uint64_t)log.len * CRC_BUDGET;
+    log.zeroes = MAX_ZEROES;
     log.entries = entries = g_try_new0(LogEntry, log.pages);
     log.ring = ring = g_try_malloc(log.len);
     if (!entries || !ring) {

@@ -322,7 +322,8 @@ static bool read_item(BlockMap *m, const Region *metadata, const uint8_t *e, Ite
         if (memcmp(e, known[i].guid, VHDX_GUID_LEN)) {
             continue;
         }
-        if (at < METADATA_ITEMS || at > metadata->len || len < known[i].len || at % 512 > 500 ||
+        if (at < METADATA_ITEMS || at > metadata->len || len < known[i].len ||
+            at % 512 > 512 - known[i].len ||
             read_tables(m, metadata->at + align_down(at, 512), sector, sizeof(sector))) {
             return error_fail(errp, "'%s': an item of metadata cannot be read", m->n->filename);
         }

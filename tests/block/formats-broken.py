@@ -7,6 +7,7 @@ Random damage as broken.py does it (RHEA_SEED=N runs one case), and malice of ce
 """
 import os
 import random
+import signal
 import struct
 import sys
 import zlib
@@ -14,7 +15,7 @@ import zlib
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
 import broken
 from damage import run_cases, survives
-from images import Workdir, img
+from images import MIB, Workdir, img
 from tap import Suite
 
 CASES = int(os.environ.get("RHEA_CASES", "1500" if os.environ.get("RHEA_SLOW") else "80"))
@@ -83,12 +84,46 @@ def tables_shared():
         assert survives("io", "-r", "-f", "qed", "-c", "read 1T 1M", path) == 0
 
 
+def beyond_the_directory():
+    """A QED image of a cluster more than its tables can name."""
+    with Workdir() as w:
+        path, entries = w.file("i"), 4096 // 8
+        img("create", "-q", "-f", "qed", "-o", "cluster_size=4k,table_size=1", path, entries ** 2 * 4096)
+        assert survives("io", "-f", "qed", "-c", f"write {entries ** 2 * 4096 - 512} 512", path) == 0
+        with open(path, "r+b") as f:
+            f.seek(48)
+            f.write(struct.pack("<Q", entries ** 2 * 4096 + 1))
+        fails("info", "-f", "qed", path)
+
+
+def log_of_zeroes():
+    """A VHDX image whose log says of terabytes that they are zeroes."""
+    with Workdir() as w:
+        path, count = w.file("i"), 126
+        img("create", "-q", "-f", "vhdx", "-o", "block_size=1M", path, "8M")
+        img("io", "-f", "vhdx", "-c", "write 0 1k", "-c", "abort", path, ok=(-signal.SIGABRT,))
+        with open(path, "r+b") as f:
+            data = bytearray(f.read())
+            at = next(at for at in (MIB, MIB + MIB // 2) if data[at:at + 4] == b"loge")
+            sequence, = struct.unpack_from("<Q", data, at + 16)
+            struct.pack_into("<I", data, at + 8, 4096)
+            struct.pack_into("<I", data, at + 24, count)
+            for i in range(count):
+                struct.pack_into("<4sIQQQ", data, at + 64 + 32 * i, b"zero", 0, 64 * MIB,
+                                 (i + 1) << 30, sequence)
+            broken.seal_vhdx(data, at, 4096)
+            f.seek(0)
+            f.write(data)
+        fails("info", "-f", "vhdx", path)
+
+
 def main():
     suite = Suite()
     if "RHEA_SEED" in os.environ:
         suite.add("seed", case, int(os.environ["RHEA_SEED"]))
         return suite.run()
-    for test in parent_loop, extents_of_malice, bomb, tables_shared:
+    for test in (parent_loop, extents_of_malice, bomb, tables_shared, beyond_the_directory,
+                 log_of_zeroes):
         suite.add(test.__name__.replace("_", "-"), test)
     for first in range(1, CASES + 1, 20):
         suite.add(f"seeds-{first}-to-{first + 19}", run_cases, case, first, first + 20)
