@@ -163,6 +163,15 @@ static void check_map(BlockMap *m, ImageCheck *check, unsigned fix)
     g_array_unref(f.bad);
 }
 
+/* After a check that leaves nothing wrong, closing takes the mark away. */
+static void forget_left_open(BlockMap *m, const ImageCheck *check)
+{
+    if (m->left_open && check->corruptions == check->corruptions_fixed && !check->check_errors) {
+        m->left_open = false;
+        m->begun = true;
+    }
+}
+
 bool blockmap_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp)
 {
     const GPtrArray *maps = n->opaque;
@@ -174,10 +183,8 @@ bool blockmap_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp)
     if (fix) {
         ret = blockmap_flush(n);
     }
+    for (guint i = 0; fix && !ret && i < maps->len; i++) {
+        forget_left_open(g_ptr_array_index(maps, i), check);
+    }
     return !ret || error_fail_errno(errp, -ret, "'%s': cannot write its tables", n->filename);
-}
-
-bool blockmap_check_is_good(const ImageCheck *check)
-{
-    return check->corruptions == check->corruptions_fixed && !check->check_errors;
 }

@@ -28,6 +28,8 @@ static void map_free(gpointer p)
 
     if (m->ops->free) {
         m->ops->free(m);
+    } else {
+        g_free(m->opaque);
     }
     blockmap_meta_fini(m);
     g_ptr_array_unref(m->busy);
@@ -98,6 +100,13 @@ void blockmap_discard_all(BlockNode *n)
     g_clear_pointer((GPtrArray **)&n->opaque, g_ptr_array_unref);
 }
 
+static int first_change(BlockMap *m)
+{
+    int ret = m->ops->begin ? m->ops->begin(m) : 0;
+
+    return ret || !m->ops->mark ? ret : m->ops->mark(m, true);
+}
+
 int blockmap_begin(BlockMap *m)
 {
     int ret = 0;
@@ -106,8 +115,8 @@ int blockmap_begin(BlockMap *m)
         return 0;
     }
     g_mutex_lock(&m->commit);
-    if (!m->begun && m->ops->begin) {
-        ret = m->ops->begin(m);
+    if (!m->begun) {
+        ret = first_change(m);
     }
     if (!ret) {
         __atomic_store_n(&m->begun, true, __ATOMIC_RELEASE);
@@ -126,6 +135,9 @@ static int map_end(BlockMap *m)
     ret = blockmap_commit(m);
     if (!ret && m->ops->end) {
         ret = m->ops->end(m);
+    }
+    if (!ret && m->ops->mark && !m->left_open) {
+        ret = m->ops->mark(m, false);
     }
     m->begun = ret != 0;
     return ret;
@@ -820,6 +832,11 @@ int blockmap_write_compressed(BlockNode *n, uint64_t offset, const void *buf, si
 uint32_t blockmap_cluster_size(const BlockNode *n)
 {
     return blockmap_of(n)->flat ? 0 : blockmap_of(n)->block_size;
+}
+
+bool blockmap_dirty(const BlockNode *n)
+{
+    return blockmap_of(n)->left_open;
 }
 
 static int end_all(BlockNode *n)

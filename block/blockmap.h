@@ -47,10 +47,13 @@ typedef struct BlockMapOps {
     int (*ready)(BlockMap *m, uint64_t block);
 
     /* Those that may be NULL. */
-    void (*free)(BlockMap *m); /* what the format added; the file itself stays */
-    /* Before the first change since opening, and after the last: marks of use.  No lock is held. */
+    void (*free)(
+        BlockMap *m); /* what is at opaque, NULL: g_free() is enough; the file itself stays */
+    /* Before the first change since opening, and after the last.  No lock is held. */
     int (*begin)(BlockMap *m);
     int (*end)(BlockMap *m);
+    /* Behind them: says in the file that somebody has it open for changes, or has not.  No lock is held. */
+    int (*mark)(BlockMap *m, bool open);
     /* All of a compressed block.  No lock is held. */
     int (*inflate)(BlockMap *m, uint64_t block, uint64_t host, uint8_t *out);
     /* Stores a whole block in a new place, which goes to @e: all writes go this way.  No lock is held. */
@@ -90,6 +93,7 @@ struct BlockMap {
     bool flat;                  /* blocks are an invention: it is bytes in order */
     bool can_zero;              /* entries can be MAP_ZERO */
     bool leaks_end;             /* nothing but blocks lies behind the first of them */
+    bool left_open; /* the mark was there on opening; it stays until a check finds nothing */
 
     GMutex commit;
     bool begun; /* atomic */
@@ -150,13 +154,12 @@ int blockmap_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool may_
 int blockmap_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st);
 int blockmap_write_compressed(BlockNode *n, uint64_t offset, const void *buf, size_t len);
 uint32_t blockmap_cluster_size(const BlockNode *n);
+bool blockmap_dirty(const BlockNode *n); /* left open; for formats with a mark */
 bool blockmap_set_read_only(BlockNode *n, bool read_only, Error **errp);
 bool blockmap_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp);
 
 /* Every block is MAP_NOTHING, and what the file held is cut off behind the tables. */
 bool blockmap_make_empty(BlockNode *n, Error **errp);
-/* Nothing is wrong any more. */
-bool blockmap_check_is_good(const ImageCheck *check);
 
 #define BLOCKMAP_READS                                                                             \
     .close = blockmap_close, .preadv = blockmap_preadv, .pwritev = blockmap_pwritev,               \
@@ -176,7 +179,7 @@ bool blockmap_only_read(const BlockNode *n, Error **errp);
 bool blockmap_take_size(Opts *o, uint64_t max, uint64_t *size, Error **errp);
 /* Random bytes, marked as an identifier of that kind (RFC 4122, version 4). */
 void blockmap_uuid(uint8_t uuid[static 16]);
-/* @count entries of @width bytes, all of them @byte, at @at. */
+/* @bytes bytes at @at, all of them @byte. */
 int blockmap_fill(BlockNode *file, uint64_t at, uint8_t byte, uint64_t bytes);
 /* Decompresses a zlib stream that must fill all of @out, or -EIO. */
 int blockmap_inflate_zlib(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len);

@@ -32,8 +32,7 @@ static const char magic_sectors[] = "WithoutFreeSpace", magic_clusters[] = "With
 enum { MAGIC_LEN = 16 };
 
 typedef struct Parallels {
-    uint32_t unit;  /* bytes that an entry counts */
-    bool left_open; /* somebody has it open, or did when it crashed */
+    uint32_t unit; /* bytes that an entry counts */
 } Parallels;
 
 static bool parallels_probe(const uint8_t *head)
@@ -66,60 +65,22 @@ static int parallels_set(BlockMap *m, uint64_t block, const MapEntry *e)
 
 /* --- The mark --- */
 
-static int write_mark(BlockMap *m, uint32_t mark)
+static int parallels_mark(BlockMap *m, bool open)
 {
     uint8_t raw[4];
     int ret;
 
-    st32_le(raw, mark);
+    st32_le(raw, open ? MARK_OPEN : 0);
     g_mutex_lock(&m->lock);
     ret = blockmap_meta_direct(m, IN_USE, raw, sizeof(raw));
     g_mutex_unlock(&m->lock);
     return ret ? ret : block_flush(m->file);
 }
 
-static int parallels_begin(BlockMap *m)
-{
-    return write_mark(m, MARK_OPEN);
-}
-
-/* A mark that was there before stays until a check has found nothing. */
-static int parallels_end(BlockMap *m)
-{
-    return ((Parallels *)m->opaque)->left_open ? 0 : write_mark(m, 0);
-}
-
-static bool parallels_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp)
-{
-    BlockMap *m = blockmap_of(n);
-    Parallels *p = m->opaque;
-
-    if (!blockmap_check(n, check, fix, errp)) {
-        return false;
-    }
-    if (p->left_open && fix && blockmap_check_is_good(check)) {
-        p->left_open = false;
-        m->begun = true; /* closing takes the mark away */
-    }
-    return true;
-}
-
-static bool parallels_dirty(const BlockNode *n)
-{
-    return ((Parallels *)blockmap_of(n)->opaque)->left_open;
-}
-
-static void parallels_free(BlockMap *m)
-{
-    g_free(m->opaque);
-}
-
 static const BlockMapOps parallels_ops = {
     .get = parallels_get,
     .set = parallels_set,
-    .begin = parallels_begin,
-    .end = parallels_end,
-    .free = parallels_free,
+    .mark = parallels_mark,
 };
 
 /* --- Opening --- */
@@ -162,7 +123,7 @@ static bool parallels_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
     m = blockmap_new(n, n->file, &parallels_ops, p);
     m->block_size = ld32_le(h + TRACKS) * SECTOR;
     p->unit = memcmp(h, magic_sectors, MAGIC_LEN) ? m->block_size : SECTOR;
-    p->left_open = ld32_le(h + IN_USE) == MARK_OPEN;
+    m->left_open = ld32_le(h + IN_USE) == MARK_OPEN;
     m->size = n->size = disk_sectors(h) * SECTOR;
     m->data_start = ld32_le(h + DATA_START) * (uint64_t)SECTOR;
     if (!m->data_start) {
@@ -229,8 +190,8 @@ const BlockDriver parallels_driver = {
     .probe = parallels_probe,
     .open = parallels_open,
     BLOCKMAP_WRITES,
-    .dirty = parallels_dirty,
-    .check = parallels_check,
+    .dirty = blockmap_dirty,
+    .check = blockmap_check,
     .create_options = create_options,
     .create = parallels_create,
 };

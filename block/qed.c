@@ -37,7 +37,6 @@ enum {
 typedef struct Qed {
     uint64_t l1, entries; /* where, and of each table how many */
     uint32_t table_bytes;
-    bool need_check; /* it was left open */
 } Qed;
 
 static bool qed_probe(const uint8_t *head)
@@ -127,7 +126,7 @@ static int qed_clear(BlockMap *m, uint64_t *end)
 
 /* --- The mark --- */
 
-static int write_features(BlockMap *m, bool need_check)
+static int qed_mark(BlockMap *m, bool need_check)
 {
     uint8_t raw[8];
     int ret;
@@ -144,50 +143,12 @@ static int write_features(BlockMap *m, bool need_check)
     return ret ? ret : block_flush(m->file);
 }
 
-static int qed_begin(BlockMap *m)
-{
-    return write_features(m, true);
-}
-
-/* A mark that was there before stays until a check has found nothing. */
-static int qed_end(BlockMap *m)
-{
-    return ((Qed *)m->opaque)->need_check ? 0 : write_features(m, false);
-}
-
-static bool qed_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp)
-{
-    BlockMap *m = blockmap_of(n);
-    Qed *q = m->opaque;
-
-    if (!blockmap_check(n, check, fix, errp)) {
-        return false;
-    }
-    if (q->need_check && fix && blockmap_check_is_good(check)) {
-        q->need_check = false;
-        m->begun = true; /* closing takes the mark away */
-    }
-    return true;
-}
-
-static bool qed_dirty(const BlockNode *n)
-{
-    return ((Qed *)blockmap_of(n)->opaque)->need_check;
-}
-
-static void qed_free(BlockMap *m)
-{
-    g_free(m->opaque);
-}
-
 static const BlockMapOps qed_ops = {
     .get = qed_get,
     .set = qed_set,
     .ready = qed_ready,
     .clear = qed_clear,
-    .begin = qed_begin,
-    .end = qed_end,
-    .free = qed_free,
+    .mark = qed_mark,
 };
 
 /* --- Opening --- */
@@ -251,8 +212,8 @@ static bool qed_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
     q->l1 = ld64_le(h + L1_OFFSET);
     q->table_bytes = ld32_le(h + CLUSTER_SIZE) * ld32_le(h + TABLE_SIZE);
     q->entries = q->table_bytes / 8;
-    q->need_check = ld64_le(h + FEATURES) & FEATURE_NEED_CHECK;
     m = blockmap_new(n, n->file, &qed_ops, q);
+    m->left_open = ld64_le(h + FEATURES) & FEATURE_NEED_CHECK;
     m->size = n->size = ld64_le(h + IMAGE_SIZE);
     m->block_size = m->data_start = m->align = ld32_le(h + CLUSTER_SIZE);
     m->can_zero = true;
@@ -387,10 +348,10 @@ const BlockDriver qed_driver = {
     .probe = qed_probe,
     .open = qed_open,
     BLOCKMAP_WRITES,
-    .dirty = qed_dirty,
+    .dirty = blockmap_dirty,
     .set_backing = qed_set_backing,
     .make_empty = blockmap_make_empty,
-    .check = qed_check,
+    .check = blockmap_check,
     .create_options = create_options,
     .create = qed_create,
 };

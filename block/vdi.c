@@ -115,16 +115,10 @@ static int vdi_begin(BlockMap *m)
     return ret;
 }
 
-static void vdi_free(BlockMap *m)
-{
-    g_free(m->opaque);
-}
-
 static const BlockMapOps vdi_ops = {
     .get = vdi_get,
     .set = vdi_set,
     .begin = vdi_begin,
-    .free = vdi_free,
 };
 
 /* --- Opening --- */

@@ -177,18 +177,12 @@ static int vhdx_end(BlockMap *m)
     return write_header(m);
 }
 
-static void vhdx_free(BlockMap *m)
-{
-    g_free(m->opaque);
-}
-
 static const BlockMapOps vhdx_ops = {
     .get = vhdx_get,
     .set = vhdx_set,
     .begin = vhdx_begin,
     .end = vhdx_end,
     .write_sectors = vhdx_log_write,
-    .free = vhdx_free,
 };
 
 static bool vhdx_dirty(const BlockNode *n)

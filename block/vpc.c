@@ -187,11 +187,6 @@ static int write_footer(BlockMap *m)
     return ret;
 }
 
-static void vpc_free(BlockMap *m)
-{
-    g_free(m->opaque);
-}
-
 static const BlockMapOps vpc_ops = {
     .get = vpc_get,
     .set = vpc_set,
@@ -199,7 +194,6 @@ static const BlockMapOps vpc_ops = {
     .mark_all = vpc_mark_all,
     .placed = vpc_placed,
     .before_commit = write_footer,
-    .free = vpc_free,
 };
 
 /* --- Opening --- */
