@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests on disks that are made of blocks; see blockmap.h.  Any thread, several at once. */
+/* Requests on a disk, or a part of one, that is made of blocks; see blockmap.h.  Any thread, several at once. */
 #include "rhea/osdep.h"
 
 #include "blockmap.h"
@@ -90,16 +90,6 @@ bool blockmap_ready(BlockMap *m, uint64_t tail, Error **errp)
     return true;
 }
 
-BlockMap *blockmap_of(const BlockNode *n)
-{
-    return g_ptr_array_index((GPtrArray *)n->opaque, 0);
-}
-
-void blockmap_discard_all(BlockNode *n)
-{
-    g_clear_pointer((GPtrArray **)&n->opaque, g_ptr_array_unref);
-}
-
 static int first_change(BlockMap *m)
 {
     int ret = m->ops->begin ? m->ops->begin(m) : 0;
@@ -125,7 +115,7 @@ int blockmap_begin(BlockMap *m)
     return ret;
 }
 
-static int map_end(BlockMap *m)
+int blockmap_map_end(BlockMap *m)
 {
     int ret;
 
@@ -266,7 +256,7 @@ static int read_run(BlockMap *m, const MapRun *run, uint64_t offset, const struc
     return -EIO;
 }
 
-static int map_preadv(BlockMap *m, uint64_t offset, const struct iovec *iov, int niov)
+int blockmap_map_preadv(BlockMap *m, uint64_t offset, const struct iovec *iov, int niov)
 {
     uint64_t len = iov_length(iov, niov), done = 0;
     int ret = 0;
@@ -293,7 +283,7 @@ static int map_pread(BlockMap *m, uint64_t offset, void *buf, size_t len)
 {
     struct iovec iov = {buf, len};
 
-    return map_preadv(m, offset, &iov, 1);
+    return blockmap_map_preadv(m, offset, &iov, 1);
 }
 
 /* --- Blocks that are being made (lock held) --- */
@@ -587,7 +577,7 @@ static int store_step(BlockMap *m, uint64_t offset, uint64_t len, const struct i
     return ret;
 }
 
-static int map_pwritev(BlockMap *m, uint64_t offset, const struct iovec *iov, int niov)
+int blockmap_map_pwritev(BlockMap *m, uint64_t offset, const struct iovec *iov, int niov)
 {
     uint64_t len = iov_length(iov, niov), done = 0;
     int ret = len ? blockmap_begin(m) : 0;
@@ -610,7 +600,7 @@ static int write_zero_bytes(BlockMap *m, uint64_t offset, uint64_t len)
     g_autofree uint8_t *zeroes = g_try_malloc0(len);
     struct iovec iov = {zeroes, len};
 
-    return zeroes ? map_pwritev(m, offset, &iov, 1) : -ENOMEM;
+    return zeroes ? blockmap_map_pwritev(m, offset, &iov, 1) : -ENOMEM;
 }
 
 /* How the part of one block becomes zeroes. */
@@ -657,7 +647,7 @@ static int zero_entry(BlockMap *m, uint64_t offset, uint64_t *len, ZeroWay *way,
     return ret;
 }
 
-static int map_zero(BlockMap *m, uint64_t offset, uint64_t len, bool may_unmap)
+int blockmap_map_zero(BlockMap *m, uint64_t offset, uint64_t len, bool may_unmap)
 {
     int ret = blockmap_begin(m);
 
@@ -680,7 +670,7 @@ static int map_zero(BlockMap *m, uint64_t offset, uint64_t len, bool may_unmap)
 }
 
 /* Gives the space of what is stored in place back to the host. */
-static int map_discard(BlockMap *m, uint64_t offset, uint64_t len)
+int blockmap_map_discard(BlockMap *m, uint64_t offset, uint64_t len)
 {
     int ret = 0;
 
@@ -700,104 +690,8 @@ static int map_discard(BlockMap *m, uint64_t offset, uint64_t len)
     return ret;
 }
 
-/* --- Nodes --- */
-
-/* The map that has byte *offset of the disk, which becomes one in it; *len is cut to its end. */
-static BlockMap *map_at(const BlockNode *n, uint64_t *offset, uint64_t *len)
+int blockmap_map_status(BlockMap *m, uint64_t offset, uint64_t len, BlockStatus *st)
 {
-    const GPtrArray *maps = n->opaque;
-    guint lo = 0, hi = maps->len;
-    BlockMap *m;
-
-    while (hi - lo > 1) {
-        guint mid = lo + (hi - lo) / 2;
-
-        if (*offset < ((BlockMap *)g_ptr_array_index(maps, mid))->base) {
-            hi = mid;
-        } else {
-            lo = mid;
-        }
-    }
-    m = g_ptr_array_index(maps, lo);
-    *offset -= m->base;
-    *len = MIN(*len, m->size - *offset);
-    return m;
-}
-
-static int each_iov(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov,
-                    int (*fn)(BlockMap *m, uint64_t offset, const struct iovec *iov, int niov))
-{
-    uint64_t len = iov_length(iov, niov), done = 0;
-    int ret = 0;
-
-    while (!ret && done < len) {
-        uint64_t at = offset + done, part = len - done;
-        BlockMap *m = map_at(n, &at, &part);
-        int part_n;
-        g_autofree struct iovec *slice = iov_slice(iov, niov, done, part, &part_n);
-
-        ret = fn(m, at, slice, part_n);
-        done += part;
-    }
-    return ret;
-}
-
-int blockmap_preadv(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
-{
-    return each_iov(n, offset, iov, niov, map_preadv);
-}
-
-int blockmap_pwritev(BlockNode *n, uint64_t offset, const struct iovec *iov, int niov)
-{
-    return each_iov(n, offset, iov, niov, map_pwritev);
-}
-
-int blockmap_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool may_unmap)
-{
-    int ret = 0;
-
-    while (!ret && len) {
-        uint64_t at = offset, part = len;
-        BlockMap *m = map_at(n, &at, &part);
-
-        ret = map_zero(m, at, part, may_unmap);
-        offset += part;
-        len -= part;
-    }
-    return ret;
-}
-
-int blockmap_discard(BlockNode *n, uint64_t offset, uint64_t len)
-{
-    int ret = 0;
-
-    while (!ret && len) {
-        uint64_t at = offset, part = len;
-        BlockMap *m = map_at(n, &at, &part);
-
-        ret = map_discard(m, at, part);
-        offset += part;
-        len -= part;
-    }
-    return ret;
-}
-
-int blockmap_flush(BlockNode *n)
-{
-    const GPtrArray *maps = n->opaque;
-    int ret = 0;
-
-    for (guint i = 0; i < maps->len; i++) {
-        int one = blockmap_commit(g_ptr_array_index(maps, i));
-
-        ret = ret ? ret : one;
-    }
-    return ret;
-}
-
-int blockmap_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st)
-{
-    BlockMap *m = map_at(n, &offset, &len);
     MapRun run;
     int ret;
 
@@ -812,65 +706,13 @@ int blockmap_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st
     st->zero = run.kind == MAP_ZERO;
     st->compressed = run.kind == MAP_COMPRESSED;
     st->data = run.kind == MAP_DATA || st->compressed;
-    st->has_offset = run.kind == MAP_DATA && m->file == n->file;
+    st->has_offset = run.kind == MAP_DATA && m->file == m->n->file;
     st->offset = run.host;
     return 0;
 }
 
-int blockmap_write_compressed(BlockNode *n, uint64_t offset, const void *buf, size_t len)
-{
-    uint64_t part = len;
-    BlockMap *m = len ? map_at(n, &offset, &part) : blockmap_of(n);
-    struct iovec iov = {(void *)buf, len};
-
-    if (!m->ops->store) {
-        return -ENOTSUP;
-    }
-    return part != len ? -EINVAL : map_pwritev(m, offset, &iov, 1);
-}
-
-uint32_t blockmap_cluster_size(const BlockNode *n)
-{
-    return blockmap_of(n)->flat ? 0 : blockmap_of(n)->block_size;
-}
-
-bool blockmap_dirty(const BlockNode *n)
-{
-    return blockmap_of(n)->left_open;
-}
-
-static int end_all(BlockNode *n)
-{
-    const GPtrArray *maps = n->opaque;
-    int ret = 0;
-
-    for (guint i = 0; i < maps->len; i++) {
-        int one = map_end(g_ptr_array_index(maps, i));
-
-        ret = ret ? ret : one;
-    }
-    return ret;
-}
-
-void blockmap_close(BlockNode *n)
-{
-    int ret = end_all(n);
-
-    if (ret) {
-        warn_user("'%s': its tables could not be written: %s", n->filename, strerror(-ret));
-    }
-    blockmap_discard_all(n);
-}
-
-bool blockmap_set_read_only(BlockNode *n, bool read_only, Error **errp)
-{
-    int ret = read_only ? end_all(n) : 0;
-
-    return !ret || error_fail_errno(errp, -ret, "'%s': cannot write its tables", n->filename);
-}
-
 /* The tables forget all blocks before the file loses them.  Nobody else uses the node meanwhile. */
-static int map_make_empty(BlockMap *m)
+int blockmap_map_make_empty(BlockMap *m)
 {
     uint64_t end = 0;
     int ret = blockmap_begin(m);
@@ -888,15 +730,4 @@ static int map_make_empty(BlockMap *m)
         m->end = next_place(m, end);
     }
     return ret;
-}
-
-bool blockmap_make_empty(BlockNode *n, Error **errp)
-{
-    const GPtrArray *maps = n->opaque;
-    int ret = 0;
-
-    for (guint i = 0; !ret && i < maps->len; i++) {
-        ret = map_make_empty(g_ptr_array_index(maps, i));
-    }
-    return !ret || error_fail_errno(errp, -ret, "'%s': cannot empty it", n->filename);
 }

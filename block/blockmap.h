@@ -4,7 +4,8 @@
  * block lies.  A format brings a header and the functions that read and write its table's entries; requests,
  * allocation, zeroes, status and checks are here.
  *
- *   blockmap.c        requests, and the driver's functions for nodes made of maps
+ *   blockmap.c        requests on a map
+ *   blockmap-node.c   the driver's functions for nodes made of maps
  *   blockmap-meta.c   the tables' sectors in memory, and the order in which they reach the file
  *   blockmap-check.c  consistency
  *   blockmap-format.c what formats need to make and open images
@@ -142,6 +143,17 @@ void blockmap_meta_fini(BlockMap *m);
 /* Writes tables: what was written before is stable when it returns 0.  No lock is held. */
 int blockmap_commit(BlockMap *m);
 int blockmap_commit_if_needed(BlockMap *m);
+
+/* --- The same as a driver's functions, for one map: offsets are its own, ranges inside it --- */
+
+int blockmap_map_preadv(BlockMap *m, uint64_t offset, const struct iovec *iov, int niov);
+int blockmap_map_pwritev(BlockMap *m, uint64_t offset, const struct iovec *iov, int niov);
+int blockmap_map_zero(BlockMap *m, uint64_t offset, uint64_t len, bool may_unmap);
+int blockmap_map_discard(BlockMap *m, uint64_t offset, uint64_t len);
+int blockmap_map_status(BlockMap *m, uint64_t offset, uint64_t len, BlockStatus *st);
+int blockmap_map_make_empty(BlockMap *m);
+/* After the last change: all is in the file, and the marks are gone. */
+int blockmap_map_end(BlockMap *m);
 
 /* --- For drivers: the functions of nodes made of maps --- */
 

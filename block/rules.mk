@@ -61,6 +61,7 @@ obj-y += block/blockmap.o
 obj-y += block/blockmap-check.o
 obj-y += block/blockmap-format.o
 obj-y += block/blockmap-meta.o
+obj-y += block/blockmap-node.o
 obj-y += block/parallels.o
 obj-y += block/qed.o
 obj-y += block/vdi.o
