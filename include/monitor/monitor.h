@@ -34,6 +34,9 @@ typedef struct HmpCommand {
 typedef struct QmpCommand {
     const char *name;
     bool (*run)(Machine *m, JsonObject *args, JsonNode **ret, Error **errp);
+    /* Instead of run: several commands with one function, which sees in @like what this one is about. */
+    bool (*run_like)(Machine *m, const void *like, JsonObject *args, Error **errp);
+    const void *like;
     const char *args;    /* type of an object; NULL: none are accepted */
     const char *ret;     /* type of the answer; NULL: an empty object */
     const char *feature; /* in the description of the interface; NULL: none */

@@ -232,13 +232,13 @@ bool bitmap_merge(JsonObject *args, BlockUndo *undo, Error **errp)
 
 /* --- Commands --- */
 
-static bool run_one(BlockActionFn fn, JsonObject *args, Error **errp)
+static bool run_action(Machine *m, const void *action, JsonObject *args, Error **errp)
 {
     BlockUndo undo = {0};
     bool ok;
 
     block_graph_change_begin();
-    ok = fn(args, &undo, errp);
+    ok = (*(const BlockActionFn *)action)(args, &undo, errp);
     if (ok && undo.commit) {
         undo.commit(undo.opaque);
     }
@@ -246,47 +246,23 @@ static bool run_one(BlockActionFn fn, JsonObject *args, Error **errp)
     return ok;
 }
 
-static bool qmp_bitmap_add(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return run_one(bitmap_add, args, errp);
-}
+#define ACTION(fn)                                                                                 \
+    .run_like = run_action, .like = &(const BlockActionFn)                                         \
+    {                                                                                              \
+        fn                                                                                         \
+    }
+#define ONE_BITMAP .args = "{node: str, name: str}"
 
-static bool qmp_bitmap_remove(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return run_one(bitmap_remove, args, errp);
-}
-
-static bool qmp_bitmap_clear(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return run_one(bitmap_clear, args, errp);
-}
-
-static bool qmp_bitmap_enable(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return run_one(bitmap_enable, args, errp);
-}
-
-static bool qmp_bitmap_disable(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return run_one(bitmap_disable, args, errp);
-}
-
-static bool qmp_bitmap_merge(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return run_one(bitmap_merge, args, errp);
-}
-
-#define BITMAP_ARGS "{node: str, name: str}"
 QMP_COMMAND(
-    bitmap_add_command, .name = "block-dirty-bitmap-add", .run = qmp_bitmap_add,
+    bitmap_add_command, .name = "block-dirty-bitmap-add", ACTION(bitmap_add),
     .args = "{node: str, name: str, *granularity: int, *persistent: bool, *disabled: bool}");
-QMP_COMMAND(bitmap_remove_command, .name = "block-dirty-bitmap-remove", .run = qmp_bitmap_remove,
-            .args = BITMAP_ARGS);
-QMP_COMMAND(bitmap_clear_command, .name = "block-dirty-bitmap-clear", .run = qmp_bitmap_clear,
-            .args = BITMAP_ARGS);
-QMP_COMMAND(bitmap_enable_command, .name = "block-dirty-bitmap-enable", .run = qmp_bitmap_enable,
-            .args = BITMAP_ARGS);
-QMP_COMMAND(bitmap_disable_command, .name = "block-dirty-bitmap-disable", .run = qmp_bitmap_disable,
-            .args = BITMAP_ARGS);
-QMP_COMMAND(bitmap_merge_command, .name = "block-dirty-bitmap-merge", .run = qmp_bitmap_merge,
+QMP_COMMAND(bitmap_remove_command, .name = "block-dirty-bitmap-remove", ACTION(bitmap_remove),
+            ONE_BITMAP);
+QMP_COMMAND(bitmap_clear_command, .name = "block-dirty-bitmap-clear", ACTION(bitmap_clear),
+            ONE_BITMAP);
+QMP_COMMAND(bitmap_enable_command, .name = "block-dirty-bitmap-enable", ACTION(bitmap_enable),
+            ONE_BITMAP);
+QMP_COMMAND(bitmap_disable_command, .name = "block-dirty-bitmap-disable", ACTION(bitmap_disable),
+            ONE_BITMAP);
+QMP_COMMAND(bitmap_merge_command, .name = "block-dirty-bitmap-merge", ACTION(bitmap_merge),
             .args = "{node: str, target: str, bitmaps: [any]}");

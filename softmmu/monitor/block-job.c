@@ -278,84 +278,46 @@ static bool cancel_hard(Job *j, Error **errp)
     return job_cancel(j, true, errp);
 }
 
-static bool by_id(JsonObject *args, JobVerb verb, Error **errp)
+static bool run_by_id(Machine *m, const void *verb, JsonObject *args, Error **errp)
 {
     Job *j = job_find(qmp_arg_str(args, "id"), errp);
 
-    return j && verb(j, errp);
+    return j && (*(const JobVerb *)verb)(j, errp);
 }
 
-static bool by_device(JsonObject *args, const char *key, JobVerb verb, Error **errp)
+/* The older names; two of them say "id", too. */
+static bool run_by_device(Machine *m, const void *verb, JsonObject *args, Error **errp)
 {
-    Job *j = job_find_block(qmp_arg_str(args, key), errp);
+    const char *device = qmp_arg_str(args, "device");
+    Job *j = job_find_block(device ? device : qmp_arg_str(args, "id"), errp);
 
-    return j && verb(j, errp);
+    return j && (*(const JobVerb *)verb)(j, errp);
 }
 
-static bool qmp_job_pause(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_id(args, job_pause, errp);
-}
+#define BY_ID(fn) .run_like = run_by_id, .like = &(const JobVerb){fn}, .args = "{id: str}"
+#define BY_DEVICE(fn)                                                                              \
+    .run_like = run_by_device, .like = &(const JobVerb)                                            \
+    {                                                                                              \
+        fn                                                                                         \
+    }
 
-static bool qmp_job_resume(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_id(args, job_resume, errp);
-}
+QMP_COMMAND(job_pause_command, .name = "job-pause", BY_ID(job_pause));
+QMP_COMMAND(job_resume_command, .name = "job-resume", BY_ID(job_resume));
+QMP_COMMAND(job_cancel_command, .name = "job-cancel", BY_ID(cancel_hard));
+QMP_COMMAND(job_complete_command, .name = "job-complete", BY_ID(job_complete));
+QMP_COMMAND(job_finalize_command, .name = "job-finalize", BY_ID(job_finalize));
+QMP_COMMAND(job_dismiss_command, .name = "job-dismiss", BY_ID(job_dismiss));
 
-static bool qmp_job_cancel(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_id(args, cancel_hard, errp);
-}
-
-static bool qmp_job_complete(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_id(args, job_complete, errp);
-}
-
-static bool qmp_job_finalize(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_id(args, job_finalize, errp);
-}
-
-static bool qmp_job_dismiss(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_id(args, job_dismiss, errp);
-}
-
-QMP_COMMAND(job_pause_command, .name = "job-pause", .run = qmp_job_pause, .args = "{id: str}");
-QMP_COMMAND(job_resume_command, .name = "job-resume", .run = qmp_job_resume, .args = "{id: str}");
-QMP_COMMAND(job_cancel_command, .name = "job-cancel", .run = qmp_job_cancel, .args = "{id: str}");
-QMP_COMMAND(job_complete_command, .name = "job-complete", .run = qmp_job_complete,
+QMP_COMMAND(block_job_pause_command, .name = "block-job-pause", BY_DEVICE(job_pause),
+            .args = "{device: str}");
+QMP_COMMAND(block_job_resume_command, .name = "block-job-resume", BY_DEVICE(job_resume),
+            .args = "{device: str}");
+QMP_COMMAND(block_job_complete_command, .name = "block-job-complete", BY_DEVICE(job_complete),
+            .args = "{device: str}");
+QMP_COMMAND(block_job_finalize_command, .name = "block-job-finalize", BY_DEVICE(job_finalize),
             .args = "{id: str}");
-QMP_COMMAND(job_finalize_command, .name = "job-finalize", .run = qmp_job_finalize,
+QMP_COMMAND(block_job_dismiss_command, .name = "block-job-dismiss", BY_DEVICE(job_dismiss),
             .args = "{id: str}");
-QMP_COMMAND(job_dismiss_command, .name = "job-dismiss", .run = qmp_job_dismiss,
-            .args = "{id: str}");
-
-static bool block_job_pause(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_device(args, "device", job_pause, errp);
-}
-
-static bool block_job_resume(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_device(args, "device", job_resume, errp);
-}
-
-static bool block_job_complete(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_device(args, "device", job_complete, errp);
-}
-
-static bool block_job_finalize(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_device(args, "id", job_finalize, errp);
-}
-
-static bool block_job_dismiss(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return by_device(args, "id", job_dismiss, errp);
-}
 
 static bool block_job_cancel(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
@@ -377,16 +339,6 @@ static bool block_job_set_speed(Machine *m, JsonObject *args, JsonNode **ret, Er
     return j && set_speed(j, qmp_arg_int(args, "speed", 0), errp);
 }
 
-QMP_COMMAND(block_job_pause_command, .name = "block-job-pause", .run = block_job_pause,
-            .args = "{device: str}");
-QMP_COMMAND(block_job_resume_command, .name = "block-job-resume", .run = block_job_resume,
-            .args = "{device: str}");
-QMP_COMMAND(block_job_complete_command, .name = "block-job-complete", .run = block_job_complete,
-            .args = "{device: str}");
-QMP_COMMAND(block_job_finalize_command, .name = "block-job-finalize", .run = block_job_finalize,
-            .args = "{id: str}");
-QMP_COMMAND(block_job_dismiss_command, .name = "block-job-dismiss", .run = block_job_dismiss,
-            .args = "{id: str}");
 QMP_COMMAND(block_job_cancel_command, .name = "block-job-cancel", .run = block_job_cancel,
             .args = "{device: str, *force: bool}");
 QMP_COMMAND(block_job_set_speed_command, .name = "block-job-set-speed", .run = block_job_set_speed,

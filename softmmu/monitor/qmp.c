@@ -114,7 +114,8 @@ static void qmp_run(Qmp *q, const QmpCommand *cmd, JsonObject *args, JsonNode *i
 
     current = q;
     ok = qmp_type_check_args(qmp_type_get(cmd->args), args, &err) &&
-         cmd->run(q->mon.m, args, &ret, &err);
+         (cmd->run ? cmd->run(q->mon.m, args, &ret, &err)
+                   : cmd->run_like(q->mon.m, cmd->like, args, &err));
     current = NULL;
     if (!ok) {
         qmp_send_error(q, id, qmp_error_class(err), error_text(err));

@@ -172,12 +172,6 @@ static SnapshotJob *snapshot_job_new(Machine *m, JsonObject *args)
     return sj;
 }
 
-static bool start_job(Machine *m, JsonObject *args, JobCallKind kind, JobCallFn fn, Error **errp)
-{
-    return job_call(kind, qmp_arg_str(args, "job-id"), fn, snapshot_job_new(m, args),
-                    snapshot_job_free, errp);
-}
-
 static bool job_save(void *opaque, Error **errp)
 {
     SnapshotJob *sj = opaque;
@@ -198,26 +192,29 @@ static bool job_delete(void *opaque, Error **errp)
     return disk_snapshot_delete(&((SnapshotJob *)opaque)->what, errp);
 }
 
-static bool qmp_snapshot_save(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+typedef struct JobStart {
+    JobCallKind kind;
+    JobCallFn fn;
+} JobStart;
+
+static bool start_job(Machine *m, const void *like, JsonObject *args, Error **errp)
 {
-    return start_job(m, args, JOB_CALL_SNAPSHOT_SAVE, job_save, errp);
+    const JobStart *start = like;
+
+    return job_call(start->kind, qmp_arg_str(args, "job-id"), start->fn, snapshot_job_new(m, args),
+                    snapshot_job_free, errp);
 }
 
-QMP_COMMAND(snapshot_save_command, .name = "snapshot-save", .run = qmp_snapshot_save,
+#define START(...)                                                                                 \
+    .run_like = start_job, .like = &(const JobStart)                                               \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+
+QMP_COMMAND(snapshot_save_command, .name = "snapshot-save", START(JOB_CALL_SNAPSHOT_SAVE, job_save),
             .args = "{job-id: str, tag: str, vmstate: str, devices: [str]}");
-
-static bool qmp_snapshot_load(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return start_job(m, args, JOB_CALL_SNAPSHOT_LOAD, job_load, errp);
-}
-
-QMP_COMMAND(snapshot_load_command, .name = "snapshot-load", .run = qmp_snapshot_load,
+QMP_COMMAND(snapshot_load_command, .name = "snapshot-load", START(JOB_CALL_SNAPSHOT_LOAD, job_load),
             .args = "{job-id: str, tag: str, vmstate: str, devices: [str]}");
-
-static bool qmp_snapshot_delete(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
-{
-    return start_job(m, args, JOB_CALL_SNAPSHOT_DELETE, job_delete, errp);
-}
-
-QMP_COMMAND(snapshot_delete_command, .name = "snapshot-delete", .run = qmp_snapshot_delete,
+QMP_COMMAND(snapshot_delete_command, .name = "snapshot-delete",
+            START(JOB_CALL_SNAPSHOT_DELETE, job_delete),
             .args = "{job-id: str, tag: str, devices: [str]}");
