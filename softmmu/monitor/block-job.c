@@ -370,15 +370,12 @@ static void hmp_info_jobs(Machine *m, const char *args, GString *out)
 HMP_COMMAND(hmp_info_jobs_command, .name = "info block-jobs", .args = "",
             .help = "jobs that work on images, and how far they are", .run = hmp_info_jobs);
 
-static void hmp_verb(const char *args, JobVerb verb, GString *out)
+static void hmp_verb(const char *id, JobVerb verb, GString *out)
 {
-    g_autoptr(Error) err = NULL;
-    g_autofree char *id = g_strstrip(g_strdup(args));
+    Error *err = NULL;
     Job *j = job_find_block(id, &err);
 
-    if (!j || !verb(j, &err)) {
-        g_string_append_printf(out, "%s\n", error_text(err));
-    }
+    hmp_print_result(j && verb(j, &err), &err, out);
 }
 
 static bool cancel_soft(Job *j, Error **errp)
@@ -388,9 +385,10 @@ static bool cancel_soft(Job *j, Error **errp)
 
 static void hmp_cancel(Machine *m, const char *args, GString *out)
 {
-    bool force = g_str_has_prefix(args, "-f ");
+    unsigned force;
+    g_auto(GStrv) words = hmp_words(args, "f", &force);
 
-    hmp_verb(force ? args + 3 : args, force ? cancel_hard : cancel_soft, out);
+    hmp_verb(words[0] ? words[0] : "", force ? cancel_hard : cancel_soft, out);
 }
 
 static void hmp_pause(Machine *m, const char *args, GString *out)
@@ -410,18 +408,20 @@ static void hmp_complete_job(Machine *m, const char *args, GString *out)
 
 static void hmp_set_speed(Machine *m, const char *args, GString *out)
 {
-    g_autoptr(Error) err = NULL;
-    g_auto(GStrv) words = g_strsplit(args, " ", 2);
-    bool two = words[0] && words[1];
-    Job *j = two ? job_find_block(words[0], &err) : NULL;
-    uint64_t speed = 0;
+    Error *err = NULL;
+    unsigned none;
+    g_auto(GStrv) words = hmp_words(args, "", &none);
+    uint64_t speed;
+    Job *j;
 
-    if (!two) {
+    if (g_strv_length(words) != 2) {
         g_string_append(out, "a job and a speed are needed\n");
-    } else if (!j || !parse_size("speed", g_strstrip(words[1]), 1, &speed, &err) ||
-               !job_set_speed(j, speed, &err)) {
-        g_string_append_printf(out, "%s\n", error_text(err));
+        return;
     }
+    j = job_find_block(words[0], &err);
+    hmp_print_result(j && parse_size("speed", words[1], 1, &speed, &err) &&
+                         job_set_speed(j, speed, &err),
+                     &err, out);
 }
 
 HMP_COMMAND(hmp_cancel_command, .name = "block_job_cancel", .args = "[-f] job",
@@ -438,33 +438,6 @@ HMP_COMMAND(hmp_set_speed_command, .name = "block_job_set_speed", .args = "job s
 
 /* --- HMP: starting them --- */
 
-/* Words of a line: flags like "-n" are taken out, and said in *flags as bits of @known. */
-static char **hmp_words(const char *args, const char *known, unsigned *flags)
-{
-    g_auto(GStrv) words = g_strsplit_set(args, " ", -1);
-    g_autoptr(GStrvBuilder) rest = g_strv_builder_new();
-
-    *flags = 0;
-    for (char **w = words; *w; w++) {
-        const char *flag = w[0][0] == '-' && w[0][1] ? strchr(known, w[0][1]) : NULL;
-
-        if (flag) {
-            *flags |= 1U << (flag - known);
-        } else if (w[0][0]) {
-            g_strv_builder_add(rest, *w);
-        }
-    }
-    return g_strv_builder_end(rest);
-}
-
-/* @err by its place: it is set while @ok is found out. */
-static void hmp_answer(bool ok, Error *const *err, GString *out)
-{
-    if (!ok) {
-        g_string_append_printf(out, "%s\n", error_text(*err));
-    }
-}
-
 static CopyTarget hmp_target(char **words, bool existing)
 {
     return (CopyTarget){.file = words[1], .format = words[2], .existing = existing};
@@ -472,7 +445,7 @@ static CopyTarget hmp_target(char **words, bool existing)
 
 static void hmp_drive_mirror(Machine *m, const char *args, GString *out)
 {
-    g_autoptr(Error) err = NULL;
+    Error *err = NULL;
     unsigned flags;
     g_auto(GStrv) words = hmp_words(args, "nf", &flags);
     MirrorSpec spec = {.device = words[0], .sync = flags & 2 ? JOB_SYNC_FULL : JOB_SYNC_TOP};
@@ -482,7 +455,7 @@ static void hmp_drive_mirror(Machine *m, const char *args, GString *out)
         return;
     }
     spec.target = hmp_target(words, flags & 1);
-    hmp_answer(job_mirror(&spec, &err), &err, out);
+    hmp_print_result(job_mirror(&spec, &err), &err, out);
 }
 
 HMP_COMMAND(
@@ -493,7 +466,7 @@ HMP_COMMAND(
 
 static void hmp_drive_backup(Machine *m, const char *args, GString *out)
 {
-    g_autoptr(Error) err = NULL;
+    Error *err = NULL;
     unsigned flags;
     g_auto(GStrv) words = hmp_words(args, "nfc", &flags);
     BackupSpec spec = {.device = words[0],
@@ -505,7 +478,7 @@ static void hmp_drive_backup(Machine *m, const char *args, GString *out)
         return;
     }
     spec.target = hmp_target(words, flags & 1);
-    hmp_answer(job_backup(&spec, &err), &err, out);
+    hmp_print_result(job_backup(&spec, &err), &err, out);
 }
 
 HMP_COMMAND(
@@ -516,7 +489,7 @@ HMP_COMMAND(
 
 static void hmp_block_stream(Machine *m, const char *args, GString *out)
 {
-    g_autoptr(Error) err = NULL;
+    Error *err = NULL;
     unsigned flags;
     g_auto(GStrv) words = hmp_words(args, "", &flags);
     StreamSpec spec = {.device = words[0]};
@@ -528,11 +501,11 @@ static void hmp_block_stream(Machine *m, const char *args, GString *out)
     if (words[1]) {
         spec.base = words[2];
         if (!parse_size("speed", words[1], 1, &spec.job.speed, &err)) {
-            hmp_answer(false, &err, out);
+            hmp_print_result(false, &err, out);
             return;
         }
     }
-    hmp_answer(job_stream(&spec, &err), &err, out);
+    hmp_print_result(job_stream(&spec, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_block_stream_command, .name = "block_stream", .args = "drive [speed [base]]",
@@ -541,7 +514,7 @@ HMP_COMMAND(hmp_block_stream_command, .name = "block_stream", .args = "drive [sp
 
 static void hmp_block_resize(Machine *m, const char *args, GString *out)
 {
-    g_autoptr(Error) err = NULL;
+    Error *err = NULL;
     unsigned flags;
     uint64_t size;
     g_auto(GStrv) words = hmp_words(args, "", &flags);
@@ -550,9 +523,9 @@ static void hmp_block_resize(Machine *m, const char *args, GString *out)
         g_string_append(out, "a drive and a size are needed\n");
         return;
     }
-    hmp_answer(parse_size("size", words[1], 1 << 20, &size, &err) &&
-                   blk_resize(words[0], size, &err),
-               &err, out);
+    hmp_print_result(parse_size("size", words[1], 1 << 20, &size, &err) &&
+                         blk_resize(words[0], size, &err),
+                     &err, out);
 }
 
 HMP_COMMAND(hmp_block_resize_command, .name = "block_resize", .args = "drive size",

@@ -159,22 +159,6 @@ QMP_COMMAND(server_remove_command, .name = "nbd-server-remove", .run = server_re
 
 /* --- HMP --- */
 
-static void tell(GString *out, Error *err)
-{
-    g_string_append_printf(out, "Error: %s\n", error_text(err));
-    error_free(err);
-}
-
-/* True when @words begins with the flag, which is then left out. */
-static bool take_flag(char ***words, const char *flag)
-{
-    if (!**words || strcmp(**words, flag)) {
-        return false;
-    }
-    (*words)++;
-    return true;
-}
-
 typedef struct ExportAll {
     bool writable, failed;
     GString *out;
@@ -187,41 +171,41 @@ static void export_drive(void *opaque, const BlockInfo *info)
         .id = info->drive, .image = info->drive, .writable = all->writable && !info->read_only};
     Error *err = NULL;
 
-    if (!all->failed && info->driver && !export_add(&spec, &err)) {
-        all->failed = true;
-        tell(all->out, err);
+    if (!all->failed && info->driver) {
+        all->failed = !export_add(&spec, &err);
+        hmp_print_result(!all->failed, &err, all->out);
     }
 }
 
 static void hmp_server_start(Machine *m, const char *args, GString *out)
 {
-    g_auto(GStrv) words = g_strsplit_set(args, " ", -1);
-    char **at = words, *colon;
-    bool all = take_flag(&at, "-a");
-    ExportAll exports = {.writable = take_flag(&at, "-w"), .out = out};
+    enum { ALL = 1, WRITABLE = 2 };
+    unsigned flags;
+    g_auto(GStrv) words = hmp_words(args, "aw", &flags);
+    ExportAll exports = {.writable = flags & WRITABLE, .out = out};
     ExportServerSpec spec = {
         .fd = -1, .max_connections = MAX_CONNECTIONS, .handshake_seconds = HANDSHAKE_SECONDS};
+    char *colon = words[0] ? strrchr(words[0], ':') : NULL;
     Error *err = NULL;
+    bool ok;
 
-    all |= take_flag(&at, "-a");
-    colon = *at ? strrchr(*at, ':') : NULL;
-    if (!colon || at[1] || (exports.writable && !all)) {
+    if (!colon || words[1] || flags == WRITABLE) {
         g_string_append(out, "usage: nbd_server_start [-a [-w]] host:port|unix:path\n");
         return;
     }
     *colon = '\0';
-    spec.host = *at;
+    spec.host = words[0];
     spec.port = colon + 1;
-    if (!strcmp(*at, "unix")) {
+    if (!strcmp(words[0], "unix")) {
         spec.path = colon + 1;
     }
-    if (!export_server_start(&spec, &err)) {
-        tell(out, err);
-    } else if (all) {
+    ok = export_server_start(&spec, &err);
+    hmp_print_result(ok, &err, out);
+    if (ok && flags & ALL) {
         blk_foreach_drive(export_drive, &exports);
     }
-    if (exports.failed && !export_server_stop(&err)) {
-        tell(out, err);
+    if (exports.failed) {
+        hmp_print_result(export_server_stop(&err), &err, out);
     }
 }
 
@@ -232,19 +216,19 @@ HMP_COMMAND(hmp_server_start_command, .name = "nbd_server_start",
 
 static void hmp_server_add(Machine *m, const char *args, GString *out)
 {
-    g_auto(GStrv) words = g_strsplit_set(args, " ", -1);
-    char **at = words;
-    bool writable = take_flag(&at, "-w");
-    ExportSpec spec = {.image = at[0], .writable = writable};
+    unsigned writable;
+    g_auto(GStrv) words = hmp_words(args, "w", &writable);
+    guint n = g_strv_length(words);
+    ExportSpec spec = {.image = words[0], .writable = writable};
     Error *err = NULL;
 
-    spec.name = at[0] ? at[1] : NULL;
-    spec.id = spec.name ? spec.name : spec.image;
-    if (!spec.image || !*spec.image || (spec.name && at[2])) {
+    if (n < 1 || n > 2) {
         g_string_append(out, "usage: nbd_server_add [-w] device [name]\n");
-    } else if (!export_add(&spec, &err)) {
-        tell(out, err);
+        return;
     }
+    spec.name = words[1];
+    spec.id = words[n - 1];
+    hmp_print_result(export_add(&spec, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_server_add_command, .name = "nbd_server_add", .args = "[-w] device [name]",
@@ -252,16 +236,15 @@ HMP_COMMAND(hmp_server_add_command, .name = "nbd_server_add", .args = "[-w] devi
 
 static void hmp_server_remove(Machine *m, const char *args, GString *out)
 {
-    g_auto(GStrv) words = g_strsplit_set(args, " ", -1);
-    char **at = words;
-    bool hard = take_flag(&at, "-f");
+    unsigned hard;
+    g_auto(GStrv) words = hmp_words(args, "f", &hard);
     Error *err = NULL;
 
-    if (!*at || !**at || at[1]) {
+    if (g_strv_length(words) != 1) {
         g_string_append(out, "usage: nbd_server_remove [-f] name\n");
-    } else if (!export_del(*at, hard, &err)) {
-        tell(out, err);
+        return;
     }
+    hmp_print_result(export_del(words[0], hard, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_server_remove_command, .name = "nbd_server_remove", .args = "[-f] name",
@@ -271,9 +254,7 @@ static void hmp_server_stop(Machine *m, const char *args, GString *out)
 {
     Error *err = NULL;
 
-    if (!export_server_stop(&err)) {
-        tell(out, err);
-    }
+    hmp_print_result(export_server_stop(&err), &err, out);
 }
 
 HMP_COMMAND(hmp_server_stop_command, .name = "nbd_server_stop",

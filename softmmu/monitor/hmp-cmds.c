@@ -17,6 +17,24 @@ void hmp_print_result(bool ok, Error **err, GString *out)
     }
 }
 
+char **hmp_words(const char *args, const char *known, unsigned *flags)
+{
+    g_auto(GStrv) words = g_strsplit_set(args, " ", -1);
+    g_autoptr(GStrvBuilder) rest = g_strv_builder_new();
+
+    *flags = 0;
+    for (char **w = words; *w; w++) {
+        const char *flag = w[0][0] == '-' && w[0][1] ? strchr(known, w[0][1]) : NULL;
+
+        if (flag) {
+            *flags |= 1U << (flag - known);
+        } else if (w[0][0]) {
+            g_strv_builder_add(rest, *w);
+        }
+    }
+    return g_strv_builder_end(rest);
+}
+
 /* --- Running --- */
 
 static void hmp_stop(Machine *m, const char *args, GString *out)

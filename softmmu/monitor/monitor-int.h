@@ -47,6 +47,12 @@ GPtrArray *hmp_complete(const char *prefix);
  */
 void hmp_print_result(bool ok, Error **err, GString *out);
 
+/*
+ * The words of a line (g_strfreev).  Flags like "-n" are taken out; *flags has the bit of each one's place in
+ * @known.
+ */
+char **hmp_words(const char *args, const char *known, unsigned *flags);
+
 /* --- Properties in QMP --- */
 
 /* A property's text as the JSON type of its kind; @p NULL: as a string. */
