@@ -312,6 +312,13 @@ void blk_retry_failed(void)
     }
 }
 
+void blk_give_up_failed(void)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        blk_drain(g_ptr_array_index(backends, i));
+    }
+}
+
 bool blk_nothing_failed(Error **errp)
 {
     for (guint i = 0; backends && i < backends->len; i++) {

@@ -42,6 +42,8 @@ bool blk_set_on_error(BlockBackend *blk, BlockOnError read, BlockOnError write,
                       Error **errp) MUST_CHECK;
 /* Tries again what failed and stopped the VM; the VM goes on. */
 void blk_retry_failed(void);
+/* Or ends it with its errors, and what is under way: a load is to come, and the loaded VM knows nothing of it. */
+void blk_give_up_failed(void);
 /* False, with an error, while such requests wait: a saved state would not have them. */
 bool blk_nothing_failed(Error **errp) MUST_CHECK;
 

@@ -20,8 +20,8 @@ static bool with_vm_stopped(Machine *m, RunState during, StateFn fn, const void 
 
     vm_stop(m, during);
     ok = fn(m, what, errp);
-    if (!running) {
-        vm_stop(m, before);
+    if (!running) { /* why the other machine stopped says nothing of a loaded one */
+        vm_stop(m, ok && during == RUN_RESTORE ? RUN_PAUSED : before);
     } else if (ok || during == RUN_SAVE) {
         vm_start(m);
     } else {

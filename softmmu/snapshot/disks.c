@@ -394,7 +394,7 @@ bool disk_snapshot_load(Machine *m, const DiskSnapshot *s, Error **errp)
             return false;
         }
     }
-    blk_drain_all();
+    blk_give_up_failed();
     for (guint i = 0; i < disks->len; i++) {
         if (!image_snapshot_apply(disk_at(disks, i)->node, disk_at(disks, i)->id, errp)) {
             return false;

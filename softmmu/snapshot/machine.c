@@ -18,6 +18,7 @@
 
 #include "machine-stream.h"
 
+#include "block/block.h"
 #include "hw/machine.h"
 #include "images.h"
 #include "pages.h"
@@ -368,6 +369,7 @@ static bool get_machine(SnapFile *sf, Machine *m)
     if (version == VERSION_RUNS) {
         sf->sum = NULL;
     }
+    blk_give_up_failed();
     if (!(version == VERSION_IMAGES ? get_images : get_runs)(sf, blocks)) {
         return false;
     }

@@ -131,6 +131,31 @@ def a_reset_gives_up():
             assert disk.contents(FAR) == DATA
 
 
+@suite.test
+def a_load_gives_up():
+    """What waits is of a machine that is no more: it reaches neither the disk nor the queue of the loaded one."""
+    with rhea.scratch() as folder:
+        disk, state = Disk(folder, ",werror=stop"), os.path.join(folder, "state")
+        with disk.q, disk.q.qmp() as qmp:
+            def hmp(line):
+                return qmp.command("human-monitor-command", command_line=line)
+
+            disk.limit(resource.RLIM_INFINITY)
+            assert hmp(f"savevm-file {state}") == ""
+            disk.limit(LIMIT)
+            stopped(disk, qmp)
+            disk.limit(resource.RLIM_INFINITY)
+            assert "Error" in hmp(f"loadvm-file {disk.image}")
+            assert qmp.command("query-block")[0]["io-status"] == "failed", "a file that is no state changes nothing"
+            assert hmp(f"loadvm-file {state}") == ""
+            assert qmp.command("query-block")[0]["io-status"] == "ok"
+            assert status_of(qmp) == "paused"
+            qmp.command("cont")
+            disk.q.step()
+            assert disk.vq.used() is None
+            assert disk.contents(FAR) == bytes(len(DATA))
+
+
 def told(policy, status):
     """The VM goes on; what the guest hears."""
     with rhea.scratch() as folder:
