@@ -324,7 +324,6 @@ static bool main_build(Setup *s, Error **errp)
         report("warning: -global %s: nothing here has it", unused);
     }
     machine_reset(s->m);
-    snapshot_add_check(blk_nothing_failed);
     if (s->loadvm && !main_load(s, errp)) {
         error_prepend(errp, "-loadvm: ");
         return false;

@@ -89,7 +89,5 @@ void disk_snapshot_list(GString *out);
 GByteArray *snapshot_save_devices(struct Machine *m, Error **errp);
 bool snapshot_load_devices(struct Machine *m, const uint8_t *data, size_t len,
                            Error **errp) MUST_CHECK;
-/* Asks @check (false with an error: no) whether the state can be saved, beside what devices say. */
-void snapshot_add_check(bool (*check)(Error **errp));
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "snapshot/snapshot.h"
 
+#include "block/block.h"
 #include "hw/machine.h"
 #include "stream.h"
 
@@ -70,25 +71,14 @@ static void snap_devices(Snapshot *sn, Machine *m, GPtrArray *devices)
     }
 }
 
-static bool (*checks[4])(Error **errp);
-static unsigned n_checks;
-
-void snapshot_add_check(bool (*check)(Error **errp))
-{
-    g_assert(n_checks < ARRAY_SIZE(checks));
-    checks[n_checks++] = check;
-}
-
 GByteArray *snapshot_save_devices(Machine *m, Error **errp)
 {
     g_autoptr(GPtrArray) devices = g_ptr_array_new();
     Snapshot *sn;
 
     g_assert(machine_lock_held());
-    for (unsigned i = 0; i < n_checks; i++) {
-        if (!checks[i](errp)) {
-            return NULL;
-        }
+    if (!blk_nothing_failed(errp)) {
+        return NULL;
     }
     sn = snap_writer_new();
     collect_devices(&m->obj, devices);
