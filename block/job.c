@@ -45,6 +45,7 @@ struct Job {
     bool user_paused, resting, idling, ready, want_complete, want_cancel, force;
     bool ended;
     int ret, failed;
+    int stopped_by;  /* the error for which it pauses, 0: none */
     GQueue failures; /* Failure * */
 };
 
@@ -487,7 +488,9 @@ bool job_retry(Job *j, bool write, int *ret)
     defer_update(j);
     if (fate == BLOCK_FATE_STOP) {
         j->user_paused = true;
+        j->stopped_by = *ret;
         rest(j);
+        j->stopped_by = 0;
     }
     again = fate == BLOCK_FATE_STOP && !must_end(j);
     g_mutex_unlock(&j->lock);
@@ -544,6 +547,7 @@ static JobInfo info_of(Job *j)
     info.speed = j->speed;
     info.paused = j->user_paused;
     info.ready = j->ready;
+    info.stopped_by = j->stopped_by;
     info.busy = is_working(j) && !j->resting && !j->idling;
     g_mutex_unlock(&j->lock);
     return info;

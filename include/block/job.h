@@ -31,6 +31,7 @@ typedef struct JobInfo {
     JobStatus status;
     uint64_t done, total, speed; /* speed: bytes a second, 0: no limit */
     bool busy, paused, ready, auto_finalize, auto_dismiss;
+    int stopped_by;    /* the error (-errno) for which it pauses, 0: none */
     const char *error; /* NULL: none */
 } JobInfo;
 

@@ -235,7 +235,7 @@ static void add_block_job(void *opaque, const JobInfo *info)
     json_object_set_boolean_member(item, "busy", info->busy);
     json_object_set_boolean_member(item, "paused", info->paused);
     json_object_set_int_member(item, "speed", (gint64)info->speed);
-    json_object_set_string_member(item, "io-status", "ok");
+    json_object_set_string_member(item, "io-status", monitor_io_status(info->stopped_by));
     json_object_set_boolean_member(item, "ready", info->ready);
     json_object_set_string_member(item, "status", job_status_names[info->status]);
     json_object_set_boolean_member(item, "auto-finalize", info->auto_finalize);

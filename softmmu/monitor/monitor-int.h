@@ -35,6 +35,8 @@ bool monitor_backup_spec(JsonObject *args, bool file, struct BackupSpec *spec,
 
 /* blockdev-snapshot-sync; the new node, without a reference. */
 struct BlockNode *monitor_snapshot_sync(JsonObject *args, Error **errp);
+/* The value of "io-status" for the error (-errno) that keeps a request waiting, 0: none. */
+const char *monitor_io_status(int failed);
 /* Adds "dirty-bitmaps" if there are any. */
 void monitor_add_bitmaps(JsonObject *obj, struct BlockNode *n);
 

@@ -61,6 +61,11 @@ static JsonObject *inserted_info(const BlockInfo *info)
     return obj;
 }
 
+const char *monitor_io_status(int failed)
+{
+    return !failed ? "ok" : failed == -ENOSPC ? "nospace" : "failed";
+}
+
 static void add_drive(void *opaque, const BlockInfo *info)
 {
     JsonObject *item = json_object_new();
@@ -72,10 +77,7 @@ static void add_drive(void *opaque, const BlockInfo *info)
     if (info->owner) {
         json_object_set_string_member(item, "qdev", info->owner);
     }
-    json_object_set_string_member(item, "io-status",
-                                  !info->failed             ? "ok"
-                                  : info->failed == -ENOSPC ? "nospace"
-                                                            : "failed");
+    json_object_set_string_member(item, "io-status", monitor_io_status(info->failed));
     if (info->driver) {
         json_object_set_object_member(item, "inserted", inserted_info(info));
     }

@@ -7,6 +7,7 @@ import os
 import random
 import sys
 import threading
+from errno import EIO, ENOSPC
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
 import nbdpeer as nbd
@@ -436,6 +437,57 @@ def what_users_ask_of_jobs():
         assert "No active jobs" in r.command("human-monitor-command", command_line="info block-jobs")
         r.finish()
         r.holds(r.files[0])
+
+
+def failing_source(r, w, rules):
+    """A node "bad" with other data than 0, whose first requests fail by the rules."""
+    with open(w.file("bad"), "wb") as f:
+        f.write(b"data" * (MIB // 4))
+    r.command("blockdev-add", driver="raw", node_name="bad",
+              file={"driver": "blkdebug", "inject-error": rules,
+                    "image": {"driver": "file", "filename": w.file("bad")}})
+
+
+def copy_of(w, name):
+    with open(w.file(name), "rb") as f:
+        return f.read()
+
+
+@suite.test
+def errors_that_stop():
+    """on-source-error=stop: the job pauses, says why, and goes on from there when it is told to."""
+    for errno, status in (EIO, "failed"), (ENOSPC, "nospace"):
+        with Workdir() as w, Rig(w) as r:
+            failing_source(r, w, [{"event": "read_aio", "errno": errno, "sector": 1000, "once": True}])
+            r.command("drive-backup", job_id="b", device="bad", target=w.file("t"), format="raw", sync="full",
+                      on_source_error="stop", auto_dismiss=False)
+            r.wait_status("b", "paused")
+            assert r.q.wait_event("BLOCK_JOB_ERROR")["data"] == {"device": "b", "operation": "read", "action": "stop"}
+            job, = r.command("query-block-jobs")
+            assert job["io-status"] == status and job["paused"], job
+            r.command("job-resume", id="b")
+            r.wait_status("b", "concluded")
+            job, = r.command("query-block-jobs")
+            assert job["io-status"] == "ok" and "error" not in job, job
+            r.command("quit")
+            r.m.wait()
+            assert copy_of(w, "t") == copy_of(w, "bad")
+
+
+@suite.test
+def errors_that_end_or_not():
+    """report fails the job, ignore does not."""
+    for policy, text in ("report", "Input/output error"), ("ignore", None):
+        with Workdir() as w, Rig(w) as r:
+            failing_source(r, w, [{"event": "read_aio", "sector": 1000, "once": True}])
+            r.command("drive-backup", job_id="b", device="bad", target=w.file("t"), format="raw", sync="full",
+                      on_source_error=policy, auto_dismiss=False)
+            while r.jobs()[0]["status"] != "concluded":
+                r.q.wait_event("JOB_STATUS_CHANGE")
+            assert r.q.wait_event("BLOCK_JOB_ERROR")["data"]["action"] == policy
+            assert r.jobs()[0].get("error") == text, r.jobs()
+            r.command("quit")
+            r.m.wait()
 
 
 @suite.test
