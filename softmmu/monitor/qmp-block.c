@@ -269,8 +269,12 @@ static const char *const limit_args[] = {"bps", "bps_rd", "bps_wr", "iops", "iop
 static bool set_io_throttle(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
     const char *device = qmp_arg_str(args, "device"), *id = qmp_arg_str(args, "id");
+    int64_t request_size = qmp_arg_int(args, "iops_size", 0);
     uint64_t limits[6], max[6];
 
+    if (request_size < 0) {
+        return error_fail(errp, "Parameter 'iops_size' expects a non-negative value");
+    }
     if (!device == !id) {
         return error_fail(errp, "one of 'device' and 'id' is needed");
     }
@@ -285,8 +289,7 @@ static bool set_io_throttle(Machine *m, JsonObject *args, JsonNode **ret, Error 
         limits[i] = (uint64_t)limit;
         max[i] = (uint64_t)burst;
     }
-    return blk_set_limits(device ? device : id, limits, max,
-                          (uint64_t)MAX(qmp_arg_int(args, "iops_size", 0), 0),
+    return blk_set_limits(device ? device : id, limits, max, (uint64_t)request_size,
                           qmp_arg_str(args, "group"), errp);
 }
 

@@ -178,6 +178,12 @@ def limits_of_a_drive():
             none = {key: 0 for key in ("bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr")}
             r.q.exact("block_set_io_throttle", dict(none, device="d", bps_wr=1))
             assert r.q.command("query-block")[0]["inserted"]["bps_wr"] == 1
+            try:
+                r.q.exact("block_set_io_throttle", dict(none, device="d", iops=1, iops_size=-1))
+            except AssertionError as e:
+                assert "iops_size" in str(e), e
+            else:
+                raise AssertionError("a size below zero is accepted")
             # Whoever drains does not wait for the limit.
             c.send(nbd.WRITE, 0, MIB, bytes(MIB))
             c.send(nbd.WRITE, 0, MIB, bytes(MIB))
