@@ -565,6 +565,7 @@ static bool apic_write_base(Apic *s, uint64_t v)
     s->base_msr = (v & ~(uint64_t)BASE_BSP) | (s->base_msr & BASE_BSP);
     apic_place(s);
     apic_update(s);
+    apic_bus_reachable(s->bus);
     return true;
 }
 
