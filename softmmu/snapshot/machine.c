@@ -331,18 +331,20 @@ static bool get_runs(SnapFile *sf, GPtrArray *blocks)
     return get_end(sf);
 }
 
-static bool get_images(SnapFile *sf, GPtrArray *blocks)
+static bool check_digest(SnapFile *sf)
 {
     uint8_t wanted[DIGEST_LEN], found[DIGEST_LEN];
-    off_t end;
 
     take_digest(sf, found);
-    if (!get(sf, wanted, sizeof(wanted))) {
-        return false;
-    }
-    if (memcmp(wanted, found, sizeof(wanted))) {
-        return error_fail(sf->errp, "snapshot: '%s' is damaged: its checksum is another", sf->path);
-    }
+    return get(sf, wanted, sizeof(wanted)) &&
+           (!memcmp(wanted, found, sizeof(wanted)) ||
+            error_fail(sf->errp, "snapshot: '%s' is damaged: its checksum is another", sf->path));
+}
+
+static bool get_images(SnapFile *sf, GPtrArray *blocks)
+{
+    off_t end;
+
     if (!get_end(sf)) {
         return false;
     }
@@ -366,9 +368,10 @@ static bool get_machine(SnapFile *sf, Machine *m)
         !get_devices(sf, &devices, &devices_len)) {
         return false;
     }
-    if (version == VERSION_RUNS) {
-        sf->sum = NULL;
+    if (version == VERSION_IMAGES && !check_digest(sf)) {
+        return false;
     }
+    sf->sum = NULL;
     blk_give_up_failed();
     if (!(version == VERSION_IMAGES ? get_images : get_runs)(sf, blocks)) {
         return false;
