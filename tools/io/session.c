@@ -80,13 +80,18 @@ static bool run_words(IoSession *s, int argc, char **argv)
 static void run_line(IoSession *s, const char *line)
 {
     g_auto(GStrv) words = NULL;
+    g_autoptr(GError) err = NULL;
     bool ok;
     int argc;
 
-    if (!g_shell_parse_argv(line, &argc, &words, NULL)) {
-        return; /* an empty line */
+    if (g_shell_parse_argv(line, &argc, &words, &err)) {
+        ok = run_words(s, argc, words);
+    } else {
+        ok = g_error_matches(err, G_SHELL_ERROR, G_SHELL_ERROR_EMPTY_STRING);
+        if (!ok) {
+            report("%s", err->message);
+        }
     }
-    ok = run_words(s, argc, words);
     g_mutex_lock(&s->lock);
     s->status |= !ok;
     fflush(stdout);
