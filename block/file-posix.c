@@ -396,8 +396,12 @@ static void file_unlock(int fd)
 /* Another descriptor takes the place of the present one, whose lock would stand in its way. */
 static bool file_set_read_only(BlockNode *n, bool read_only, Error **errp)
 {
-    int fd = file_open_mode(n->filename, read_only);
+    int fd;
 
+    if (n->temporary) { /* it has no name and no lock */
+        return true;
+    }
+    fd = file_open_mode(n->filename, read_only);
     if (fd < 0) {
         return file_open_error("reopening", n->filename, read_only, errp);
     }
@@ -456,6 +460,7 @@ BlockNode *file_open_temporary(const char *what, uint64_t size, Error **errp)
     }
     n = block_node_new(&file_driver, dir);
     n->fd = fd;
+    n->temporary = true;
     n->size = size;
     return n;
 }

@@ -57,6 +57,16 @@ def lines_from_standard_input():
 
 
 @suite.test
+def what_is_forgotten_can_be_read_only():
+    with Workdir() as w:
+        img("create", "-q", "-f", "qcow2", w.file("i"), "10M")
+        lines = commands("write -P 7 0 64k", "reopen -r", "read -P 7 0 64k", "reopen -w", "write -P 8 0 1k",
+                         "read -P 8 0 1k", "read -P 7 1k 63k")
+        status, out, err = io("-s", *lines, w.file("i"))
+        assert status == 0, (out, err)
+
+
+@suite.test
 def many_in_the_background():
     with Workdir() as w:
         img("create", "-q", "-f", "qcow2", w.file("i"), "64M")
@@ -75,7 +85,7 @@ def what_is_wrong():
         for line in ("bogus", "read", "read 0", "read 0 1 2", "read 0 x", "read -x 0 1", "read -s 5 0 10", "flush 1",
                      "read -P 1 -s 5 -l 10 0 10", "write -z -P 1 0 1", "write -u 0 1", "write -s /none 0 1", "sleep x",
                      "read 0 4G", "write -z 0 8E", "aio_write -z 0 7E 7E", "alloc 11M", "truncate -m some 1M", "truncate",
-                     "help nothing", "read 10M 1", "write 18446744073709551615 1"):
+                     "help nothing", "read 10M 1", "write 18446744073709551615 1", 'read "0 1'):
             assert io(*commands(line, "length"), w.file("i"))[0] == 1, line
         for argv in (["none"], ["-f", "none", w.file("i")], [w.file("i"), w.file("i")], ["-x"], ["-t", "some", w.file("i")]):
             assert io(*argv)[0] == 1, argv
