@@ -114,14 +114,18 @@ static int read_before(BlockNode *file, uint64_t offset, uint8_t *buf, size_t le
 static int logged_write(BlockNode *n, uint64_t offset, uint8_t *data, size_t len)
 {
     PowerCut *s = n->opaque;
-    Write *w = g_new0(Write, 1);
+    Write *w = g_new(Write, 1);
     int ret;
 
     *w = (Write){offset, len, g_malloc(len), data};
-    ret = read_before(n->file, offset, w->was, len);
+    ret = s->off ? -EIO : read_before(n->file, offset, w->was, len);
+    if (ret) {
+        write_free(w);
+        return ret;
+    }
     g_queue_push_tail(&s->log, w);
     s->logged += len;
-    ret = ret ? ret : count(n);
+    ret = count(n);
     ret = ret ? ret : block_pwrite(n->file, offset, data, len);
     if (!ret && s->logged > LOG_MAX) {
         ret = block_flush(n->file);
