@@ -173,9 +173,12 @@ void block_hurry(bool on);
 /* --- Dirty bitmaps of a node, for node.c --- */
 
 void block_dirty_mark(BlockNode *n, uint64_t offset, uint64_t len);
-/* The size of the node has changed. */
+/* The size of the node has changed; what else follows does in block_resized(). */
 bool block_dirty_resize(BlockNode *n, Error **errp) MUST_CHECK;
 void block_dirty_free_all(BlockNode *n);
+
+/* The size of @n has changed: its bitmaps follow, and the filters in front of it. */
+bool block_resized(BlockNode *n, Error **errp) MUST_CHECK;
 
 /* A filter of that kind, without a name, in front of @file, whose reference it takes over; NULL: it did not. */
 BlockNode *block_put_filter(const BlockDriver *drv, BlockNode *file, Opts *o, Error **errp);
@@ -186,6 +189,8 @@ BlockNode *block_put_filter(const BlockDriver *drv, BlockNode *file, Opts *o, Er
 bool block_may_write(const BlockNode *n, Error **errp) MUST_CHECK;
 /* Whoever uses @from, but for @to itself, uses @to from now on. */
 void block_replace(BlockNode *from, BlockNode *to);
+/* @below is @n, or what @n reads from in the end. */
+bool block_has_below(const BlockNode *n, const BlockNode *below);
 /* For nodes alone; block_replace() does it for backends too. */
 void block_replace_below(BlockNode *from, BlockNode *to);
 /* @base (NULL: none) is below @n from now on, and the image says so; @text: its words for that, NULL: the name. */

@@ -66,10 +66,7 @@ int filter_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st)
 
 bool filter_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp)
 {
-    bool ok = block_truncate(n->file, size, prealloc, errp);
-
-    filter_follow_size(n);
-    return ok;
+    return block_truncate(n->file, size, prealloc, errp); /* which changes the filter's, too */
 }
 
 bool filter_set_read_only(BlockNode *n, bool read_only, Error **errp)

@@ -35,14 +35,9 @@ static BlockNode *snapshot_of(BlockNode *base, const BlockSnapshotSpec *spec, Er
         .backing = base,
         .like = base,
     };
-    int ret = block_flush(base);
-    BlockNode *top;
+    bool ok = block_flush_or_fail(base, errp) && block_unclaimed(base, errp);
+    BlockNode *top = ok ? block_new_image(&image, errp) : NULL;
 
-    if (ret) {
-        error_fail_errno(errp, -ret, "'%s' cannot be flushed", base->filename);
-        return NULL;
-    }
-    top = block_unclaimed(base, errp) ? block_new_image(&image, errp) : NULL;
     if (top && !block_put_in_front(top, base, errp)) {
         drop_new(top);
         return NULL;
@@ -76,9 +71,13 @@ BlockNode *blk_snapshot_with(const char *node, const char *overlay, Error **errp
         }
         return NULL;
     }
+    if (block_has_below(base, top)) {
+        error_fail(errp, "'%s' is below '%s': it cannot be its overlay", overlay, node);
+        return NULL;
+    }
     block_graph_change_begin();
     ok = block_unclaimed(base, errp) && block_unclaimed(top, errp) && block_may_write(top, errp) &&
-         !block_flush(base) && block_set_read_only(top, false, errp) &&
+         block_flush_or_fail(base, errp) && block_set_read_only(top, false, errp) &&
          block_put_in_front(top, base, errp);
     block_graph_change_end();
     return ok ? top : NULL;

@@ -237,7 +237,7 @@ bool image_snapshot_apply(BlockNode *n, const char *name, Error **errp)
     if (!n->drv->snapshot_apply) {
         return missing(n, "snapshots", errp);
     }
-    if (!n->drv->snapshot_apply(n, name, errp) || !block_dirty_resize(n, errp)) {
+    if (!n->drv->snapshot_apply(n, name, errp) || !block_resized(n, errp)) {
         return false;
     }
     block_dirty_mark(n, 0, block_size(n)); /* anything may be another than before */

@@ -277,6 +277,13 @@ int block_flush(BlockNode *n)
     return n->read_only ? 0 : n->drv->flush(n);
 }
 
+bool block_flush_or_fail(BlockNode *n, Error **errp)
+{
+    int ret = block_flush(n);
+
+    return !ret || error_fail_errno(errp, -ret, "'%s' cannot be flushed", n->filename);
+}
+
 int block_discard(BlockNode *n, uint64_t offset, uint64_t len)
 {
     int ret;
@@ -362,6 +369,21 @@ int block_status_chain(BlockNode *n, BlockNode *base, uint64_t offset, uint64_t 
 
 /* --- Whole images --- */
 
+bool block_resized(BlockNode *n, Error **errp)
+{
+    bool ok = block_dirty_resize(n, errp);
+
+    for (guint i = 0; i < all_nodes->len; i++) {
+        BlockNode *p = g_ptr_array_index(all_nodes, i);
+
+        if (p->drv && p->drv->filter && p->file == n) {
+            __atomic_store_n(&p->size, block_size(n), __ATOMIC_RELAXED);
+            ok = block_resized(p, ok ? errp : NULL) && ok;
+        }
+    }
+    return ok;
+}
+
 bool block_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp)
 {
     if (n->read_only) {
@@ -374,7 +396,7 @@ bool block_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error *
         return error_fail(errp, "'%s': a size of %" PRIu64 " bytes is too large", n->filename,
                           size);
     }
-    return n->drv->truncate(n, size, prealloc, errp) && block_dirty_resize(n, errp);
+    return n->drv->truncate(n, size, prealloc, errp) && block_resized(n, errp);
 }
 
 bool block_set_read_only(BlockNode *n, bool read_only, Error **errp)
@@ -410,6 +432,12 @@ bool block_unclaimed(const BlockNode *n, Error **errp)
     return !n->claimant ||
            error_fail(errp, "Node '%s' is busy: block device is in use by block job: %s",
                       n->name ? n->name : n->filename, n->claimed_for);
+}
+
+bool block_has_below(const BlockNode *n, const BlockNode *below)
+{
+    return n &&
+           (n == below || block_has_below(n->file, below) || block_has_below(n->backing, below));
 }
 
 static void replace_child(BlockNode *parent, BlockNode **child, BlockNode *to)

@@ -74,6 +74,8 @@ int block_pread(BlockNode *n, uint64_t offset, void *buf, size_t len);
 int block_pwrite(BlockNode *n, uint64_t offset, const void *buf, size_t len);
 /* What has been written is on stable storage when it returns 0. */
 int block_flush(BlockNode *n);
+/* The same, with an error. */
+bool block_flush_or_fail(BlockNode *n, Error **errp) MUST_CHECK;
 /* A hint; does nothing without discard=unmap. */
 int block_discard(BlockNode *n, uint64_t offset, uint64_t len);
 int block_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool may_unmap);

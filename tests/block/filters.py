@@ -188,6 +188,9 @@ def limits_of_a_drive():
             c.send(nbd.WRITE, 0, MIB, bytes(MIB))
             c.send(nbd.WRITE, 0, MIB, bytes(MIB))
             r.q.command("block_resize", device="d", size=16 * MIB)
+            # What filters in front of the image say of its size follows.
+            r.q.command("block-export-add", type="nbd", id="longer", node_name="d", name="longer")
+            assert Client(r.w.file("s")).go(b"longer")[0] == 16 * MIB
             r.end()
         both = rhea.Machine("-drive", "file=x,if=none,throttling.iops-total=5,throttling.iops-read=5")
         assert both.wait() == 1 and "iops-total" in both.errors()

@@ -411,7 +411,7 @@ static bool serve_node(const Args *a, BlockNode *n, int signals, int ready_fd, E
 
 static bool run(const Args *a, const char *file, int ready_fd, Error **errp)
 {
-    int signals = end_signals(), ret;
+    int signals = end_signals();
     BlockNode *n = open_image(a, file, errp);
     bool ok;
 
@@ -419,10 +419,7 @@ static bool run(const Args *a, const char *file, int ready_fd, Error **errp)
         return false;
     }
     ok = serve_node(a, n, signals, ready_fd, errp);
-    ret = block_flush(n);
-    if (ok && ret) {
-        ok = error_fail_errno(errp, -ret, "'%s' cannot be flushed", block_filename(n));
-    }
+    ok = block_flush_or_fail(n, ok ? errp : NULL) && ok;
     block_node_unref(n);
     close(signals);
     return ok;
