@@ -28,8 +28,7 @@ static int copy_todo(Backup *b, uint64_t offset, uint64_t len, bool *write)
     int ret = 0;
 
     range_lock(&b->ranges, offset, len);
-    while (!ret && at < offset + len &&
-           dirty_bitmap_next(b->todo, &at, MIN(offset + len - at, JOB_CHUNK), &run) &&
+    while (!ret && at < offset + len && dirty_bitmap_next(b->todo, &at, offset + len - at, &run) &&
            at < offset + len) {
         run = MIN(run, offset + len - at);
         ret = job_copy(b->source, b->target, at, run, b->compress, write);
@@ -115,7 +114,7 @@ static int backup_run(Job *j)
         return wait_for_end(j);
     }
     ret = mark_todo(j, b);
-    for (; !ret && dirty_bitmap_next(b->todo, &offset, JOB_CHUNK, &len); offset += len) {
+    for (; !ret && job_next_dirty(b->todo, &offset, &len); offset += len) {
         ret = copy_step(j, b, offset, len);
         ret = ret || job_step(j, len) ? ret : -ECANCELED;
     }
@@ -126,10 +125,9 @@ static int backup_run(Job *j)
 
 static bool backup_finish(Job *j, Error **errp)
 {
-    Backup *b = job_opaque(j);
-    int ret = block_flush(b->target);
+    const Backup *b = job_opaque(j);
 
-    return !ret || error_fail_errno(errp, -ret, "'%s' cannot be flushed", b->target->filename);
+    return block_flush_or_fail(b->target, errp);
 }
 
 /* What the user's bitmap has of before the backup comes back, but for what need not be copied again. */
@@ -233,6 +231,10 @@ Job *job_backup_prepare(const BackupSpec *spec, Error **errp)
     Backup *b;
     Job *j;
 
+    if (target && spec->compress && !target->drv->write_compressed) {
+        error_fail(errp, "Compression is not supported for this drive '%s'", target->filename);
+        g_clear_pointer(&target, block_node_unref);
+    }
     if (!target) {
         return NULL;
     }

@@ -33,7 +33,9 @@ static int commit_range(Job *j, Commit *c, uint64_t offset, uint64_t len, uint64
 static int commit_run(Job *j)
 {
     Commit *c = job_opaque(j);
-    uint64_t size = block_size(c->top), offset = 0, done;
+    /* Where the top ends before the overlay, zeroes are seen, whatever the base has there. */
+    uint64_t seen = MIN(block_size(c->overlay), block_size(c->base));
+    uint64_t size = MAX(block_size(c->top), seen), offset = 0, done;
     int ret = 0;
 
     job_add_total(j, size);

@@ -75,9 +75,22 @@ static int write_clusters(BlockNode *to, uint64_t offset, const uint8_t *buf, ui
     return ret;
 }
 
+/* The run ends with a cluster, or is one whose parts are not alike. */
+static void make_whole(BlockStatus *st, uint64_t cluster, uint64_t left)
+{
+    if (st->run < cluster && st->run < left) {
+        st->run = MIN(cluster, left);
+        st->zero = false;
+    } else if (st->run < left) {
+        st->run -= st->run % cluster;
+    }
+}
+
 int job_copy(BlockNode *from, BlockNode *to, uint64_t offset, uint64_t len, bool compress,
              bool *write)
 {
+    uint64_t cluster = compress ? image_cluster_size(to) : 1;
+    uint64_t chunk = MIN(len, MAX(JOB_CHUNK, cluster));
     g_autofree uint8_t *buf = NULL;
     int ret = 0;
 
@@ -86,12 +99,13 @@ int job_copy(BlockNode *from, BlockNode *to, uint64_t offset, uint64_t len, bool
         BlockStatus st;
 
         *write = false;
-        ret = block_status_chain(from, NULL, at, MIN(len - done, JOB_CHUNK), &st);
+        ret = block_status_chain(from, NULL, at, MIN(len - done, chunk), &st);
         if (ret) {
             break;
         }
+        make_whole(&st, cluster, len - done);
         if (!st.zero) {
-            buf = buf ? buf : g_malloc(MIN(len, JOB_CHUNK));
+            buf = buf ? buf : g_malloc(chunk);
             ret = block_pread(from, at, buf, st.run);
         }
         if (!ret) {
@@ -103,6 +117,11 @@ int job_copy(BlockNode *from, BlockNode *to, uint64_t offset, uint64_t len, bool
         done += st.run;
     }
     return ret;
+}
+
+bool job_next_dirty(DirtyBitmap *b, uint64_t *offset, uint64_t *len)
+{
+    return dirty_bitmap_next(b, offset, MAX(JOB_CHUNK, dirty_bitmap_granularity(b)), len);
 }
 
 int job_mark_allocated(Job *j, BlockNode *n, BlockNode *base, DirtyBitmap *b)
@@ -147,6 +166,8 @@ static BlockNode *target_node(const char *name, BlockNode *source, Error **errp)
         error_fail(errp, "Cannot find device='' nor node-name='%s'", name);
     } else if (n == source) {
         error_fail(errp, "Source and target cannot be the same");
+    } else if (block_has_below(source, n)) {
+        error_fail(errp, "'%s' is below the source: it cannot be the target", name);
     } else if (block_unclaimed(n, errp) && block_may_write(n, errp) &&
                block_set_read_only(n, false, errp)) {
         return block_node_ref(n);

@@ -73,7 +73,9 @@ void range_lock(RangeLock *r, uint64_t offset, uint64_t len);
 void range_unlock(RangeLock *r, uint64_t offset);
 
 enum { JOB_CHUNK = 1 << 20 }; /* bytes copied in one go at most */
-/* Copies from @from to @to, zeroes as zeroes; *write says which side failed. */
+/* The next bytes of @b from *offset on, about JOB_CHUNK and whole granules, so that they can be reset. */
+bool job_next_dirty(DirtyBitmap *b, uint64_t *offset, uint64_t *len);
+/* Copies from @from to @to, zeroes as zeroes; *write says which side failed.  Compressed: whole clusters of @to. */
 int job_copy(BlockNode *from, BlockNode *to, uint64_t offset, uint64_t len, bool compress,
              bool *write);
 /* Marks in @b what @n has above @base (NULL: also what is stored nowhere counts as zeroes, and is not marked). */

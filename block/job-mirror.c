@@ -55,11 +55,11 @@ static void mirror_after_write(BlockHook *h, uint64_t offset, uint64_t len)
 /* The next dirty range from *cursor on, or from the start. */
 static bool next_dirty(Mirror *m, uint64_t *cursor, uint64_t *len)
 {
-    if (dirty_bitmap_next(m->dirty, cursor, JOB_CHUNK, len)) {
+    if (job_next_dirty(m->dirty, cursor, len)) {
         return true;
     }
     *cursor = 0;
-    return dirty_bitmap_next(m->dirty, cursor, JOB_CHUNK, len);
+    return job_next_dirty(m->dirty, cursor, len);
 }
 
 static int mark_first(Job *j, Mirror *m)
@@ -132,7 +132,7 @@ static int copy_rest(Mirror *m)
     bool write;
     int ret = 0;
 
-    for (; !ret && dirty_bitmap_next(m->dirty, &offset, JOB_CHUNK, &len); offset += len) {
+    for (; !ret && job_next_dirty(m->dirty, &offset, &len); offset += len) {
         ret = job_copy(m->source, m->target, offset, len, false, &write);
     }
     return ret ? ret : block_flush(m->target);

@@ -37,7 +37,8 @@ static int stream_locked(Stream *s, uint64_t offset, uint64_t len, uint64_t *don
         return ret;
     }
     *done = st.run;
-    if (!st.allocated || !st.depth || (st.zero && !s->base)) {
+    /* Behind the end of a file that goes away are zeroes, whatever the base has there. */
+    if (!st.allocated || (!st.depth && !st.beyond_end) || (st.zero && !s->base)) {
         return 0;
     }
     if (st.zero) {
@@ -87,12 +88,9 @@ static int stream_run(Job *j)
 static bool stream_finish(Job *j, Error **errp)
 {
     Stream *s = job_opaque(j);
-    int ret = block_flush(s->top);
 
-    if (ret) {
-        return error_fail_errno(errp, -ret, "'%s' cannot be flushed", s->top->filename);
-    }
-    return block_set_backing(s->top, s->base, s->backing_file, errp);
+    return block_flush_or_fail(s->top, errp) &&
+           block_set_backing(s->top, s->base, s->backing_file, errp);
 }
 
 static void stream_clean(Job *j, bool ok)

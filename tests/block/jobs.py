@@ -201,6 +201,32 @@ def commit_below():
         r.holds(r.files[3], backing=r.files[0])
 
 
+def short_in_the_middle(r, w):
+    """A node "t" over a "m" that ends before "b", which has data behind that; what is read of it."""
+    for name, size, below in (("b", SIZE, ()), ("m", SIZE // 2, ("-b", w.file("b"), "-F", "qcow2")),
+                              ("t", SIZE, ("-b", w.file("m"), "-F", "qcow2"))):
+        img("create", "-q", "-f", "qcow2", *below, w.file(name), str(size))
+    img("io", "-c", f"write -P 1 0 {SIZE}", w.file("b"))
+    img("io", "-c", "write -P 2 64k 64k", w.file("m"))
+    chain = {"driver": "qcow2", "file": {"driver": "file", "filename": w.file("t")}, "node-name": "t"}
+    r.q.exact("blockdev-add", chain)
+    model = bytearray(b"\1" * (SIZE // 2) + bytes(SIZE // 2))
+    model[64 * KIB:128 * KIB] = b"\2" * (64 * KIB)
+    return model
+
+
+@suite.test
+def a_file_that_ends_early_goes_away():
+    for job, more in (("block-stream", {"base": "b"}), ("block-commit", {"top": "m", "base": "b"})):
+        with Workdir() as w, Rig(w) as r:
+            started(r)
+            model = short_in_the_middle(r, w)
+            r.command(job, job_id="j", device="t", **{key: w.file(name) for key, name in more.items()})
+            r.wait_status("j", "null")
+            r.finish()
+            r.holds(w.file("t"), model, backing=w.file("b"))
+
+
 @suite.test
 def commit_active():
     with Workdir() as w, Rig(w, 3) as r:
@@ -241,6 +267,31 @@ def mirror_in_the_background():
 @suite.test
 def mirror_with_the_writes():
     mirror(True)
+
+
+@suite.test
+def mirror_in_large_granules():
+    with Workdir() as w, Rig(w) as r:
+        started(r)
+        r.command("drive-mirror", job_id="m", device="n", target=w.file("t"), format="qcow2", sync="full",
+                  granularity=4 * MIB)
+        r.wait_status("m", "ready")
+        with r.writer.lock:
+            r.command("job-complete", id="m")
+            r.wait_status("m", "null")
+        r.finish()
+        r.holds(w.file("t"))
+
+
+@suite.test
+def what_is_below_cannot_be_above():
+    with Workdir() as w, Rig(w, 2) as r:
+        img("create", "-q", "-f", "qcow2", w.file("o"), str(SIZE))
+        r.command("blockdev-add", driver="qcow2", node_name="o", file={"driver": "file", "filename": w.file("o")})
+        r.refused("cannot be its overlay", "blockdev-snapshot", node="o", overlay="o")
+        r.refused("cannot be its overlay", "blockdev-snapshot", node="n", overlay="n0")
+        r.refused("cannot be the target", "blockdev-mirror", job_id="m", device="n", target="n0", sync="full")
+        r.refused("cannot be the target", "blockdev-backup", job_id="b", device="n", target="n0", sync="full")
 
 
 @suite.test
@@ -289,6 +340,42 @@ def backup_of_one_moment():
         r.finish()
         r.holds(w.file("t"), then)
         r.holds(r.files[1], backing=r.files[0])
+
+
+@suite.test
+def backup_to_large_clusters():
+    """A granule that has been copied is not copied again when the guest writes to it twice."""
+    with Workdir() as w, Rig(w) as r:
+        started(r)
+        img("create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", w.file("t"), str(SIZE))
+        with r.writer.lock:
+            then = bytes(r.model)
+            r.command("drive-backup", job_id="b", device="n", target=w.file("t"), format="qcow2", mode="existing",
+                      sync="full", speed=4 * MIB)
+        written = r.writer.writes
+        nbd.wait_for(lambda: r.writer.writes > written + 100 or r.writer.failed)
+        r.command("block-job-set-speed", device="b", speed=0)
+        r.wait_status("b", "null")
+        r.finish()
+        r.holds(w.file("t"), then)
+
+
+@suite.test
+def compressed_backups():
+    """Of a source whose data and holes are no whole clusters of the target."""
+    for cluster in ("64k", "2M"):
+        with Workdir() as w, Rig(w, fmt="raw") as r:
+            started(r)
+            r.refused("not supported", "drive-backup", job_id="b", device="n", target=w.file("r"), format="raw",
+                      sync="full", compress=True)
+            img("create", "-q", "-f", "qcow2", "-o", f"cluster_size={cluster}", w.file("t"), str(SIZE))
+            with r.writer.lock:
+                then = bytes(r.model)
+                r.command("drive-backup", job_id="b", device="n", target=w.file("t"), format="qcow2", mode="existing",
+                          sync="full", compress=True)
+            r.wait_status("b", "null")
+            r.finish()
+            r.holds(w.file("t"), then)
 
 
 def bitmaps(r):
