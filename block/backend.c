@@ -5,7 +5,7 @@
  */
 #include "rhea/osdep.h"
 
-#include "block-int.h"
+#include "backend.h"
 #include "on-error.h"
 #include "throttle.h"
 #include "rhea/defer.h"
@@ -13,22 +13,6 @@
 
 /* SLEEPERS: workers that wait for a limit, and so many others work in their place. */
 enum { WORKERS = 16, SLEEPERS = 256 };
-
-struct BlockBackend {
-    char *name; /* drive or node id */
-    BlockNode *node;
-    BlockInterface iface;
-    int index;
-    bool cdrom;
-    bool is_export; /* no drive: what is exported */
-    bool may_write; /* an export that may be written to */
-    void *owner;    /* the device that uses it */
-    char *owner_name;
-    unsigned in_flight; /* machine lock */
-    BlockOnError on_read_error, on_write_error;
-    GQueue failed; /* requests that wait for the VM to go on */
-    uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
-};
 
 typedef enum RequestKind {
     REQ_READ,
@@ -497,7 +481,12 @@ const char *blk_name(BlockBackend *blk)
 
 /* --- Making them --- */
 
-static BlockBackend *backend_find(const char *name)
+BlockBackend *block_backend_at(guint i)
+{
+    return backends && i < backends->len ? g_ptr_array_index(backends, i) : NULL;
+}
+
+BlockBackend *block_backend_find(const char *name)
 {
     for (guint i = 0; backends && i < backends->len; i++) {
         BlockBackend *blk = g_ptr_array_index(backends, i);
@@ -509,7 +498,7 @@ static BlockBackend *backend_find(const char *name)
     return NULL;
 }
 
-static BlockBackend *backend_new(const char *name, BlockNode *node)
+BlockBackend *block_backend_new(const char *name, BlockNode *node)
 {
     BlockBackend *blk = g_new0(BlockBackend, 1);
 
@@ -525,21 +514,22 @@ static BlockBackend *backend_new(const char *name, BlockNode *node)
     return blk;
 }
 
-static void backend_free(BlockBackend *blk)
+void block_backend_free(BlockBackend *blk)
 {
     g_ptr_array_remove(backends, blk);
     block_node_unref(blk->node);
     g_free(blk->name);
+    g_free(blk->owner_name);
     g_free(blk);
 }
 
 /* A -blockdev node becomes a backend when a device names it. */
 BlockBackend *blk_by_name(const char *id)
 {
-    BlockBackend *blk = backend_find(id);
+    BlockBackend *blk = block_backend_find(id);
     BlockNode *node = blk ? NULL : block_node_find(id);
 
-    return node ? backend_new(id, block_node_ref(node)) : blk;
+    return node ? block_backend_new(id, block_node_ref(node)) : blk;
 }
 
 /* --- Exports --- */
@@ -562,14 +552,14 @@ static bool export_may_write(BlockBackend *blk, Error **errp)
 
 BlockBackend *blk_new_export(const char *name, const char *owner, bool writes, Error **errp)
 {
-    BlockBackend *drive = backend_find(name), *blk;
+    BlockBackend *drive = block_backend_find(name), *blk;
     BlockNode *n = drive ? drive->node : block_node_find(name);
 
     if (!n) {
         error_fail(errp, "Cannot find device='' nor node-name='%s'", name);
         return NULL;
     }
-    blk = backend_new(owner, block_node_ref(n));
+    blk = block_backend_new(owner, block_node_ref(n));
     blk->is_export = true;
     blk->owner = blk;
     blk->owner_name = g_strdup(owner);
@@ -584,168 +574,12 @@ BlockBackend *blk_new_export(const char *name, const char *owner, bool writes, E
 void blk_free_export(BlockBackend *blk)
 {
     blk_drain(blk);
-    g_ptr_array_remove(backends, blk);
-    block_node_unref(blk->node);
-    g_free(blk->name);
-    g_free(blk->owner_name);
-    g_free(blk);
+    block_backend_free(blk);
 }
 
 const char *blk_node_name(BlockBackend *blk)
 {
     return blk->node && blk->node->name ? blk->node->name : "";
-}
-
-static const char *const drive_keys[] = {
-    "if",
-    "index",
-    "unit",
-    "bus",
-    "id",
-    "format",
-    "cache",
-    "media",
-    "aio",
-    "snapshot",
-    "werror",
-    "rerror",
-    "copy-on-read",
-    "throttling.bps-total",
-    "throttling.iops-total",
-    NULL,
-};
-
-static const char *const interface_names[] = {"none", "virtio", "pflash", "ide",
-                                              "scsi", "floppy", NULL};
-
-static int next_index(BlockInterface iface)
-{
-    int next = 0;
-
-    for (guint i = 0; backends && i < backends->len; i++) {
-        BlockBackend *blk = g_ptr_array_index(backends, i);
-
-        if (blk->iface == iface && blk->index >= next) {
-            next = blk->index + 1;
-        }
-    }
-    return next;
-}
-
-typedef struct DriveOptions {
-    int iface;
-    uint64_t index;
-    bool cdrom, snapshot, copy_on_read;
-    ThrottleLimits limits;
-    const char *throttle_group; /* NULL: the drive's own */
-    int rerror, werror;
-} DriveOptions;
-
-static bool take_drive_options(Opts *o, DriveOptions *d, Error **errp)
-{
-    static const char *const media[] = {"disk", "cdrom", NULL};
-    uint64_t unit = UINT64_MAX, bus = 0;
-    int kind = 0;
-
-    if (!opts_take_enum(o, "if", interface_names, &d->iface, errp) ||
-        !opts_take_u64(o, "index", INT_MAX, &d->index, errp) ||
-        !opts_take_u64(o, "unit", INT_MAX, &unit, errp) ||
-        !opts_take_u64(o, "bus", 0, &bus, errp) ||
-        !opts_take_enum(o, "media", media, &kind, errp) ||
-        !opts_take_bool(o, "snapshot", &d->snapshot, errp) ||
-        !opts_take_bool(o, "copy-on-read", &d->copy_on_read, errp) ||
-        !throttle_take_drive(o, &d->limits, errp) ||
-        !opts_take_enum(o, "werror", block_on_error_names, &d->werror, errp) ||
-        !opts_take_enum(o, "rerror", block_on_error_names, &d->rerror, errp)) {
-        return false;
-    }
-    if (d->index == UINT64_MAX) {
-        d->index = unit == UINT64_MAX ? (uint64_t)next_index(d->iface) : unit;
-    }
-    d->throttle_group = opts_take(o, "throttling.group");
-    d->cdrom = kind == 1;
-    if (d->iface != BLK_IF_NONE && blk_by_interface(d->iface, d->index)) {
-        return error_fail(errp, "-drive: if=%s already has a drive with index %" PRIu64,
-                          interface_names[d->iface], d->index);
-    }
-    return true;
-}
-
-static bool snapshot_default; /* -snapshot */
-
-void blk_set_snapshot_default(void)
-{
-    snapshot_default = true;
-}
-
-/* The filters that the drive's options ask for; takes over @n, also when it fails. */
-static BlockNode *put_drive_filters(const char *id, const DriveOptions *d, BlockNode *n,
-                                    Error **errp)
-{
-    g_autoptr(Opts) none = opts_new("copy-on-read");
-    BlockNode *filter = n;
-
-    if (d->copy_on_read) {
-        filter = block_put_filter(&copy_on_read_driver, n, none, errp);
-        n = filter ? filter : n;
-    }
-    if (filter && throttle_any(&d->limits)) {
-        filter = throttle_put(n, d->throttle_group ? d->throttle_group : id, &d->limits, errp);
-    }
-    if (!filter) {
-        block_node_unref(n);
-    }
-    return filter;
-}
-
-static BlockNode *open_drive_node(Opts *o, const char *id, const DriveOptions *d, Error **errp)
-{
-    unsigned flags = d->cdrom ? BLOCK_READ_ONLY : d->snapshot ? BLOCK_TEMPORARY : 0;
-    BlockNode *node = block_open_opts(o, BLOCK_DRIVE | flags, errp);
-
-    if (node && !block_opts_done(o, node, drive_keys, errp)) {
-        block_node_unref(node);
-        return NULL;
-    }
-    return node ? put_drive_filters(id, d, node, errp) : NULL;
-}
-
-BlockBackend *blk_new_drive(const char *optarg, BlockInterface default_if, Error **errp)
-{
-    g_autoptr(Opts) o = opts_parse("-drive", optarg, NULL, errp);
-    DriveOptions d = {.iface = default_if, .index = UINT64_MAX, .snapshot = snapshot_default};
-    g_autofree char *made_up = NULL;
-    const char *id;
-    BlockBackend *blk;
-    BlockNode *node;
-
-    if (!o || !take_drive_options(o, &d, errp)) {
-        return NULL;
-    }
-    id = opts_take(o, "id");
-    if (!id) {
-        id = made_up = g_strdup_printf("%s%" PRIu64, interface_names[d.iface], d.index);
-    }
-    if (backend_find(id) || block_node_find(id)) {
-        error_fail(errp, "-drive: id '%s' is in use", id);
-        return NULL;
-    }
-    if (opts_peek(o, "aio")) { /* an option of the file */
-        opts_add(o, "file.aio", opts_take(o, "aio"));
-    }
-    node = open_drive_node(o, id, &d, errp);
-    if (!node) {
-        return NULL;
-    }
-    blk = backend_new(id, node);
-    if (!blk_set_on_error(blk, d.rerror, d.werror, errp)) {
-        backend_free(blk);
-        return NULL;
-    }
-    blk->iface = d.iface;
-    blk->index = d.index;
-    blk->cdrom = d.cdrom;
-    return blk;
 }
 
 bool blk_del_blockdev(const char *name, Error **errp)
@@ -760,7 +594,7 @@ bool blk_del_blockdev(const char *name, Error **errp)
 
         if (blk->node == node && !blk->owner && !strcmp(blk->name, name)) {
             /* Made for a device that has gone. */
-            backend_free(blk);
+            block_backend_free(blk);
             break;
         }
     }
@@ -795,36 +629,11 @@ bool blk_new_blockdev(const char *optarg, Error **errp)
     return ok;
 }
 
-BlockBackend *blk_by_interface(BlockInterface iface, int index)
-{
-    for (guint i = 0; backends && i < backends->len; i++) {
-        BlockBackend *blk = g_ptr_array_index(backends, i);
-
-        if (blk->iface == iface && blk->index == index && iface != BLK_IF_NONE) {
-            return blk;
-        }
-    }
-    return NULL;
-}
-
-bool blk_interface_leftover(BlockInterface iface, const char **name)
-{
-    for (guint i = 0; backends && i < backends->len; i++) {
-        BlockBackend *blk = g_ptr_array_index(backends, i);
-
-        if (blk->iface == iface && !blk->owner) {
-            *name = blk->name;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* --- Changing the graph --- */
 
 BlockNode *blk_find_node(const char *device, Error **errp)
 {
-    BlockBackend *blk = backend_find(device);
+    BlockBackend *blk = block_backend_find(device);
     BlockNode *n = block_skip_filters(blk ? blk->node : block_node_find(device));
 
     if (!n) {
@@ -866,7 +675,7 @@ void block_replace(BlockNode *from, BlockNode *to)
 bool blk_set_limits(const char *drive, const uint64_t limits[6], const uint64_t max[6],
                     uint64_t iops_size, const char *group, Error **errp)
 {
-    BlockBackend *blk = backend_find(drive);
+    BlockBackend *blk = block_backend_find(drive);
     ThrottleLimits l = {.iops_size = iops_size};
     ThrottleGroup *g;
     BlockNode *filter = NULL;

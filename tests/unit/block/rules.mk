@@ -2,7 +2,7 @@
 # Most link what the tools do: the block layer without what needs a main loop.
 
 unit-tests += tests/unit/block/test-backend
-tests/unit/block/test-backend-objs := $(tool-objs) block/backend.o block/on-error.o block/graph-change.o
+tests/unit/block/test-backend-objs := $(tool-objs) block/backend.o block/drive.o block/on-error.o block/graph-change.o
 
 unit-tests += tests/unit/block/test-direct
 tests/unit/block/test-direct-objs := $(tool-objs)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside block/: what a backend consists of, for those who make backends. Machine lock. */
+#ifndef BLOCK_BACKEND_H
+#define BLOCK_BACKEND_H
+
+#include "block-int.h"
+
+struct BlockBackend {
+    char *name; /* drive or node id */
+    BlockNode *node;
+    BlockInterface iface;
+    int index;
+    bool cdrom;
+    bool is_export; /* no drive: what is exported */
+    bool may_write; /* an export that may be written to */
+    void *owner;    /* the device that uses it */
+    char *owner_name;
+    unsigned in_flight; /* machine lock */
+    BlockOnError on_read_error, on_write_error;
+    GQueue failed; /* requests that wait for the VM to go on */
+    uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
+};
+
+/* All of them, in the order in which they were made; NULL: there are no more. */
+BlockBackend *block_backend_at(guint i);
+/* By its name, exports left out; NULL: none. */
+BlockBackend *block_backend_find(const char *name);
+/* Takes over the reference of @node. */
+BlockBackend *block_backend_new(const char *name, BlockNode *node);
+/* Nothing is in flight. */
+void block_backend_free(BlockBackend *blk);
+
+#endif
