@@ -215,9 +215,6 @@ static bool save_state(Machine *m, const Disk *d, uint64_t *size, Error **errp)
     if (fclose(f) && ok) {
         ok = error_fail_errno(errp, errno, "snapshot: cannot write to disk '%s'", d->name);
     }
-    if (!ok) { /* what there is of it goes away */
-        (void)!image_vm_state_write(d->node, 0, NULL, 0);
-    }
     *size = c.at;
     return ok;
 }
@@ -336,6 +333,7 @@ bool disk_snapshot_save(Machine *m, const DiskSnapshot *s, Error **errp)
         return error_fail_errno(errp, -ret, "snapshot: a disk cannot be flushed");
     }
     if (!save_state(m, state, &size, errp) || !make_all(m, disks, state, s->tag, size, errp)) {
+        (void)!image_vm_state_write(state->node, 0, NULL, 0); /* what there is of it goes away */
         return false;
     }
     for (guint i = 0; i < disks->len; i++) {

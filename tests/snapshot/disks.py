@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """savevm, loadvm, delvm and -loadvm: a machine with its disks, in the disks, all of them or none."""
 
+import json
 import os
 import subprocess
 import sys
@@ -150,6 +151,21 @@ def all_or_none():
         for path in good, narrow, crowded:
             assert images.img("snapshot", "-l", path) == "", path
             check(path)
+
+
+@suite.test
+def no_state_is_left():
+    """The machine's state that no snapshot took is free space again."""
+    with images.Workdir() as work:
+        crowded = image(work, "crowded", "-o", "refcount_bits=2")
+        for tag in "first", "second":
+            images.img("snapshot", "-c", tag, crowded)
+        before = json.loads(images.img("check", "--output=json", crowded))["image-end-offset"]
+        with machine([(crowded, "format=qcow2")], "-S") as m, m.qmp() as q:
+            assert "refcounts are too narrow" in hmp(q, "savevm one")
+            q.command("quit")
+            assert m.wait() == 0
+        assert json.loads(images.img("check", "--output=json", crowded))["image-end-offset"] == before
 
 
 @suite.test
