@@ -3,6 +3,7 @@
 """A machine saved in the middle of its work goes on from the file, in the same process and in a new
 one; files that are wrong are refused with a reason."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -140,7 +141,8 @@ def a_file_that_is_cut_off_later():
         save_middle(path)
         with machine("-S", "-loadvm", path, qmp=True) as m, m.qmp() as q:
             os.truncate(path, 4096)
-            q.command("cont")
+            with contextlib.suppress(AssertionError, OSError):  # it may end before it answers
+                q.command("cont")
             assert m.wait() == -signal.SIGBUS
             assert "bus error" in m.errors() and "-loadvm" in m.errors(), m.errors()
 
