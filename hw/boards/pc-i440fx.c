@@ -16,7 +16,8 @@ enum {
     IDE_DEVFN = 1 << 3 | 1,
     IDE_IRQ = 14,
     PM_DEVFN = 1 << 3 | 3,
-    SCI_IRQ = 9
+    SCI_IRQ = 9,
+    SMBUS_IRQ = 9
 };
 
 static bool create_chipset(PcMachine *s, Error **errp)
@@ -43,6 +44,7 @@ static bool create_chipset(PcMachine *s, Error **errp)
     irq_connect_fn(irq_find_out(s->ide, "irq", 0), isa_bus_set_irq, s->isa, IDE_IRQ);
     irq_connect_fn(irq_find_out(s->ide, "irq", 1), isa_bus_set_irq, s->isa, IDE_IRQ + 1);
     irq_connect_fn(irq_find_out(s->pm, "sci", 0), isa_bus_set_irq, s->isa, SCI_IRQ);
+    irq_connect_fn(irq_find_out(s->pm, "smbus", 0), isa_bus_set_irq, s->isa, SMBUS_IRQ);
     piix4_pm_set_smm(s->pm, pc_has_smm(s));
     irq_connect_fn(irq_find_out(s->pm, "smi", 0), pc_smi_to_writer, s, 0);
     return true;

@@ -4,6 +4,7 @@
 
 #include "block/block.h"
 #include "hw/acpi/acpi-pm.h"
+#include "hw/i2c/ich9-smbus.h"
 #include "hw/isa/ich9.h"
 #include "hw/mmio-device.h"
 #include "hw/pci/pc-host.h"
@@ -36,7 +37,7 @@ static bool create_chipset(PcMachine *s, Error **errp)
     }
     s->ide = pci_new_device(s->pci, "ich9-ahci", AHCI_DEVFN, errp);
     s->ide_units = 1;
-    return s->ide != NULL;
+    return s->ide && pci_new_device(s->pci, TYPE_ICH9_SMBUS, ICH9_SMBUS_DEVFN, errp);
 }
 
 static bool tell_chipset(PcMachine *s, Error **errp)

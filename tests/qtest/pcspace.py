@@ -23,6 +23,7 @@ PORTS = {
     "debug": [0x402, 0x505],
     "fw-cfg": [*range(0x510, 0x51c)],
     "pm": [*range(0x600, 0x680), *range(0xaf00, 0xaf20), *range(0xae00, 0xae14)],
+    "smbus": [*range(0x700, 0x710)],
     "pci": [*range(0xcf8, 0xd00)],
 }
 BANKS = {
@@ -81,6 +82,9 @@ class Space:
             # The firmware's work: power management and SMBus of the PC, ECAM of a Q35, BARs of everything.
             q.set_config(0x0b, 0x40, 0x601)
             q.set_config(0xf8, 0x40, 0x601)
+            q.set_config(0x0b, 0x90, 0x701)
+            q.set_config(0x0b, 0xd2, 9, 1)
+            q.set_config(0xfb, 0x40, 1, 1)
             q.set_config(0x00, 0x64, 0)
             q.set_config(0x00, 0x60, 0xb0000001)
             for devfn in range(0x100):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Power management of the PIIX4, function 01.3 of a 440FX; outputs "sci" and "smi". */
+/* Power management of the PIIX4, function 01.3 of a 440FX; outputs "sci", "smi" and "smbus". */
 #ifndef HW_ACPI_PIIX4_PM_H
 #define HW_ACPI_PIIX4_PM_H
 

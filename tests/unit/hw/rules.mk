@@ -4,3 +4,5 @@ unit-tests += tests/unit/hw/test-virtio-net
 tests/unit/hw/test-virtio-net-objs := hw/virtio/virtio-net-ctrl.o softmmu/util/iov.o
 unit-tests += tests/unit/hw/test-virtqueue
 tests/unit/hw/test-virtqueue-objs := hw/virtio/virtqueue.o
+unit-tests += tests/unit/hw/test-spd
+tests/unit/hw/test-spd-objs := hw/i2c/spd.o
