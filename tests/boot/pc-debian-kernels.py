@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import rhea  # noqa: E402
 import tap  # noqa: E402
+from initrd import with_modules  # noqa: E402
 
 suite = tap.Suite()
 os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x86_64"))
@@ -20,10 +21,21 @@ KERNELS = ("stock-trixie", "stock-bookworm", "cloud-bookworm", "686-bookworm", "
 COMPLAINTS = ("Oops", "BUG:", "WARNING:", "Kernel panic", "ACPI Error", "ACPI BIOS Error", "nobody cared")
 
 
-def to_shell(kernel, machine, cpus, disks, card):
+def files(kernel):
     rhea.need_file("/usr/share/seabios/bios-256k.bin", "seabios")
     made_by = f"scripts/guest-assets --kernel {kernel}"
-    image, initrd = (rhea.guest_file(f"{kernel}/{name}", made_by) for name in ("Image", "initrd.cpio"))
+    return [rhea.guest_file(f"{kernel}/{name}", made_by) for name in ("Image", "initrd.cpio")]
+
+
+def check_log(m):
+    log = m.run("dmesg")
+    for line in log.splitlines():
+        assert not any(c in line for c in COMPLAINTS), log
+    return log
+
+
+def to_shell(kernel, machine, cpus, disks, card):
+    image, initrd = files(kernel)
     with rhea.scratch() as folder:
         disk = rhea.copy_image("root-small.ext4", folder)
         node = "vda" if disks == "virtio" else "sda"
@@ -37,12 +49,31 @@ def to_shell(kernel, machine, cpus, disks, card):
             m.run("dd if=/dev/urandom of=/mnt/root/data bs=64k count=16 2>/dev/null && sync", 120)
             assert "10.0.2.15" in m.run("ifconfig eth0")
             m.run("ping -c 2 10.0.2.2")
-            log = m.run("dmesg")
-            for line in log.splitlines():
-                assert not any(c in line for c in COMPLAINTS), log
+            check_log(m)
             m.send("exit\n")
             assert m.wait(60) == 0
         rhea.check_ext4(disk)
+
+
+def smbus(kernel, machine, driver, greeting):
+    """The chipset's driver finds its controller without a complaint, and reads the memory module with it."""
+    image, initrd = files(kernel)
+    with rhea.scratch() as folder:
+        initrd = with_modules(folder, ("i2c-smbus", driver, "at24"), image, initrd)
+        with rhea.Machine("-M", machine, "-kernel", image, "-initrd", initrd, "-append", "console=ttyS0",
+                          memory="512M") as m:
+            m.expect("rhea-guest: ready", 400)
+            for name in ("i2c-smbus", driver, "at24"):
+                m.run(f"insmod /more/{name}.ko")
+            lines = [line for line in check_log(m).splitlines() if "smbus" in line]
+            assert any(greeting in line for line in lines), lines
+            assert not any(word in line for line in lines for word in ("rror", "ailed", "imeout", "busy")), lines
+            m.run("echo spd 0x50 > /sys/bus/i2c/devices/i2c-0/new_device")
+            contents = m.run("hexdump -v -e '1/1 \"%02x\"' /sys/bus/i2c/devices/0-0050/eeprom", 60)
+            spd = bytes.fromhex(contents.strip())
+            assert len(spd) == 256 and spd[2] == 0x0b and spd[128:132] == b"RHEA", contents
+            m.send("exit\n")
+            assert m.wait(60) == 0
 
 
 VIRTUAL = ("virtio", "virtio-net-pci")
@@ -51,6 +82,10 @@ for KERNEL in KERNELS:
     REAL = VIRTUAL if "cloud" in KERNEL else ("ide", "e1000")
     for MACHINE, CPUS, WITH in (("pc", 1, REAL), ("q35", 4, VIRTUAL), ("pc", 4, VIRTUAL), ("q35", 1, REAL)):
         suite.add(f"{KERNEL}-{MACHINE}-{CPUS}", to_shell, KERNEL, MACHINE, CPUS, *WITH)
+
+for KERNEL in ("stock-trixie", "stock-bookworm"):
+    suite.add(f"{KERNEL}-smbus-pc", smbus, KERNEL, "pc", "i2c-piix4", "SMBus Host Controller at")
+    suite.add(f"{KERNEL}-smbus-q35", smbus, KERNEL, "q35", "i2c-i801", "SMBus using PCI interrupt")
 
 if __name__ == "__main__":
     sys.exit(suite.run())

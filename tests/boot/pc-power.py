@@ -12,9 +12,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-import cpio  # noqa: E402
 import rhea  # noqa: E402
 import tap  # noqa: E402
+from initrd import with_modules  # noqa: E402
 
 suite = tap.Suite()
 os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x86_64"))
@@ -40,27 +40,11 @@ def uefi_with_smm():
             assert "kept-by-smm".encode("utf-16-le") in f.read(), "the variable is not in the file"
 
 
-def modules(folder, names):
-    """The test's initrd with more of the kernel's modules, in /more."""
-    tree = os.path.dirname(rhea.guest_file("Image")) + "/kernel"
-    path = os.path.join(folder, "initrd")
-    with open(rhea.guest_file("initrd.cpio"), "rb") as base, open(path, "wb") as out:
-        out.write(base.read())
-        archive = cpio.Archive(out)
-        for name in names:
-            found = glob.glob(f"{tree}/**/{name}.ko*", recursive=True)
-            if not found:
-                raise tap.Skip(f"the kernel's {name} module is not there")
-            with (lzma.open if found[0].endswith(".xz") else open)(found[0], "rb") as f:
-                archive.data(f"more/{name}.ko", f.read())
-        archive.close()
-    return path
-
-
 def linux(board, folder, *args, more=()):
     rhea.need_file("/usr/share/seabios/bios-256k.bin", "seabios")
-    return rhea.Machine("-M", board, "-kernel", rhea.guest_file("Image"), "-initrd", modules(folder, more), "-append",
-                        "console=ttyS0", *args, memory="512M", qmp=True)
+    image = rhea.guest_file("Image")
+    initrd = with_modules(folder, more, image, rhea.guest_file("initrd.cpio"))
+    return rhea.Machine("-M", board, "-kernel", image, "-initrd", initrd, "-append", "console=ttyS0", *args, memory="512M", qmp=True)
 
 
 def power_button(board):
