@@ -3,8 +3,10 @@
  * x87 arithmetic: functions of 80-bit numbers, without the register stack.  helper/x87-host.c does it by
  * the host's x87, helper/x87-soft.c in integers; helper/x87.c has the stack and the exceptions.
  *
- * Results are those with all exceptions masked; the status word's bits 0..5 (exceptions) and the
- * condition codes C0..C3 are returned.  @cw gives precision and rounding.
+ * The status word's bits 0..5 (exceptions) and the condition codes C0..C3 are returned.  @cw gives
+ * precision and rounding.  Of its masks OM and UM count: without them the result has an exponent that is
+ * X87_RESCALE less or more than it should be, or (x87_to) nothing is stored.  Results are those with the other
+ * exceptions masked.
  */
 #ifndef TARGET_X86_64_X87_H
 #define TARGET_X86_64_X87_H
@@ -33,9 +35,12 @@ enum {
 enum {
     X87_CW_DEFAULT = 0x37f,
     X87_CW_DEFINED = 0x1f3f,
+    X87_CW_PC = 3 << 8,
     X87_CW_RC = 3 << 10,
     X87_CW_RC_ZERO = 3 << 10
 };
+
+enum { X87_RESCALE = 24576 };
 
 /* a op b; of the last ones a is ST(0) and b ST(1). */
 typedef enum X87Binary {

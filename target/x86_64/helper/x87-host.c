@@ -7,13 +7,20 @@
 
 #include "../x87.h"
 
-/* The guest's rounding and precision with everything masked. */
+/* The guest's rounding and precision, and what it says about overflow and underflow, which then give other
+ * results; all else is masked. */
 static uint16_t host_cw(uint16_t cw)
 {
-    return (cw & 0x0f00) | 0x40 | X87_EXCEPTIONS;
+    return (cw & (0x0f00 | X87_OE | X87_UE)) |
+           (uint16_t)(0x40 | (X87_EXCEPTIONS & ~(X87_OE | X87_UE)));
 }
 
-#define X87_CLOBBERS "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "memory"
+/* The status word; what is pending then must not stop the host's next instruction.  @then if it is. */
+#define STATUS_THEN(then)                                                                          \
+    "\n\tfnstsw %[sw]\n\ttestb $0x80, %[sw]\n\tjz 9f\n\tfnclex\n\t" then "\n9:\t"
+#define STATUS STATUS_THEN("")
+#define X87_CLOBBERS                                                                               \
+    "cc", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "memory"
 
 /* Between these two the host's x87 is ours.  Loads of the control word cost more than arithmetic, so it
  * is loaded only if the guest's is not the usual one; no flag is left behind. */
@@ -38,15 +45,14 @@ static void x87_leave(uint16_t control, unsigned sw)
 
 /* @insns on st = a, st(1) = b leave the result in st; @rest (which may change C1) all else. */
 #define BINARY_FROM(first, insns, rest)                                                            \
-    __asm__ volatile(first "fldt %[b]\n\tfldt %[a]\n\t" insns                                      \
-                           "\n\tfnstsw %[sw]\n\tfstpt %[r]\n\t" rest                               \
+    __asm__ volatile(first "fldt %[b]\n\tfldt %[a]\n\t" insns STATUS "fstpt %[r]\n\t" rest         \
                      : [sw] "=m"(sw), [r] "=m"(*r)                                                 \
-                     : [a] "m"(*a), [b] "m"(*b)                                                    \
+                     : [a] "m"(*a), [b] "m"(*b), [cw] "m"(control)                                 \
                      : X87_CLOBBERS)
 
 #define BINARY(insns, rest) BINARY_FROM("", insns, rest)
 /* Remainders of special operands leave the condition codes: they are those of quotient 0. */
-#define REMAINDER(insn) BINARY_FROM("fninit\n\t", insn, DROP)
+#define REMAINDER(insn) BINARY_FROM("fninit\n\tfldcw %[cw]\n\t", insn, DROP)
 #define DROP            "fstp %%st\n\t"
 
 unsigned x87_binary(X87Binary op, uint16_t cw, const X86Fp80 *a, const X86Fp80 *b, X86Fp80 *r)
@@ -72,19 +78,18 @@ unsigned x87_binary(X87Binary op, uint16_t cw, const X86Fp80 *a, const X86Fp80 *
 
 /* @insns on st = a leave the result in st. */
 #define UNARY(insns)                                                                               \
-    __asm__ volatile("fldt %[a]\n\t" insns "\n\tfnstsw %[sw]\n\tfstpt %[r]"                        \
+    __asm__ volatile("fldt %[a]\n\t" insns STATUS "fstpt %[r]"                                     \
                      : [sw] "=m"(sw), [r] "=m"(*r)                                                 \
                      : [a] "m"(*a)                                                                 \
                      : X87_CLOBBERS)
 
 /* The same with a second result above the first, unless C2 says that there is none. */
 #define UNARY2(insns)                                                                              \
-    __asm__ volatile("fldt %[a]\n\t" insns "\n\tfnstsw %[sw]\n\t"                                  \
-                     "testw $0x400, %[sw]\n\tjnz 1f\n\tfstpt %[r2]\n"                              \
+    __asm__ volatile("fldt %[a]\n\t" insns STATUS "testw $0x400, %[sw]\n\tjnz 1f\n\tfstpt %[r2]\n" \
                      "1:\tfstpt %[r]"                                                              \
                      : [sw] "=m"(sw), [r] "=m"(*r), [r2] "=m"(*r2)                                 \
                      : [a] "m"(*a)                                                                 \
-                     : X87_CLOBBERS, "cc")
+                     : X87_CLOBBERS)
 
 unsigned x87_unary(X87Unary op, uint16_t cw, const X86Fp80 *a, X86Fp80 *r, X86Fp80 *r2)
 {
@@ -155,8 +160,8 @@ unsigned x87_from(X87Kind kind, const uint64_t v[2], X86Fp80 *r)
 }
 
 #define STORE(insn)                                                                                \
-    __asm__ volatile("fldt %[a]\n\t" insn " %[v]\n\tfnstsw %[sw]"                                  \
-                     : [sw] "=m"(sw), [v] "=m"(*(uint64_t(*)[2])v)                                 \
+    __asm__ volatile("fldt %[a]\n\t" insn " %[v]" STATUS_THEN(DROP)                                \
+                     : [sw] "=m"(sw), [v] "+m"(*(uint64_t(*)[2])v)                                 \
                      : [a] "m"(*a)                                                                 \
                      : X87_CLOBBERS)
 

@@ -29,6 +29,12 @@ static unsigned rounding(uint16_t cw)
     return cw >> 10 & 3;
 }
 
+/* Full precision and the usual rounding with the masks of @cw. */
+static uint16_t to_nearest(uint16_t cw)
+{
+    return (cw & X87_EXCEPTIONS) | X87_CW_PC;
+}
+
 static unsigned precision(uint16_t cw)
 {
     static const uint8_t bits[4] = {24, 64, 53, 64};
@@ -115,34 +121,54 @@ static unsigned overflow(bool sign, unsigned bits, unsigned mode, X86Fp80 *r)
     return X87_OE | X87_PE | (to_inf ? X87_C1 : 0);
 }
 
-/* The nearest number of @bits of significand to +-frac * 2^(exp - 127); frac is not zero. */
-static unsigned round_pack(bool sign, int exp, Wide frac, unsigned bits, unsigned mode, X86Fp80 *r)
+/* Is the result of exponent @exp one of an overflow or underflow that is not masked? */
+static bool rescales(int exp, uint16_t cw)
+{
+    return exp < EMIN ? !(cw & X87_UE) : exp > BIAS && !(cw & X87_OE);
+}
+
+/* After that: what is still out of range (FSCALE can do so) is zero or infinity, however it is rounded. */
+static unsigned beyond_rescaling(bool sign, bool over, X86Fp80 *r)
+{
+    *r = over ? infinity(sign) : pack(sign, 0, 0);
+    return X87_PE | (over ? X87_OE | X87_C1 : X87_UE);
+}
+
+/* The number nearest to +-frac * 2^(exp - 127) that @cw allows; frac is not zero. */
+static unsigned round_pack(bool sign, int exp, Wide frac, uint16_t cw, X86Fp80 *r)
 {
     unsigned zeros = frac >> 64 ? (unsigned)__builtin_clzll((uint64_t)(frac >> 64))
                                 : 64 + (unsigned)__builtin_clzll((uint64_t)frac);
+    unsigned bits = precision(cw), mode = rounding(cw), sw = 0;
     const Wide carry = (Wide)1 << bits;
-    bool up, inexact, tiny = false;
-    unsigned sw;
+    bool up, inexact;
+    int carried;
     Wide kept;
 
     frac <<= zeros;
     exp -= (int)zeros;
     kept = round_shift(frac, 128 - bits, sign, mode, &up, &inexact);
-    if (exp < EMIN) {
-        tiny = exp < EMIN - 1 || kept != carry;
+    carried = exp + (kept == carry);
+    if (rescales(carried, cw)) {
+        sw = carried < EMIN ? X87_UE : X87_OE;
+        kept >>= kept == carry;
+        exp = carried + (carried < EMIN ? X87_RESCALE : -X87_RESCALE);
+        if (exp < EMIN || exp > BIAS) {
+            return beyond_rescaling(sign, sw == X87_OE, r);
+        }
+    } else if (exp < EMIN) {
         kept = round_shift(frac, 128 - bits + (unsigned)(EMIN - exp), sign, mode, &up, &inexact);
         exp = EMIN;
-    } else if (kept == carry) {
-        kept >>= 1;
-        exp++;
-    }
-    if (exp > BIAS) {
+        sw = inexact && carried < EMIN ? X87_UE : 0;
+    } else if (carried > BIAS) {
         return overflow(sign, bits, mode, r);
+    } else {
+        kept >>= kept == carry;
+        exp = carried;
     }
     kept <<= 64 - bits;
     *r = pack(sign, kept >> 63 ? (unsigned)(exp + BIAS) : 0, (uint64_t)kept);
-    sw = inexact ? X87_PE | (up ? X87_C1 : 0) : 0;
-    return sw | (inexact && tiny ? X87_UE : 0);
+    return sw | (inexact ? X87_PE | (up ? X87_C1 : 0) : 0);
 }
 
 /* --- NaNs --- */
@@ -202,7 +228,7 @@ static unsigned add(const Parts *x, const Parts *y, uint16_t cw, X86Fp80 *r)
     if (x->cls == ZERO || y->cls == ZERO) {
         const Parts *n = x->cls == ZERO ? y : x;
 
-        return round_pack(n->sign, n->exp, (Wide)n->frac << 64, precision(cw), rounding(cw), r);
+        return round_pack(n->sign, n->exp, (Wide)n->frac << 64, cw, r);
     }
     a = shift_sticky((Wide)x->frac << 62, (unsigned)(exp - x->exp));
     b = shift_sticky((Wide)y->frac << 62, (unsigned)(exp - y->exp));
@@ -215,7 +241,7 @@ static unsigned add(const Parts *x, const Parts *y, uint16_t cw, X86Fp80 *r)
         sign = a > b ? x->sign : y->sign;
         a = a > b ? a - b : b - a;
     }
-    return round_pack(sign, exp + 2, a, precision(cw), rounding(cw), r);
+    return round_pack(sign, exp + 2, a, cw, r);
 }
 
 static unsigned multiply(const Parts *x, const Parts *y, uint16_t cw, X86Fp80 *r)
@@ -233,8 +259,7 @@ static unsigned multiply(const Parts *x, const Parts *y, uint16_t cw, X86Fp80 *r
         *r = pack(sign, 0, 0);
         return 0;
     }
-    return round_pack(sign, x->exp + y->exp + 1, (Wide)x->frac * y->frac, precision(cw),
-                      rounding(cw), r);
+    return round_pack(sign, x->exp + y->exp + 1, (Wide)x->frac * y->frac, cw, r);
 }
 
 static unsigned divide(const Parts *x, const Parts *y, uint16_t cw, X86Fp80 *r)
@@ -256,8 +281,7 @@ static unsigned divide(const Parts *x, const Parts *y, uint16_t cw, X86Fp80 *r)
     high = ((Wide)x->frac << 63) / y->frac;
     rest = (((Wide)x->frac << 63) % y->frac) << 64;
     low = rest / y->frac;
-    return round_pack(sign, x->exp - y->exp, high << 64 | low | (rest % y->frac != 0),
-                      precision(cw), rounding(cw), r);
+    return round_pack(sign, x->exp - y->exp, high << 64 | low | (rest % y->frac != 0), cw, r);
 }
 
 static unsigned square_root(const Parts *x, const X86Fp80 *a, uint16_t cw, X86Fp80 *r)
@@ -285,26 +309,28 @@ static unsigned square_root(const Parts *x, const X86Fp80 *a, uint16_t cw, X86Fp
         root = root << 1 | (v >= next);
         v -= root & 1 ? next : 0;
     }
-    return round_pack(false, (x->exp - odd) / 2, root << 32 | (v != 0), precision(cw), rounding(cw),
-                      r);
+    return round_pack(false, (x->exp - odd) / 2, root << 32 | (v != 0), cw, r);
 }
 
 /* a - b * n; n is truncated, or (@nearest) rounded.  Codes: its low bits, or C2 when it is not done. */
 static unsigned remainder_of(const Parts *x, const Parts *y, const X86Fp80 *a, bool nearest,
-                             X86Fp80 *r)
+                             uint16_t cw, X86Fp80 *r)
 {
     int distance = x->exp - y->exp, steps;
     uint64_t quotient = 0;
     bool sign = x->sign;
     Wide rest = x->frac;
-    unsigned codes;
+    unsigned codes, tiny = 0;
 
     if (x->cls == INFINITE || y->cls == ZERO) {
         return invalid(r);
     }
-    if (x->cls == ZERO || y->cls == INFINITE || distance < (nearest ? -1 : 0)) {
+    if (x->cls == ZERO) {
         *r = itself(a);
         return 0;
+    }
+    if (y->cls == INFINITE || distance < (nearest ? -1 : 0)) {
+        return round_pack(sign, x->exp, (Wide)x->frac << 64, to_nearest(cw), r);
     }
     steps = distance < 64 ? distance : 32 + (distance & 31);
     for (int i = 0; i <= steps; i++) {
@@ -326,12 +352,12 @@ static unsigned remainder_of(const Parts *x, const Parts *y, const X86Fp80 *a, b
         }
     }
     if (rest) {
-        round_pack(sign, x->exp - MAX(steps, 0) + 64, rest, 64, ROUND_NEAREST, r);
+        tiny = round_pack(sign, x->exp - MAX(steps, 0) + 64, rest, to_nearest(cw), r);
     } else {
         *r = pack(x->sign, 0, 0);
     }
     codes = (quotient & 4 ? X87_C0 : 0) | (quotient & 2 ? X87_C3 : 0) | (quotient & 1 ? X87_C1 : 0);
-    return distance < 64 ? codes : X87_C2;
+    return tiny | (distance < 64 ? codes : X87_C2);
 }
 
 static unsigned scale(const Parts *x, const Parts *y, const X86Fp80 *a, uint16_t cw, X86Fp80 *r)
@@ -352,7 +378,7 @@ static unsigned scale(const Parts *x, const Parts *y, const X86Fp80 *a, uint16_t
         return 0;
     }
     by = y->sign ? -by : by;
-    return round_pack(x->sign, x->exp + by, (Wide)x->frac << 64, 64, rounding(cw), r);
+    return round_pack(x->sign, x->exp + by, (Wide)x->frac << 64, cw | X87_CW_PC, r);
 }
 
 /* --- Transcendental functions --- */
@@ -366,7 +392,7 @@ static long double to_native(const Parts *p)
     return p->sign ? -v : v;
 }
 
-static unsigned from_native(long double v, X86Fp80 *r)
+static unsigned from_native(long double v, uint16_t cw, X86Fp80 *r)
 {
     bool sign = signbit(v);
     int exp;
@@ -380,7 +406,7 @@ static unsigned from_native(long double v, X86Fp80 *r)
     }
     v = frexpl(fabsl(v), &exp);
     return X87_PE |
-           round_pack(sign, exp - 1, (Wide)(uint64_t)ldexpl(v, 64) << 64, 64, ROUND_NEAREST, r);
+           round_pack(sign, exp - 1, (Wide)(uint64_t)ldexpl(v, 64) << 64, to_nearest(cw), r);
 }
 
 unsigned x87_binary(X87Binary op, uint16_t cw, const X86Fp80 *a, const X86Fp80 *b, X86Fp80 *r)
@@ -399,21 +425,21 @@ unsigned x87_binary(X87Binary op, uint16_t cw, const X86Fp80 *a, const X86Fp80 *
         sw = add(&x, &y, cw, r);
         break;
     case X87_DIV: sw = divide(&x, &y, cw, r); break;
-    case X87_PREM: sw = remainder_of(&x, &y, a, false, r); break;
-    case X87_PREM1: sw = remainder_of(&x, &y, a, true, r); break;
+    case X87_PREM: sw = remainder_of(&x, &y, a, false, cw, r); break;
+    case X87_PREM1: sw = remainder_of(&x, &y, a, true, cw, r); break;
     case X87_SCALE: sw = scale(&x, &y, a, cw, r); break;
     case X87_YL2X:
         if (x.cls == ZERO && y.cls == FINITE) {
             *r = infinity(!y.sign);
             sw = X87_ZE;
         } else {
-            sw = from_native(to_native(&y) * log2l(to_native(&x)), r);
+            sw = from_native(to_native(&y) * log2l(to_native(&x)), cw, r);
         }
         break;
     case X87_YL2XP1:
-        sw = from_native(to_native(&y) * (log1pl(to_native(&x)) / logl(2.0L)), r);
+        sw = from_native(to_native(&y) * (log1pl(to_native(&x)) / logl(2.0L)), cw, r);
         break;
-    case X87_PATAN: sw = from_native(atan2l(to_native(&y), to_native(&x)), r); break;
+    case X87_PATAN: sw = from_native(atan2l(to_native(&y), to_native(&x)), cw, r); break;
     }
     return sw | ((x.denormal || y.denormal) && !(sw & (X87_IE | X87_ZE)) ? X87_DE : 0);
 }
@@ -430,7 +456,7 @@ static unsigned to_integral(const Parts *x, const X86Fp80 *a, uint16_t cw, X86Fp
     v = round_shift((Wide)x->frac << 64, (unsigned)(127 - x->exp), x->sign, rounding(cw), &up,
                     &inexact);
     if (v) {
-        round_pack(x->sign, 127, v, 64, ROUND_NEAREST, r);
+        round_pack(x->sign, 127, v, X87_CW_DEFAULT, r);
     } else {
         *r = pack(x->sign, 0, 0);
     }
@@ -448,15 +474,15 @@ static unsigned extract(const Parts *x, const X86Fp80 *a, X86Fp80 *r, X86Fp80 *r
     }
     *r2 = pack(x->sign, BIAS, x->frac);
     if (exp) {
-        round_pack(exp < 0, 127, (Wide)(unsigned)(exp < 0 ? -exp : exp), 64, ROUND_NEAREST, r);
+        round_pack(exp < 0, 127, (Wide)(unsigned)(exp < 0 ? -exp : exp), X87_CW_DEFAULT, r);
     } else {
         *r = pack(false, 0, 0);
     }
     return 0;
 }
 
-static unsigned trigonometric(X87Unary op, const Parts *x, const X86Fp80 *a, X86Fp80 *r,
-                              X86Fp80 *r2)
+static unsigned trigonometric(X87Unary op, const Parts *x, const X86Fp80 *a, uint16_t cw,
+                              X86Fp80 *r, X86Fp80 *r2)
 {
     long double v;
 
@@ -470,10 +496,10 @@ static unsigned trigonometric(X87Unary op, const Parts *x, const X86Fp80 *a, X86
     }
     v = to_native(x);
     switch (op) {
-    case X87_SIN: return from_native(sinl(v), r);
-    case X87_COS: return from_native(cosl(v), r);
-    case X87_TAN: *r2 = pack(false, BIAS, 1ULL << 63); return from_native(tanl(v), r);
-    default: return from_native(sinl(v), r) | from_native(cosl(v), r2);
+    case X87_SIN: return from_native(sinl(v), cw, r);
+    case X87_COS: return from_native(cosl(v), cw, r);
+    case X87_TAN: *r2 = pack(false, BIAS, 1ULL << 63); return from_native(tanl(v), cw, r);
+    default: return from_native(sinl(v), cw, r) | from_native(cosl(v), cw, r2);
     }
 }
 
@@ -490,9 +516,9 @@ unsigned x87_unary(X87Unary op, uint16_t cw, const X86Fp80 *a, X86Fp80 *r, X86Fp
     switch (op) {
     case X87_SQRT: sw = square_root(&x, a, cw, r); break;
     case X87_RNDINT: sw = to_integral(&x, a, cw, r); break;
-    case X87_2XM1: sw = from_native(expm1l(to_native(&x) * logl(2.0L)), r); break;
+    case X87_2XM1: sw = from_native(expm1l(to_native(&x) * logl(2.0L)), cw, r); break;
     case X87_XTRACT: sw = extract(&x, a, r, r2); break;
-    default: sw = trigonometric(op, &x, a, r, r2); break;
+    default: sw = trigonometric(op, &x, a, cw, r, r2); break;
     }
     return sw | (x.denormal && !(sw & (X87_IE | X87_ZE)) ? X87_DE : 0);
 }
@@ -587,7 +613,7 @@ static void from_integer(int64_t v, X86Fp80 *r)
     uint64_t magnitude = v < 0 ? -(uint64_t)v : (uint64_t)v;
 
     if (v) {
-        round_pack(v < 0, 127, magnitude, 64, ROUND_NEAREST, r);
+        round_pack(v < 0, 127, magnitude, X87_CW_DEFAULT, r);
     } else {
         *r = pack(false, 0, 0);
     }
@@ -650,11 +676,17 @@ static unsigned narrow(const Parts *x, const X86Fp80 *a, unsigned frac_bits, uns
     kept = round_shift((Wide)x->frac << 64, shift, x->sign, mode, &up, &inexact);
     if (exp < emin) {
         tiny = exp < emin - 1 || kept != (Wide)2 << frac_bits;
+        if (tiny && !(cw & X87_UE)) {
+            return X87_UE;
+        }
         kept = round_shift((Wide)x->frac << 64, shift + (unsigned)(emin - exp), x->sign, mode, &up,
                            &inexact);
         exp = emin;
     }
     if (exp + (kept >> (frac_bits + 1) ? 1 : 0) > bias) {
+        if (!(cw & X87_OE)) {
+            return X87_OE;
+        }
         sw = narrow_overflow(x->sign, inf, mode, v);
         *v |= sign;
         return sw;

@@ -4,8 +4,7 @@
  * behind x87.h.  Contracts: helpers-fp.def.
  *
  * An exception that is not masked sets ES; the next waiting instruction raises #MF (X87_CHECK).  For
- * invalid operations, division by zero and denormal operands nothing is written then.  Not modelled: the
- * results scaled by 2^24576 that an overflow or underflow gives when it is not masked.
+ * invalid operations, division by zero and denormal operands nothing is written then.
  */
 #include "rhea/osdep.h"
 
@@ -60,21 +59,33 @@ static void push(X86Env *env, X86Fp80 v)
 
 /* --- Exceptions --- */
 
-/* Notes what was raised; false when the operation must have no other effect. */
-static bool raise_flags(X86Env *env, unsigned raised)
-{
-    unsigned unmasked = raised & ~env->fpu_cw & X87_EXCEPTIONS;
-
-    env->fpu_sw |= (uint16_t)(raised & (X87_EXCEPTIONS | X87_SF));
-    if (unmasked) {
-        env->fpu_sw |= X87_ES | X87_BUSY;
-    }
-    return !(unmasked & (X87_IE | X87_DE | X87_ZE));
-}
-
 static void set_codes(X86Env *env, unsigned mask, unsigned codes)
 {
     env->fpu_sw = (uint16_t)((env->fpu_sw & ~mask) | (codes & mask));
+}
+
+enum { BEFORE_RESULT = X87_IE | X87_DE | X87_ZE };
+
+static void note_flags(X86Env *env, unsigned raised)
+{
+    env->fpu_sw |= (uint16_t)(raised & (X87_EXCEPTIONS | X87_SF));
+    if (raised & ~env->fpu_cw & X87_EXCEPTIONS) {
+        env->fpu_sw |= X87_ES | X87_BUSY;
+    }
+}
+
+/* Notes what was raised; false when the operation must have no other effect. */
+static bool raise_flags(X86Env *env, unsigned raised)
+{
+    if (!(raised & ~env->fpu_cw & BEFORE_RESULT)) {
+        note_flags(env, raised);
+        return true;
+    }
+    note_flags(env, raised & (BEFORE_RESULT | X87_SF)); /* there was no result to round */
+    if (!(raised & X87_SF)) {
+        set_codes(env, X87_C1, 0);
+    }
+    return false;
 }
 
 /* The stack is empty where a source is, or (@overflow) full where a result goes. */
@@ -124,23 +135,20 @@ static unsigned source_flags(unsigned raised, unsigned sw, const X86Fp80 *other)
     return sw & (X87_IE | X87_ZE) || is_nan(other) ? raised & ~X87_DE : raised;
 }
 
-static void compare(X86Env *env, X87Compare op, const X86Fp80 *a, const X86Fp80 *b, unsigned raised)
+/* The codes tell of the result in any case; false when nothing must be popped. */
+static bool compare(X86Env *env, X87Compare op, const X86Fp80 *a, const X86Fp80 *b, unsigned raised)
 {
     unsigned sw = x87_compare(op, a, b);
 
-    if (raise_flags(env, sw | source_flags(raised, sw, a))) {
-        set_codes(env, X87_CC, sw & ~X87_C1);
-    }
+    set_codes(env, X87_CC, sw & ~X87_C1);
+    return raise_flags(env, sw | source_flags(raised, sw, a));
 }
 
 /* No operand: the result is unordered. */
 static bool compare_empty(X86Env *env)
 {
-    if (!stack_fault(env, false)) {
-        return false;
-    }
     set_codes(env, X87_CC, X87_C0 | X87_C2 | X87_C3);
-    return true;
+    return stack_fault(env, false);
 }
 
 /* Stack register @dst := dst op src; @raised came with the source. */
@@ -169,14 +177,9 @@ uint64_t x86_helper_x87_arith_mem(void *opaque, uint64_t n, uint64_t kind, uint6
     unsigned raised = x87_from((X87Kind)kind, words, &src) & X87_EXCEPTIONS;
 
     if (n == N_COM || n == N_COMP) {
-        bool done = true;
+        bool done =
+            is_empty(env, 0) ? compare_empty(env) : compare(env, X87_COM, st(env, 0), &src, raised);
 
-        if (is_empty(env, 0)) {
-            done = compare_empty(env);
-        } else {
-            compare(env, X87_COM, st(env, 0), &src, raised);
-            done = !(env->fpu_sw & X87_ES) || env->fpu_cw & X87_IE;
-        }
         if (n == N_COMP && done) {
             pop(env);
         }
@@ -217,14 +220,12 @@ uint64_t x86_helper_x87_arith_reg(void *opaque, uint64_t n, uint64_t i, uint64_t
 uint64_t x86_helper_x87_com(void *opaque, uint64_t i, uint64_t how, uint64_t c, uint64_t d)
 {
     X86Env *env = opaque;
-    unsigned before = env->fpu_sw & X87_ES;
-    bool done = true;
+    bool done;
 
     if (is_empty(env, 0) || is_empty(env, (unsigned)i)) {
         done = compare_empty(env);
     } else {
-        compare(env, how & 16 ? X87_UCOM : X87_COM, st(env, 0), st(env, (unsigned)i), 0);
-        done = before || !(env->fpu_sw & X87_ES);
+        done = compare(env, how & 16 ? X87_UCOM : X87_COM, st(env, 0), st(env, (unsigned)i), 0);
     }
     for (unsigned k = 0; k < (how & 15) && done; k++) {
         pop(env);
@@ -256,9 +257,8 @@ uint64_t x86_helper_x87_load(void *opaque, uint64_t kind, uint64_t low, uint64_t
     X86Fp80 v;
     unsigned raised = x87_from((X87Kind)kind, words, &v) & X87_EXCEPTIONS;
 
-    if (!is_empty(env, 7)) {
-        push_checked(env, v);
-    } else if (raise_flags(env, raised)) {
+    /* A denormal number is pushed even if its exception is not masked. */
+    if (!is_empty(env, 7) || raise_flags(env, raised) || !(raised & X87_IE)) {
         push_checked(env, v);
     }
     return 0;
@@ -486,10 +486,10 @@ static void binary(X86Env *env, X87Binary op, bool pops)
         r = x87_indefinite();
     } else {
         sw = x87_binary(op, env->fpu_cw, st(env, 0), st(env, 1), &r);
-        set_codes(env, !rem ? X87_C1 : sw & X87_IE ? X87_C1 | X87_C2 : X87_CC, sw);
         if (!raise_flags(env, sw)) {
             return;
         }
+        set_codes(env, !rem ? X87_C1 : sw & X87_IE ? X87_C1 | X87_C2 : X87_CC, sw);
     }
     set_st(env, pops, r);
     if (pops) {
@@ -553,7 +553,7 @@ void x86_x87_set_control(X86Env *env, uint16_t cw)
 {
     env->fpu_cw = (cw & X87_CW_DEFINED) | 0x40; /* bit 6 reads as one */
     env->fpu_sw &= (uint16_t) ~(X87_ES | X87_BUSY);
-    raise_flags(env, env->fpu_sw & X87_EXCEPTIONS);
+    note_flags(env, env->fpu_sw & X87_EXCEPTIONS);
     cpu_context_changed(env->tcg.cpu);
 }
 

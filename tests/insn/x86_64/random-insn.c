@@ -294,6 +294,9 @@ static void random_fp_state(GRand *rand, JudgeState *s)
         s->st[i] = telling_fp80(rand);
     }
     s->fpu_cw = 0x7f | (g_rand_int(rand) & 0x0c00) | (chance(rand, 60) ? 0x300 : 0x200);
+    if (chance(rand, 8)) {
+        s->fpu_cw &= ~(g_rand_int(rand) & 0x3f);
+    }
     s->fpu_sw = (uint16_t)(g_rand_int_range(rand, 0, 8) << 11 | (g_rand_int(rand) & 0x4700));
     s->fpu_tags = chance(rand, 60) ? (uint8_t) ~(1u << (((s->fpu_sw >> 11) + 7) & 7))
                                    : (uint8_t)g_rand_int(rand);

@@ -56,9 +56,11 @@ static X86Fp80 random_number(void)
 
 static uint16_t random_control(bool full)
 {
-    static const uint16_t precisions[] = {0x300, 0x200, 0x000};
+    static const uint16_t precisions[] = {0x300, 0x200, 0x000},
+                          masks[] = {0x7f, 0x7f, 0x77, 0x6f, 0x67};
 
-    return (uint16_t)(0x7f | g_rand_int_range(rnd, 0, 4) << 10 |
+    return (uint16_t)(masks[g_rand_int_range(rnd, 0, ARRAY_SIZE(masks))] |
+                      g_rand_int_range(rnd, 0, 4) << 10 |
                       (full ? 0x300 : precisions[g_rand_int_range(rnd, 0, 3)]));
 }
 
