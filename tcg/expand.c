@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rewrites ops that a backend lacks: EXPAND ops into REQUIRED ones (or into ops that are expanded in
- * turn), HELPER ops into calls.
+ * turn), HELPER ops into calls; and vector FP ops that the backend has but cannot do as Ir.fp_calls wants.
  */
 #include "rhea/osdep.h"
 
@@ -109,6 +109,15 @@ static IrVal expand_to_call(Expander *x, const IrInsn *insn)
                    call.imm);
 }
 
+/* Is @op to be rewritten? */
+static bool to_be_expanded(const Expander *x, IrOp op)
+{
+    const IrOpInfo *info = &ir_op_info[op];
+
+    return info->lack != IR_REQUIRED &&
+           (!x->has[op] || (x->ir->fp_calls && ir_is_vec(op) && info->props & IR_PROP_FP));
+}
+
 void ir_expand(Ir *ir, const bool *has)
 {
     Expander x = {ir, has};
@@ -117,7 +126,7 @@ void ir_expand(Ir *ir, const bool *has)
     unsigned n, i;
 
     for (i = 0; i < ir->n; i++) {
-        if (ir_op_info[ir->insns[i].op].lack != IR_REQUIRED && !has[ir->insns[i].op]) {
+        if (to_be_expanded(&x, ir->insns[i].op)) {
             break;
         }
     }
@@ -129,7 +138,7 @@ void ir_expand(Ir *ir, const bool *has)
         IrInsn insn = old[i];
 
         ir_map_args(&insn, map);
-        if (ir_op_info[insn.op].lack == IR_REQUIRED || has[insn.op]) {
+        if (!to_be_expanded(&x, insn.op)) {
             map[i] = ir_append(ir, &insn);
         } else if (ir_op_info[insn.op].lack == IR_EXPAND) {
             map[i] = expand_op(&x, &insn);

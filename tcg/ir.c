@@ -55,6 +55,7 @@ void ir_clear(Ir *ir)
 {
     ir->n = 0;
     ir->overflow = false;
+    ir->fp_calls = false;
     ir->ninsns = 0;
 }
 

@@ -111,12 +111,14 @@ SfWide sf_round_shift(SfWide frac, unsigned shift, bool sign, IrRound rm, bool *
     return kept + up;
 }
 
-static uint64_t overflow(SfFormat fmt, bool sign, IrRound rm, uint32_t *flags)
+/* @inexact: it would be with an exponent that fits. */
+static uint64_t overflow(SfFormat fmt, bool sign, IrRound rm, bool inexact, uint32_t *flags)
 {
     bool to_inf = rm == IR_ROUND_NEAREST || rm == IR_ROUND_NEAREST_MAX ||
                   rm == (sign ? IR_ROUND_DOWN : IR_ROUND_UP);
 
-    *flags |= IR_FP_OVERFLOW | IR_FP_INEXACT;
+    inexact |= !(*flags & IR_FP_OVERFLOW_TRAPS);
+    *flags |= IR_FP_OVERFLOW | (inexact ? IR_FP_INEXACT : 0);
     return sf_pack_inf(fmt, sign) - !to_inf; /* one below infinity is the largest number */
 }
 
@@ -126,7 +128,7 @@ uint64_t sf_round_pack(SfFormat fmt, bool sign, int exp, SfWide frac, IrRound rm
     unsigned p = l->precision, zeros = clz_wide(frac);
     const SfWide carry = (SfWide)1 << p;
     const int emin = 1 - l->bias;
-    bool inexact, tiny = false;
+    bool inexact, lost, tiny = false;
     SfWide kept;
 
     frac <<= zeros;
@@ -135,14 +137,19 @@ uint64_t sf_round_pack(SfFormat fmt, bool sign, int exp, SfWide frac, IrRound rm
     if (exp < emin) {
         /* Tiny unless rounding as if the exponent had no limit would reach the smallest normal. */
         tiny = exp < emin - 1 || kept != carry;
-        kept = sf_round_shift(frac, 128 - p + (emin - exp), sign, rm, &inexact);
+        kept = sf_round_shift(frac, 128 - p + (emin - exp), sign, rm, &lost);
         exp = emin;
+        if (tiny && *flags & IR_FP_UNDERFLOW_TRAPS) {
+            *flags |= IR_FP_UNDERFLOW;
+        } else {
+            inexact = lost;
+        }
     } else if (kept == carry) {
         kept >>= 1;
         exp++;
     }
     if (exp > l->bias) {
-        return overflow(fmt, sign, rm, flags);
+        return overflow(fmt, sign, rm, inexact, flags);
     }
     if (inexact) {
         *flags |= IR_FP_INEXACT | (tiny ? IR_FP_UNDERFLOW : 0);

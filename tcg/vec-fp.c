@@ -17,7 +17,7 @@ typedef struct Fp {
     SfFormat fmt;
     unsigned bits, n; /* of a lane; how many */
     IrRound round;
-    uint32_t flags;
+    uint32_t flags; /* and IR_FP_TRAPS */
 } Fp;
 
 static Fp fp_begin(void *env, uint64_t info)
@@ -33,6 +33,7 @@ static Fp fp_begin(void *env, uint64_t info)
                         : 4};
 
     f.round = f.env->fp_round & IR_ROUND_MASK;
+    f.flags = f.env->fp_flags & IR_FP_TRAPS;
     return f;
 }
 
@@ -97,7 +98,9 @@ static bool nan_operand(Fp *f, const uint64_t *x, unsigned n, uint64_t *r)
 /* A result in format @fmt that was computed with @flags. */
 static uint64_t finish(Fp *f, SfFormat fmt, uint64_t v, uint32_t flags)
 {
-    if (f->env->fp_round & IR_ROUND_FTZ && (flags & IR_FP_UNDERFLOW || is_denormal(fmt, v))) {
+    bool flush = f->env->fp_round & IR_ROUND_FTZ && !(flags & IR_FP_UNDERFLOW_TRAPS);
+
+    if (flush && (flags & IR_FP_UNDERFLOW || is_denormal(fmt, v))) {
         flags |= IR_FP_UNDERFLOW | IR_FP_INEXACT;
         v &= sign_bit(fmt);
     }
@@ -112,7 +115,7 @@ typedef uint64_t (*SfBinary)(SfFormat fmt, uint64_t a, uint64_t b, IrRound rm, u
 static uint64_t binary(Fp *f, SfBinary op, uint64_t x, uint64_t y)
 {
     uint64_t args[2] = {operand(f, x), operand(f, y)}, v;
-    uint32_t flags = 0;
+    uint32_t flags = f->flags & IR_FP_TRAPS;
 
     if (nan_operand(f, args, 2, &v)) {
         return v;
@@ -220,7 +223,7 @@ VEC_FN(vec_fdp)
 
 static uint64_t root(Fp *f, uint64_t x)
 {
-    uint32_t flags = 0;
+    uint32_t flags = f->flags & IR_FP_TRAPS;
     uint64_t v;
 
     x = operand(f, x);
@@ -247,7 +250,7 @@ VEC_FN(vec_fsqrt)
 
 static uint64_t fused(Fp *f, const uint64_t *x, int negate)
 {
-    uint32_t flags = 0;
+    uint32_t flags = f->flags & IR_FP_TRAPS;
     uint64_t v;
 
     if (nan_operand(f, x, 3, &v)) {
@@ -491,7 +494,7 @@ VEC_FN(vec_fcvt)
 
     *r = scalar ? *vec_arg(a) : (IrV128){0};
     for (unsigned i = 0; i < (scalar ? 1 : 2); i++) {
-        uint32_t flags = 0;
+        uint32_t flags = f.flags & IR_FP_TRAPS;
         uint64_t v = convert(&f, to, vec_get(vec_arg(b), f.bits, i), f.round, &flags);
 
         /* A NaN is no result to be finished: its payload counts. */

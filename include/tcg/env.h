@@ -65,6 +65,13 @@ enum {
     IR_FP_DIVBYZERO = 1 << 3,
     IR_FP_INVALID = 1 << 4,
     IR_FP_DENORMAL = 1 << 5, /* of vector ops, where IrTarget.denormal_flag */
+    IR_FP_FLAGS = (1 << 6) - 1,
+    /* No exceptions but requests, which arithmetic in software (Ir.fp_calls) reads here: while underflow
+     * traps it is raised for exact tiny results too, and nothing is flushed to zero; while underflow or
+     * overflow traps, INEXACT of such a result is that of an exponent without bounds. */
+    IR_FP_UNDERFLOW_TRAPS = 1 << 6,
+    IR_FP_OVERFLOW_TRAPS = 1 << 7,
+    IR_FP_TRAPS = IR_FP_UNDERFLOW_TRAPS | IR_FP_OVERFLOW_TRAPS,
 };
 
 /* TcgEnv.fp_round: an IrRound, and for vector ops what becomes of denormal numbers. */

@@ -206,6 +206,7 @@ typedef struct Ir {
     unsigned cap;
     bool overflow;             /* more than fits was emitted: translate fewer guest insns */
     bool counting;             /* TcgEnv.insns is kept right wherever the block can be left */
+    bool fp_calls;             /* vector FP ops are to be done in software: see IR_FP_TRAPS */
     unsigned ninsns;           /* guest instructions so far, when counting */
     struct IrScratch *scratch; /* the passes' own */
 } Ir;

@@ -3,7 +3,8 @@
  * IEEE 754-2008 arithmetic in integers for binary16, binary32 and binary64: the reference for every
  * other way, and the way for what host FPUs lack (ties-to-max rounding, binary16).
  * Tininess is detected after rounding; NaN results are the default NaN (positive, quiet, empty
- * payload).  @fmt picks the format of raw-bit operands.  *flags accumulates IR_FP_*.
+ * payload).  @fmt picks the format of raw-bit operands.  *flags accumulates IR_FP_*, and may ask for
+ * what is raised while exceptions trap (IR_FP_TRAPS).
  */
 #ifndef TCG_SOFTFLOAT_H
 #define TCG_SOFTFLOAT_H

@@ -207,7 +207,8 @@ enum {
 /* Bits 0..1: MMU index of data accesses. */
 enum { X86_MMU_KERNEL, X86_MMU_USER, X86_MMU_KERNEL_NOSMAP };
 
-#define X86_KEY_CPL_SHIFT 2 /* 2 bits */
+#define X86_KEY_CPL_SHIFT 2            /* 2 bits */
+#define X86_KEY_FPEXACT   (1ULL << 31) /* MXCSR unmasks underflow or overflow: IR_FP_TRAPS */
 enum {
     X86_KEY_CS64 = 1 << 4, /* 64-bit code */
     X86_KEY_CS32 = 1 << 5, /* CS.D */

@@ -53,6 +53,21 @@ void x86_set_mxcsr(X86Env *env, uint32_t v)
                         (v & X86_MXCSR_DAZ ? IR_ROUND_DAZ : 0);
 }
 
+void x86_check_mxcsr(X86Env *env)
+{
+    x86_set_mxcsr(env, x86_get_mxcsr(env));
+}
+
+CpuKey x86_fp_key(const X86Env *env)
+{
+    uint32_t unmasked = ~env->mxcsr & X86_MXCSR_MASKS;
+    CpuKey key = unmasked ? X86_KEY_FPEXC : 0;
+
+    key |= unmasked & (X86_MXCSR_OM | X86_MXCSR_UM) ? X86_KEY_FPEXACT : 0;
+    key |= ~env->fpu_cw & X87_EXCEPTIONS || env->fpu_sw & X87_ES ? X86_KEY_X87EXC : 0;
+    return key;
+}
+
 static bool all_zero(const void *p, size_t n)
 {
     const uint8_t *b = p;

@@ -11,6 +11,8 @@
 enum {
     X86_MXCSR_FLAGS = 0x3f,
     X86_MXCSR_DAZ = 1 << 6,
+    X86_MXCSR_OM = 1 << 10,
+    X86_MXCSR_UM = 1 << 11,
     X86_MXCSR_RC = 3 << 13,
     X86_MXCSR_FTZ = 1 << 15,
     X86_MXCSR_VALID = 0xffff,
@@ -24,6 +26,11 @@ enum { XCOMP_X87 = 1 << 0, XCOMP_SSE = 1 << 1, XCOMP_AVX = 1 << 2, XCOMP_PKRU = 
 uint32_t x86_get_mxcsr(const X86Env *env);
 /* @v has no reserved bits.  The translation key may change. */
 void x86_set_mxcsr(X86Env *env, uint32_t v);
+
+/* What MXCSR is made of may be anything, out of a file: only what it can hold stays. */
+void x86_check_mxcsr(X86Env *env);
+/* The bits of the translation key that tell of exceptions that are not masked. */
+CpuKey x86_fp_key(const X86Env *env);
 
 /* Components (XCOMP_*) that are not in their initial state; MXCSR does not count. */
 uint64_t x86_fp_in_use(const X86Env *env);

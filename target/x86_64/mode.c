@@ -8,7 +8,7 @@
 #include "rhea/osdep.h"
 
 #include "cpu.h"
-#include "x87.h"
+#include "fpu.h"
 
 /* --- Control registers --- */
 
@@ -270,8 +270,7 @@ CpuKey x86_key(CpuState *cpu)
     key |= env->eflags & X86_TF ? X86_KEY_TF : 0;
     key |= env->inhibit_irq ? X86_KEY_SHADOW : 0;
     key |= env->cpl <= extract64(env->eflags, 12, 2) ? X86_KEY_IOPL : 0;
-    key |= ~env->mxcsr & X86_MXCSR_MASKS ? X86_KEY_FPEXC : 0;
-    key |= ~env->fpu_cw & X87_EXCEPTIONS || env->fpu_sw & X87_ES ? X86_KEY_X87EXC : 0;
+    key |= x86_fp_key(env);
     key |= env->smm ? X86_KEY_SMM : 0;
     key |= breakpoints_on(env) || env->eflags & X86_RF ? X86_KEY_BP : 0;
     if (env->cr0 & X86_CR0_AM && env->eflags & X86_AC && env->cpl == 3) {

@@ -2,9 +2,6 @@
 /*
  * Out-of-line parts of vector instructions: exceptions and MXCSR, masked moves, gathers, the string
  * comparisons of SSE4.2.  Contracts: helpers-fp.def.
- *
- * Not modelled, while underflow or overflow is not masked: the exception for tiny results that are
- * exact, and that PE tells of an unbounded exponent then.
  */
 #include "rhea/osdep.h"
 
@@ -18,7 +15,8 @@ uint64_t x86_helper_fp_begin(void *opaque, uint64_t a, uint64_t b, uint64_t c, u
     X86Env *env = opaque;
 
     env->fp_before = env->tcg.fp_flags;
-    env->tcg.fp_flags = 0;
+    env->tcg.fp_flags = (env->mxcsr & X86_MXCSR_UM ? 0 : IR_FP_UNDERFLOW_TRAPS) |
+                        (env->mxcsr & X86_MXCSR_OM ? 0 : IR_FP_OVERFLOW_TRAPS);
     return 0;
 }
 
@@ -33,7 +31,7 @@ uint64_t x86_helper_fp_end(void *opaque, uint64_t a, uint64_t b, uint64_t c, uin
         env->tcg.fp_flags &=
             x86_fp_flags_from_x86(BEFORE_RESULT); /* there was no result to round */
     }
-    env->tcg.fp_flags |= env->fp_before;
+    env->tcg.fp_flags = (env->tcg.fp_flags & IR_FP_FLAGS) | env->fp_before;
     if (unmasked) {
         x86_raise(env, env->cr4 & CR4_OSXMMEXCPT ? X86_EXC_XM : X86_EXC_UD, 0);
     }

@@ -276,6 +276,7 @@ void x86_translate(Translate *tx)
     unsigned max = x86_alone(&t) ? 1 : tx->max_insns;
     X86Decoded decoded;
 
+    tx->ir->fp_calls = tx->key & X86_KEY_FPEXACT;
     tx->ninsns = 0;
     tx->needs_next = false;
     x86_flags_forget(&t);

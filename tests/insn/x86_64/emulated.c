@@ -289,9 +289,7 @@ static CpuKey present_key(void)
     CpuKey key = user_key;
 
     key |= judge_mode | (judge_mode == JUDGE_16 ? 0 : X86_KEY_SS32);
-    key |= ~env->mxcsr & X86_MXCSR_MASKS ? X86_KEY_FPEXC : 0;
-    key |= ~env->fpu_cw & X87_EXCEPTIONS || env->fpu_sw & X87_ES ? X86_KEY_X87EXC : 0;
-    return key;
+    return key | x86_fp_key(env);
 }
 
 static X86Fp80 *physical(unsigned i)

@@ -287,8 +287,8 @@ static void random_fp_state(GRand *rand, JudgeState *s)
     }
     s->mxcsr = 0x1f80 | modes[g_rand_int_range(rand, 0, ARRAY_SIZE(modes))] |
                (chance(rand, 20) ? g_rand_int(rand) & 0x3f : 0);
-    if (chance(rand, 8)) {                        /* some exceptions are not masked */
-        s->mxcsr &= ~(g_rand_int(rand) & 0x1380); /* not all: see helper/vec.c */
+    if (chance(rand, 8)) { /* some exceptions are not masked */
+        s->mxcsr &= ~(g_rand_int(rand) & X86_MXCSR_MASKS);
     }
     for (unsigned i = 0; i < 8; i++) {
         s->st[i] = telling_fp80(rand);

@@ -535,6 +535,31 @@ static void test_fma_special(void)
                     ==, 0xc000000000000000);
 }
 
+static void check_product(double a, double b, uint32_t traps, uint32_t want)
+{
+    uint32_t flags = traps;
+
+    sf_mul(SF_64, to_bits64(a), to_bits64(b), IR_ROUND_NEAREST, &flags);
+    g_assert_cmphex(flags, ==, want | traps);
+}
+
+/* What is raised while exceptions trap: IEEE 754, 7.4 and 7.5. */
+static void test_traps(void)
+{
+    const double smallest = 0x1p-1022, odd = 1 + 0x1p-52;
+
+    check_product(smallest, 0.5, 0, 0);
+    check_product(smallest, 0.5, IR_FP_OVERFLOW_TRAPS, 0);
+    check_product(smallest, 0.5, IR_FP_UNDERFLOW_TRAPS, IR_FP_UNDERFLOW);
+    check_product(smallest * odd, 0.5, 0, IR_FP_UNDERFLOW | IR_FP_INEXACT);
+    check_product(smallest * odd, 0.5, IR_FP_UNDERFLOW_TRAPS, IR_FP_UNDERFLOW);
+    check_product(smallest * odd, 0.5 * odd, IR_FP_TRAPS, IR_FP_UNDERFLOW | IR_FP_INEXACT);
+    check_product(0x1p1023, 2, 0, IR_FP_OVERFLOW | IR_FP_INEXACT);
+    check_product(0x1p1023, 2, IR_FP_UNDERFLOW_TRAPS, IR_FP_OVERFLOW | IR_FP_INEXACT);
+    check_product(0x1p1023, 2, IR_FP_OVERFLOW_TRAPS, IR_FP_OVERFLOW);
+    check_product(0x1p1023 * odd, 2 * odd, IR_FP_TRAPS, IR_FP_OVERFLOW | IR_FP_INEXACT);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -551,5 +576,6 @@ int main(int argc, char **argv)
     g_test_add_func("/softfloat/half/arith", test_half_arith);
     g_test_add_func("/softfloat/ties-to-max", test_ties_to_max);
     g_test_add_func("/softfloat/fma-special", test_fma_special);
+    g_test_add_func("/softfloat/traps", test_traps);
     return g_test_run();
 }
