@@ -5,6 +5,7 @@
 #include "snapshot/snapshot.h"
 
 #include "cpu.h"
+#include "fpu.h"
 
 enum { EXCEPTION_MAX = 255 };
 
@@ -21,8 +22,7 @@ static void check_loaded(X86Env *env)
     env->cr4 &= x86_cr4_mask(m);
     env->cr3 &= MASK_ULL(m->phys_bits);
     env->cr0 = (uint32_t)env->cr0;
-    env->tcg.fp_flags &= 31;
-    env->tcg.fp_round &= 3;
+    x86_check_mxcsr(env);
     env->a20_mask |= ~0x100000ULL;
     env->xcr0 = (env->xcr0 & x86_xcr0_mask(m)) | 1;
     long_mode = env->efer & X86_EFER_LME && env->cr0 & X86_CR0_PG && env->cr4 & X86_CR4_PAE;

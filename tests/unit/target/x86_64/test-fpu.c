@@ -250,6 +250,22 @@ static void test_exceptions(void)
     g_assert_cmpint(fake_raises(x86_helper_ldmxcsr(env, 1 << 16, 0, 0, 0)), ==, X86_EXC_GP);
 }
 
+/* Out of a snapshot: all of MXCSR stays, what is none of it goes. */
+static void test_loaded_mxcsr(void)
+{
+    X86Env *env = xsave_cpu();
+
+    x86_set_mxcsr(env, X86_MXCSR_VALID);
+    x86_check_mxcsr(env);
+    g_assert_cmphex(x86_get_mxcsr(env), ==, X86_MXCSR_VALID);
+    env->mxcsr = env->tcg.fp_flags = env->tcg.fp_round = UINT32_MAX;
+    x86_check_mxcsr(env);
+    g_assert_cmphex(env->mxcsr, ==, X86_MXCSR_MASKS);
+    g_assert_cmphex(env->tcg.fp_flags, ==, IR_FP_FLAGS);
+    g_assert_cmphex(env->tcg.fp_round, ==, IR_ROUND_UP | IR_ROUND_FTZ | IR_ROUND_DAZ);
+    x86_set_mxcsr(env, X86_MXCSR_DEFAULT);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -261,5 +277,6 @@ int main(int argc, char **argv)
     g_test_add_func("/x86_64/fpu/xrstor-parts", test_xrstor_parts);
     g_test_add_func("/x86_64/fpu/faults", test_faults);
     g_test_add_func("/x86_64/fpu/exceptions", test_exceptions);
+    g_test_add_func("/x86_64/fpu/loaded-mxcsr", test_loaded_mxcsr);
     return g_test_run();
 }
