@@ -216,10 +216,6 @@ void x86_op_load_seg(X86Trans *t)
 {
     unsigned seg = t->insn.reg & 7;
 
-    if (seg == X86_CS || seg >= X86_NSEGS) {
-        x86_end_raise(t, X86_EXC_UD);
-        return;
-    }
     load_segment(t, seg, t->v[1]);
     if (seg == X86_SS) {
         x86_call0(t, X86_H_SHADOW_SS);
