@@ -6,6 +6,7 @@
 #include "rhea/osdep.h"
 
 #include "../fpu.h"
+#include "../seg.h"
 #include "helper.h"
 
 /* --- MXCSR and #XM --- */
@@ -62,6 +63,17 @@ static bool lane_chosen(const uint8_t *mask, unsigned i, unsigned bytes)
     return mask[i * bytes + bytes - 1] & 0x80;
 }
 
+/* The linear address of a lane; outside 64-bit mode the segment's limit and rights count for each. */
+static GuestVA lane_address(X86Env *env, unsigned seg, uint64_t offset, unsigned bytes,
+                            MemAccess access)
+{
+    if (x86_code64(env)) {
+        return seg < X86_FS ? offset : offset + env->seg[seg].base;
+    }
+    x86_seg_check(env, seg, (uint32_t)offset, bytes, access);
+    return (uint32_t)(offset + env->seg[seg].base);
+}
+
 static IrMem mem_of_bytes(unsigned bytes)
 {
     return (IrMem)__builtin_ctz(bytes);
@@ -75,10 +87,10 @@ uint64_t x86_helper_probe_write(void *opaque, uint64_t addr, uint64_t info, uint
     return 0;
 }
 
-uint64_t x86_helper_mask_load(void *opaque, uint64_t addr, uint64_t info, uint64_t c, uint64_t d)
+uint64_t x86_helper_mask_load(void *opaque, uint64_t offset, uint64_t info, uint64_t c, uint64_t d)
 {
     X86Env *env = opaque;
-    unsigned bytes = info & 0xff, all = info >> 8 & 0xff, mmu = info >> 16;
+    unsigned bytes = info & 0xff, all = info >> 8 & 0xff, mmu = info >> 16 & 0xff;
     uint8_t *data = env->scratch[0].b;
     const uint8_t *mask = env->scratch[2].b;
 
@@ -86,22 +98,26 @@ uint64_t x86_helper_mask_load(void *opaque, uint64_t addr, uint64_t info, uint64
         uint64_t v = 0;
 
         if (lane_chosen(mask, i, bytes)) {
-            v = cpu_load(env->tcg.cpu, addr + i * bytes, mem_of_bytes(bytes), mmu);
+            GuestVA at = lane_address(env, info >> 24, offset + i * bytes, bytes, ACCESS_READ);
+
+            v = cpu_load(env->tcg.cpu, at, mem_of_bytes(bytes), mmu);
         }
         memcpy(data + i * bytes, &v, bytes);
     }
     return 0;
 }
 
-uint64_t x86_helper_mask_store(void *opaque, uint64_t addr, uint64_t info, uint64_t c, uint64_t d)
+uint64_t x86_helper_mask_store(void *opaque, uint64_t offset, uint64_t info, uint64_t c, uint64_t d)
 {
     X86Env *env = opaque;
-    unsigned bytes = info & 0xff, all = info >> 8 & 0xff, mmu = info >> 16;
+    unsigned bytes = info & 0xff, all = info >> 8 & 0xff, mmu = info >> 16 & 0xff;
     const uint8_t *data = env->scratch[0].b, *mask = env->scratch[2].b;
+    GuestVA at[32];
 
     for (unsigned i = 0; i < all / bytes; i++) {
         if (lane_chosen(mask, i, bytes)) {
-            cpu_probe(env->tcg.cpu, addr + i * bytes, bytes, ACCESS_WRITE, mmu);
+            at[i] = lane_address(env, info >> 24, offset + i * bytes, bytes, ACCESS_WRITE);
+            cpu_probe(env->tcg.cpu, at[i], bytes, ACCESS_WRITE, mmu);
         }
     }
     for (unsigned i = 0; i < all / bytes; i++) {
@@ -109,7 +125,7 @@ uint64_t x86_helper_mask_store(void *opaque, uint64_t addr, uint64_t info, uint6
 
         if (lane_chosen(mask, i, bytes)) {
             memcpy(&v, data + i * bytes, bytes);
-            cpu_store(env->tcg.cpu, addr + i * bytes, v, mem_of_bytes(bytes), mmu);
+            cpu_store(env->tcg.cpu, at[i], v, mem_of_bytes(bytes), mmu);
         }
     }
     return 0;
@@ -149,10 +165,7 @@ static uint64_t gather_address(const Gather *g, unsigned i)
     if (g->adsize == 4) {
         index = (uint32_t)index;
     }
-    if (!(g->seg == X86_FS || g->seg == X86_GS) && g->adsize == 8) {
-        return (uint64_t)index;
-    }
-    return (uint64_t)index + g->env->seg[g->seg].base;
+    return lane_address(g->env, g->seg, (uint64_t)index, g->lane, ACCESS_READ);
 }
 
 uint64_t x86_helper_gather(void *opaque, uint64_t base, uint64_t regs, uint64_t info, uint64_t d)

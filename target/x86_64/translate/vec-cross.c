@@ -137,13 +137,6 @@ void x86_op_vec_fma(X86Trans *t)
 /* --- Masked moves and gathers: helpers, as a lane that is not chosen must not be touched --- */
 
 /* What the helper needs to know beside addresses. */
-static IrVal helper_info(X86Trans *t, unsigned lane_bytes)
-{
-    unsigned info = lane_bytes | x86_vec_halves(t) * 16 << 8 | t->mmu << 16;
-
-    return ir_imm(t->ir, info);
-}
-
 static void store_scratch(X86Trans *t, unsigned n, IrVal v)
 {
     ir_stenv(t->ir, IR_MEM_128, (int32_t)(offsetof(X86Env, scratch) + n * sizeof(X86Xmm)), v);
@@ -174,20 +167,25 @@ static unsigned lane_bytes(const X86Trans *t)
     return 1u << t->insn.row->ir_lane;
 }
 
+static IrVal mask_info(X86Trans *t, unsigned lane, unsigned all, unsigned seg)
+{
+    return ir_imm(t->ir, lane | all << 8 | t->mmu << 16 | seg << 24);
+}
+
 /* Scratch 0 and 1: the data; 2 and 3: the mask. */
 void x86_op_vmaskmov(X86Trans *t)
 {
     bool load = t->insn.row->op[0].place == X86_P_V;
-    unsigned bytes = 16 * x86_vec_halves(t);
-    IrVal addr = x86_address(t, bytes, load ? ACCESS_READ : ACCESS_WRITE);
+    IrVal offset = x86_offset(t),
+          info = mask_info(t, lane_bytes(t), 16 * x86_vec_halves(t), t->insn.seg);
 
     store_scratch_halves(t, 2, 1);
     if (load) {
-        x86_call2(t, X86_H_MASK_LOAD, addr, helper_info(t, lane_bytes(t)));
+        x86_call2(t, X86_H_MASK_LOAD, offset, info);
         result_from_scratch(t);
     } else {
         store_scratch_halves(t, 0, 2);
-        x86_call2(t, X86_H_MASK_STORE, addr, helper_info(t, lane_bytes(t)));
+        x86_call2(t, X86_H_MASK_STORE, offset, info);
     }
 }
 
@@ -197,12 +195,10 @@ void x86_op_maskmov(X86Trans *t)
     bool mmx = t->insn.row->attrs & X86_A_MMX;
     unsigned seg = t->insn.override >= 0 ? (unsigned)t->insn.override : X86_DS;
     IrVal offset = x86_wrap(t, ir_get(t->ir, X86_G_REG + X86_RDI), t->insn.adsize);
-    IrVal addr = x86_linear(t, seg, offset, mmx ? 8 : 16, ACCESS_WRITE);
-    unsigned info = 1 | (mmx ? 8 : 16) << 8 | t->mmu << 16;
 
     store_scratch(t, 0, x86_vec_load(t, 0, 0));
     store_scratch(t, 2, x86_vec_load(t, 1, 0));
-    x86_call2(t, X86_H_MASK_STORE, addr, ir_imm(t->ir, info));
+    x86_call2(t, X86_H_MASK_STORE, offset, mask_info(t, 1, mmx ? 8 : 16, seg));
     if (mmx) {
         x86_mmx_enter(t);
     }
