@@ -176,6 +176,9 @@ uint64_t x86_helper_x87_arith_mem(void *opaque, uint64_t n, uint64_t kind, uint6
     X86Fp80 src;
     unsigned raised = x87_from((X87Kind)kind, words, &src) & X87_EXCEPTIONS;
 
+    if (raised & X87_IE) {
+        src.sig &= ~(1ULL << 62); /* a signalling NaN stays one: a quiet one in ST0 wins */
+    }
     if (n == N_COM || n == N_COMP) {
         bool done =
             is_empty(env, 0) ? compare_empty(env) : compare(env, X87_COM, st(env, 0), &src, raised);
