@@ -32,6 +32,7 @@ static struct {
     uint64_t pc; /* of the running instruction */
     jmp_buf leave;
     unsigned vector;
+    uint32_t error;
     uint64_t fault_address;
     bool fault_write;
 } emu;
@@ -44,6 +45,7 @@ static const CpuKey user_key = X86_MMU_USER | 3 << X86_KEY_CPL_SHIFT | X86_KEY_L
 void x86_raise(X86Env *env, unsigned vector, uint32_t error_code)
 {
     emu.vector = vector;
+    emu.error = error_code;
     longjmp(emu.leave, 1);
 }
 
@@ -147,8 +149,15 @@ static void *const functions[RT_NFN] = {
     [RT_STORE128] = (void *)rt_store128,
 };
 
+/* The system's own memory is that of the descriptor tables below. */
 uint64_t cpu_load(CpuState *cpu, GuestVA va, IrMem mem, unsigned mmu)
 {
+    uint64_t v = 0;
+
+    if (mmu == X86_MMU_KERNEL) {
+        memcpy(&v, (const void *)va, 1u << mem);
+        return v;
+    }
     return rt_load(cpu->env, va, mem);
 }
 
@@ -185,8 +194,21 @@ static uint64_t not_judged(void *env, uint64_t a, uint64_t b, uint64_t c, uint64
     return 0;
 }
 
-void x86_seg_check(X86Env *env, unsigned n, uint64_t offset, unsigned size, MemAccess access)
+/* All descriptors are marked as accessed. */
+uint64_t cpu_atomic(CpuState *cpu, GuestVA va, uint64_t value, IrAtomic op, IrMem mem, unsigned mmu)
 {
+    g_error("a descriptor was written");
+    return 0;
+}
+
+void cpu_retry_alone(CpuState *cpu)
+{
+    g_error("the limit of CS was looked at");
+}
+
+CpuKey x86_key(CpuState *cpu)
+{
+    return user_key;
 }
 
 void x86_check_io(X86Env *env, unsigned port, unsigned size)
@@ -230,13 +252,6 @@ static uint64_t helper_raise(void *env, uint64_t vector, uint64_t error, uint64_
     x86_raise(env, (unsigned)vector, (uint32_t)error);
 }
 
-/* The data segments have no limit. */
-static uint64_t helper_seg_check(void *env, uint64_t n, uint64_t offset, uint64_t size,
-                                 uint64_t access)
-{
-    return 0;
-}
-
 /* The code segment of 16-bit code has one: 64 KiB. */
 static uint64_t helper_check_target(void *env, uint64_t eip, uint64_t b, uint64_t c, uint64_t d)
 {
@@ -249,7 +264,13 @@ static uint64_t helper_check_target(void *env, uint64_t eip, uint64_t b, uint64_
 /* For the table below: a constant expression. */
 #define SYSTEM_HELPER(id)                                                                          \
     ((id) == X86_H_RAISE       ? helper_raise                                                      \
-     : (id) == X86_H_SEG_CHECK ? helper_seg_check                                                  \
+     : (id) == X86_H_SEG_CHECK ? x86_helper_seg_check                                              \
+     : (id) == X86_H_LOAD_SEG  ? x86_helper_load_seg                                               \
+     : (id) == X86_H_SHADOW_SS ? x86_helper_shadow_ss                                              \
+     : (id) == X86_H_LAR       ? x86_helper_lar                                                    \
+     : (id) == X86_H_LSL       ? x86_helper_lsl                                                    \
+     : (id) == X86_H_VERR      ? x86_helper_verr                                                   \
+     : (id) == X86_H_VERW      ? x86_helper_verw                                                   \
      : (id) == X86_H_CS_TARGET ? helper_check_target                                               \
                                : not_judged)
 
@@ -310,7 +331,7 @@ static void load_fp(const JudgeState *s)
     for (unsigned i = 0; i < 8; i++) {
         *physical(i) = s->st[i];
     }
-    env->cr0 = X86_CR0_NE;
+    env->cr0 = X86_CR0_NE | X86_CR0_PE;
     env->xcr0 = XCOMP_X87 | XCOMP_SSE | XCOMP_AVX;
     env->cr4 = 1 << 10; /* OSXMMEXCPT */
 }
@@ -330,16 +351,60 @@ static void save_fp(JudgeState *s)
     }
 }
 
-static void load_segments(void)
+/* As Linux has it: code and data of its own, then those of programs. */
+static const uint64_t gdt[16] = {
+    [1] = 0x00cf9b000000ffff, [2] = 0x00af9b000000ffff, [3] = 0x00cf93000000ffff,
+    [4] = 0x00cffb000000ffff, [5] = 0x00cff3000000ffff, [6] = 0x00affb000000ffff,
+};
+static uint64_t ldt[JUDGE_LDT_ENTRIES];
+
+/* The descriptor that Linux makes. */
+static uint64_t ldt_entry(const struct user_desc *d)
+{
+    enum { ACCESSED = 1, MEMORY = 1 << 4, USER = 3 << 5, PRESENT = 1 << 7 };
+    unsigned type = ACCESSED | !d->read_exec_only << 1 | d->contents << 2;
+    unsigned rights = type | MEMORY | USER | (d->seg_not_present ? 0 : PRESENT);
+    unsigned size = d->useable | d->seg_32bit << 2 | d->limit_in_pages << 3;
+    uint64_t v = (d->limit & 0xffff) | (uint64_t)(d->base_addr & 0xffffff) << 16;
+
+    return v | (uint64_t)rights << 40 | (uint64_t)(d->limit >> 16) << 48 | (uint64_t)size << 52 |
+           (uint64_t)(d->base_addr >> 24) << 56;
+}
+
+static void make_tables(X86Env *env)
+{
+    for (unsigned i = 0; i < JUDGE_LDT_ENTRIES; i++) {
+        ldt[i] = ldt_entry(&judge_ldt[i]);
+    }
+    env->gdt.base = (uintptr_t)gdt;
+    env->gdt.limit = sizeof(gdt) - 1;
+    env->ldt =
+        (X86Seg){.base = (uintptr_t)ldt, .limit = sizeof(ldt) - 1, .sel = 0x50, .attr = X86_ATTR_P};
+}
+
+static void load_segments(const JudgeState *s)
 {
     static const unsigned data[] = {X86_DS, X86_ES, X86_SS};
+    unsigned code = judge_code_selector();
     X86Env *env = emu.env;
+    X86Desc d;
 
-    env->seg[X86_CS].base = judge_code_base();
-    env->seg[X86_CS].sel = (uint16_t)judge_code_selector();
+    make_tables(env);
+    env->cpl = 3;
+    env->efer = X86_EFER_LMA;
+    env->inhibit_irq = 0;
+    x86_desc_read(env, code, &d);
+    env->seg[X86_CS] = x86_desc_seg(&d, code);
     for (unsigned i = 0; i < ARRAY_SIZE(data); i++) {
-        env->seg[data[i]].base = judge_data_base();
-        env->seg[data[i]].sel = (uint16_t)judge_data_selector();
+        x86_load_data_seg(env, data[i], judge_data_selector());
+    }
+    x86_load_data_seg(env, X86_GS, s->seg[X86_GS]);
+}
+
+static void save_segments(JudgeState *s)
+{
+    for (unsigned i = 0; i < X86_NSEGS; i++) {
+        s->seg[i] = (uint16_t)emu.env->seg[i].sel;
     }
 }
 
@@ -426,7 +491,7 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
     memcpy((void *)JUDGE_DATA, before->data, JUDGE_DATA_BYTES);
     memcpy(env->regs, before->regs, sizeof(env->regs));
     load_fp(before);
-    load_segments();
+    load_segments(before);
     *(uint8_t *)end = 0xf4; /* HLT ends the block: it raises in user mode */
     x86_set_eflags(env, before->eflags | X86_IF);
     env->tcg.pc = before->rip;
@@ -444,6 +509,8 @@ void emulated_run(const JudgeState *before, uint64_t end, bool jit, JudgeState *
     }
     memcpy(after->regs, env->regs, sizeof(env->regs));
     save_fp(after);
+    save_segments(after);
+    after->error = emu.error;
     after->eflags = x86_eflags(env) & (X86_ARITH_FLAGS | X86_DF);
     after->rip = env->tcg.pc;
     after->vector = after->end == JUDGE_STEP ? X86_EXC_BP : emu.vector;

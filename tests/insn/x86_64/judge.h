@@ -9,6 +9,8 @@
 #ifndef TESTS_INSN_X86_64_JUDGE_H
 #define TESTS_INSN_X86_64_JUDGE_H
 
+#include <asm/ldt.h>
+
 #include "target/x86_64/decode.h"
 
 #define JUDGE_CODE_PAGE 0x10000000ULL
@@ -28,8 +30,10 @@ typedef struct JudgeState {
     uint32_t eflags; /* the arithmetic flags */
     JudgeEnd end;
     unsigned vector;
-    uint64_t fault_address; /* of a page fault ... */
-    bool fault_write;       /* ... and W of its error code */
+    uint32_t error;          /* code of a #GP, #SS or #NP */
+    uint16_t seg[X86_NSEGS]; /* selectors; of those before, GS counts alone */
+    uint64_t fault_address;  /* of a page fault ... */
+    bool fault_write;        /* ... and W of its error code */
     X86Xmm xmm[16], ymmh[16];
     uint32_t mxcsr;
     X86Fp80 st[8]; /* from the top */
@@ -45,7 +49,11 @@ extern X86Model judge_model;
 #define JUDGE_16 (X86_KEY_CSBASE | X86_KEY_SEGS)
 extern CpuKey judge_mode;
 
-/* What CS, and what DS, ES and SS hold: Linux' selectors for user programs, ours in the LDT.  FS and GS are
+/* The LDT, from entry 0: code and data of 16-bit code, then segments to load, of any kind. */
+enum { JUDGE_LDT_CODE, JUDGE_LDT_DATA, JUDGE_LDT_ENTRIES = 12 };
+extern const struct user_desc judge_ldt[JUDGE_LDT_ENTRIES];
+
+/* What CS, and what DS, ES and SS hold: Linux' selectors for user programs, ours in the LDT.  FS is
  * null. */
 static inline unsigned judge_code_selector(void)
 {
@@ -69,8 +77,8 @@ static inline uint64_t judge_data_base(void)
 
 /* native.c: maps code and data; learns the host's features.  False: not on this host. */
 bool native_init(void);
-/* Can it make the segments of JUDGE_16? */
-bool native_has_16bit(void);
+/* Does it have the LDT? */
+bool native_has_ldt(void);
 /* Runs what is at JUDGE_CODE, up to @end or out of the code, from @before. */
 void native_run(const JudgeState *before, uint64_t end, JudgeState *after);
 

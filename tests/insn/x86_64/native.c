@@ -5,7 +5,6 @@
  */
 #include "rhea/osdep.h"
 
-#include <asm/ldt.h>
 #include <cpuid.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,6 +14,30 @@
 
 #include "judge.h"
 
+/* Fields of struct user_desc; "contents" is bits 3:2 of a descriptor's type. */
+enum { DATA = 0, EXPAND_DOWN = 1, CODE = 2 };
+#define SEGMENT(n, base, limit_, contents_, ...)                                                   \
+    {                                                                                              \
+        .entry_number = (n), .base_addr = (base), .limit = (limit_), .contents = (contents_),      \
+        __VA_ARGS__                                                                                \
+    }
+
+const struct user_desc judge_ldt[JUDGE_LDT_ENTRIES] = {
+    SEGMENT(JUDGE_LDT_CODE, JUDGE_CODE_PAGE, 0xffff, CODE, .useable = 0),
+    SEGMENT(JUDGE_LDT_DATA, JUDGE_DATA, 0xfffff, DATA, .limit_in_pages = 1),
+    SEGMENT(2, JUDGE_DATA, 0x1fff, DATA, .seg_32bit = 1),
+    SEGMENT(3, JUDGE_DATA, 0xfffff, DATA, .limit_in_pages = 1, .read_exec_only = 1),
+    SEGMENT(4, JUDGE_DATA, 0x0a37, DATA, .seg_32bit = 1, .useable = 1),
+    SEGMENT(5, JUDGE_DATA, 0x07ff, EXPAND_DOWN, .seg_32bit = 1),
+    SEGMENT(6, JUDGE_DATA, 0x0fff, EXPAND_DOWN, .useable = 0),
+    SEGMENT(7, JUDGE_DATA, 0, EXPAND_DOWN, .seg_32bit = 1, .limit_in_pages = 1,
+            .read_exec_only = 1),
+    SEGMENT(8, JUDGE_DATA, 0xfffff, CODE, .seg_32bit = 1, .limit_in_pages = 1),
+    SEGMENT(9, JUDGE_DATA, 0xffff, CODE, .read_exec_only = 1),
+    SEGMENT(10, JUDGE_DATA, 0xffff, DATA, .seg_not_present = 1, .useable = 1),
+    SEGMENT(11, JUDGE_DATA, 0x8000, CODE, .seg_not_present = 1, .seg_32bit = 1),
+};
+
 X86Model judge_model;
 CpuKey judge_mode;
 
@@ -22,7 +45,7 @@ static struct {
     const JudgeState *before;
     JudgeState *after;
     sigjmp_buf back;
-    bool running, has_16bit;
+    bool running, has_ldt;
 } native;
 
 static const uint8_t greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
@@ -82,6 +105,7 @@ static void enter_segments(greg_t *csgsfs)
     unsigned code = judge_code_selector(), data = judge_data_selector();
 
     __asm__ volatile("movl %0, %%ds\n\tmovl %0, %%es" : : "r"(data));
+    __asm__ volatile("movl %0, %%gs" : : "r"((unsigned)native.before->seg[X86_GS]));
     *csgsfs &= 0x0000ffffffff0000;
     *csgsfs |= (greg_t)((uint64_t)data << 48 | code);
 }
@@ -98,6 +122,18 @@ static void enter(ucontext_t *uc)
     g[REG_RIP] = (greg_t)(native.before->rip - judge_code_base());
     enter_fp(uc);
     enter_segments(&g[REG_CSGSFS]);
+}
+
+static void finish_segments(JudgeState *s, greg_t csgsfs)
+{
+    unsigned sel[3];
+
+    __asm__("movl %%ds, %0\n\tmovl %%es, %1\n\tmovl %%gs, %2"
+            : "=r"(sel[0]), "=r"(sel[1]), "=r"(sel[2]));
+    s->seg[X86_DS] = (uint16_t)sel[0];
+    s->seg[X86_ES] = (uint16_t)sel[1];
+    s->seg[X86_GS] = (uint16_t)sel[2];
+    s->seg[X86_SS] = (uint16_t)((uint64_t)csgsfs >> 48);
 }
 
 static void finish(const siginfo_t *info, const ucontext_t *uc)
@@ -117,6 +153,8 @@ static void finish(const siginfo_t *info, const ucontext_t *uc)
     s->end = JUDGE_FAULT;
     s->fault_address = 0;
     s->fault_write = false;
+    s->error = (uint32_t)g[REG_ERR];
+    finish_segments(s, g[REG_CSGSFS]);
     finish_fp(s, uc);
     if (s->vector == X86_EXC_BP) {
         s->end = JUDGE_STEP;
@@ -192,23 +230,22 @@ static bool map_at(uint64_t where, size_t bytes, int prot)
                 0) == (void *)where;
 }
 
-enum { LDT_CODE, LDT_DATA };
-
-static bool set_segment(unsigned entry, uint64_t base, bool code)
+static bool make_ldt(void)
 {
-    enum { DATA = 0, CODE = 2 };
-    struct user_desc d = {.entry_number = entry,
-                          .base_addr = (unsigned)base,
-                          .limit = code ? 0xffff : 0xfffff,
-                          .limit_in_pages = !code,
-                          .contents = code ? CODE : DATA};
+    enum { WRITE_LDT = 0x11 };
+    bool ok = true;
 
-    return syscall(SYS_modify_ldt, 1, &d, sizeof(d)) == 0;
+    for (unsigned i = 0; i < JUDGE_LDT_ENTRIES; i++) {
+        struct user_desc d = judge_ldt[i];
+
+        ok = ok && syscall(SYS_modify_ldt, WRITE_LDT, &d, sizeof(d)) == 0;
+    }
+    return ok;
 }
 
-bool native_has_16bit(void)
+bool native_has_ldt(void)
 {
-    return native.has_16bit;
+    return native.has_ldt;
 }
 
 bool native_init(void)
@@ -227,8 +264,7 @@ bool native_init(void)
     for (unsigned i = 0; i < ARRAY_SIZE(signals); i++) {
         sigaction(signals[i], &action, NULL);
     }
-    native.has_16bit =
-        set_segment(LDT_CODE, JUDGE_CODE_PAGE, true) && set_segment(LDT_DATA, JUDGE_DATA, false);
+    native.has_ldt = make_ldt();
     learn_features();
     return true;
 }

@@ -10,17 +10,15 @@
 
 /* Actions whose effect is not the processor's alone, or that single instructions cannot show. */
 static void (*const left_out[])(X86Trans *t) = {
-    x86_op_into,     x86_op_jmpf,     x86_op_callf,    x86_op_popf,      x86_op_load_seg,
-    x86_op_pop_seg,  x86_op_load_far, x86_op_jmpf_ind, x86_op_callf_ind, x86_op_retf,
-    x86_op_retf_n,   x86_op_int,      x86_op_int3,     x86_op_int1,      x86_op_iret,
-    x86_op_cli,      x86_op_sti,      x86_op_pause,    x86_op_in,        x86_op_out,
-    x86_op_ins,      x86_op_outs,     x86_op_sldt,     x86_op_str,       x86_op_verr,
-    x86_op_verw,     x86_op_lar,      x86_op_lsl,      x86_op_sgdt,      x86_op_sidt,
-    x86_op_smsw,     x86_op_monitor,  x86_op_mwait,    x86_op_xgetbv,    x86_op_rdpkru,
-    x86_op_wrpkru,   x86_op_syscall,  x86_op_sysenter, x86_op_rdtsc,     x86_op_rdtscp,
-    x86_op_rdpmc,    x86_op_rdpid,    x86_op_cpuid,    x86_op_rsm,       x86_op_rdfsbase,
-    x86_op_rdgsbase, x86_op_wrfsbase, x86_op_wrgsbase, x86_op_clflush,   x86_op_rdrand,
-    x86_op_rdseed,   x86_op_swapgs,
+    x86_op_into,      x86_op_jmpf,    x86_op_callf,    x86_op_popf,     x86_op_jmpf_ind,
+    x86_op_callf_ind, x86_op_retf,    x86_op_retf_n,   x86_op_int,      x86_op_int3,
+    x86_op_int1,      x86_op_iret,    x86_op_cli,      x86_op_sti,      x86_op_pause,
+    x86_op_in,        x86_op_out,     x86_op_ins,      x86_op_outs,     x86_op_sldt,
+    x86_op_str,       x86_op_sgdt,    x86_op_sidt,     x86_op_smsw,     x86_op_monitor,
+    x86_op_mwait,     x86_op_xgetbv,  x86_op_rdpkru,   x86_op_wrpkru,   x86_op_syscall,
+    x86_op_sysenter,  x86_op_rdtsc,   x86_op_rdtscp,   x86_op_rdpmc,    x86_op_rdpid,
+    x86_op_cpuid,     x86_op_rsm,     x86_op_rdfsbase, x86_op_rdgsbase, x86_op_wrfsbase,
+    x86_op_wrgsbase,  x86_op_clflush, x86_op_rdrand,   x86_op_rdseed,   x86_op_swapgs,
 };
 
 bool random_row_is_judged(const X86Row *row)
@@ -137,13 +135,16 @@ static unsigned slot_of(const X86Row *row)
 /* Sixteen bytes of which the first instruction is @row's. */
 static void encode(GRand *rand, const X86Row *row, uint8_t *p)
 {
-    unsigned slot = slot_of(row), n;
+    unsigned slot = slot_of(row), n = 0;
 
+    if (row->has_modrm && chance(rand, 15)) {
+        p[n++] = 0x65; /* GS */
+    }
     if (row->vex) {
-        n = put_vex(rand, row, slot / 256, p);
+        n += put_vex(rand, row, slot / 256, p + n);
         p[n++] = slot % 256;
     } else {
-        n = put_prefixes(rand, row, p);
+        n += put_prefixes(rand, row, p + n);
         n += put_opcode(slot / 256, slot % 256, p + n);
     }
     if (row->has_modrm) {
@@ -185,16 +186,28 @@ static void aim_lanes(const X86Insn *insn, JudgeState *s)
     }
 }
 
-/* 16 bits of address are enough where the data segment begins with the area. */
+static bool uses_gs(const X86Insn *insn)
+{
+    return insn->override == X86_GS;
+}
+
+/* Of the segment of the memory operand; what GS may hold begins at the data. */
+static uint64_t operand_base(const X86Insn *insn)
+{
+    return uses_gs(insn) ? JUDGE_DATA : judge_data_base();
+}
+
+/* 16 bits of address are enough where the segment begins with the area. */
 static bool reaches_data(const X86Insn *insn)
 {
-    return insn->override < 0 && (insn->adsize != 2 || judge_mode == JUDGE_16);
+    return (insn->override < 0 || uses_gs(insn)) &&
+           (insn->adsize != 2 || operand_base(insn) == JUDGE_DATA);
 }
 
 /* Makes the address of the memory operand @at; false: it cannot be. */
 static bool aim(const X86Insn *insn, uint64_t at, JudgeState *s)
 {
-    uint64_t rest = (uint64_t)insn->disp + judge_data_base(),
+    uint64_t rest = (uint64_t)insn->disp + operand_base(insn),
              mask = insn->adsize == 4 ? UINT32_MAX : ~0ULL;
 
     if (insn->rip_relative || insn->base < 0 || !reaches_data(insn)) {
@@ -337,7 +350,7 @@ static bool aim_implicit(GRand *rand, const X86Insn *insn, JudgeState *s)
     const uint64_t data = JUDGE_DATA - judge_data_base();
 
     if (uses_string_registers(insn)) {
-        if (!reaches_data(insn)) {
+        if (insn->override >= 0 || !reaches_data(insn)) {
             return false;
         }
         s->regs[X86_RSI] = data + g_rand_int_range(rand, 1024, 7 * 1024);
@@ -349,7 +362,7 @@ static bool aim_implicit(GRand *rand, const X86Insn *insn, JudgeState *s)
     }
     if (insn->row->emit == x86_op_clzero) {
         s->regs[X86_RAX] = data + g_rand_int_range(rand, 0, JUDGE_DATA_BYTES + 64);
-        return reaches_data(insn);
+        return insn->override < 0 && reaches_data(insn);
     }
     if (insn->row->emit == x86_op_maskmov) { /* which byte a fault is at, processors decide */
         s->regs[X86_RDI] &= ~(uint64_t)15;
@@ -401,10 +414,10 @@ static bool is_indirect(const X86Row *row)
  * condition of LOOPE and LOOPNE. */
 static bool is_ambiguous(const X86Insn *insn, const uint8_t *bytes)
 {
-    static const uint8_t prefixes[] = {0x66, 0xf0, 0xf2, 0xf3};
+    static const uint8_t prefixes[] = {0x65, 0x66, 0xf0, 0xf2, 0xf3};
 
     for (; memchr(prefixes, *bytes, sizeof(prefixes)); bytes++) {
-        if (*bytes != 0x66 || insn->mode64) {
+        if (*bytes != 0x65 && (*bytes != 0x66 || insn->mode64)) {
             return true;
         }
     }
@@ -528,7 +541,7 @@ static bool prepare_area(GRand *rand, const X86Insn *insn, RandomCode *code, Jud
 
     at += chance(rand, 3) ? 8 : 0; /* where alignment counts, #GP */
     p = s->data + at;
-    if (insn->base == X86_RAX || insn->base == X86_RDX || insn->index == X86_RAX ||
+    if (uses_gs(insn) || insn->base == X86_RAX || insn->base == X86_RDX || insn->index == X86_RAX ||
         insn->index == X86_RDX) {
         return false; /* the components are there */
     }
@@ -546,6 +559,77 @@ static bool prepare_area(GRand *rand, const X86Insn *insn, RandomCode *code, Jud
     return aim(insn, JUDGE_DATA + at, s);
 }
 
+/* --- Selectors --- */
+
+/* The system's, the programs', ours and such as are in no table. */
+static uint16_t random_selector(GRand *rand)
+{
+    static const uint16_t system[] = {0, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x400};
+    unsigned rpl = chance(rand, 80) ? 3 : (unsigned)g_rand_int_range(rand, 0, 4);
+
+    if (chance(rand, 40)) {
+        return (uint16_t)(system[g_rand_int_range(rand, 0, ARRAY_SIZE(system))] | rpl);
+    }
+    return (uint16_t)(g_rand_int_range(rand, 0, JUDGE_LDT_ENTRIES + 1) << 3 | 4 | rpl);
+}
+
+/* What a program can have in GS.  In 64-bit mode processors differ in which base null selectors give. */
+static uint16_t random_gs(GRand *rand)
+{
+    static const uint8_t entries[] = {JUDGE_LDT_DATA, 2, 3, 4, 5, 6, 7, 8};
+    bool null = !native_has_ldt() || (!(judge_mode & X86_KEY_CS64) && chance(rand, 10));
+
+    return null ? 0 : (uint16_t)(entries[g_rand_int_range(rand, 0, ARRAY_SIZE(entries))] << 3 | 7);
+}
+
+static void (*const queries[])(X86Trans *t) = {x86_op_lar, x86_op_lsl, x86_op_verr, x86_op_verw};
+static void (*const segment_loads[])(X86Trans *t) = {x86_op_load_seg, x86_op_pop_seg,
+                                                     x86_op_load_far};
+
+static bool loads_segment(const X86Row *row)
+{
+    return is_one_of(row, segment_loads, ARRAY_SIZE(segment_loads));
+}
+
+static bool takes_selector(const X86Row *row)
+{
+    return loads_segment(row) || is_one_of(row, queries, ARRAY_SIZE(queries));
+}
+
+/* FS is the C library's.  Processors differ in far pointers with offsets of 64 bits. */
+static bool may_load(const X86Insn *insn)
+{
+    if (insn->row->emit == x86_op_load_seg) {
+        return (insn->reg & 7) != X86_FS;
+    }
+    if (insn->row->emit == x86_op_pop_seg) {
+        return insn->row->op[0].reg != X86_FS;
+    }
+    return insn->row->emit != x86_op_load_far ||
+           (insn->opsize != 8 && !(insn->map == X86_MAP_0F && insn->opcode == 0xb4));
+}
+
+static bool prepare_selector(GRand *rand, const X86Insn *insn, JudgeState *s)
+{
+    unsigned at = (unsigned)g_rand_int_range(rand, 64, JUDGE_DATA_BYTES - 64);
+    uint16_t sel = random_selector(rand);
+
+    if (!may_load(insn)) {
+        return false;
+    }
+    if (insn->row->emit == x86_op_pop_seg) {
+        at = (unsigned)(s->regs[X86_RSP] + judge_data_base() - JUDGE_DATA);
+    } else if (!x86_modrm_is_mem(insn)) {
+        s->regs[insn->rm] = (s->regs[insn->rm] & ~0xffffULL) | sel;
+        return true;
+    } else if (!aim(insn, JUDGE_DATA + at, s)) {
+        return false;
+    }
+    at += insn->row->emit == x86_op_load_far ? insn->opsize : 0;
+    memcpy(s->data + at, &sel, sizeof(sel));
+    return true;
+}
+
 /* --- Any instruction, its operands --- */
 
 static bool prepare(GRand *rand, const X86Insn *insn, RandomCode *code, JudgeState *s)
@@ -557,12 +641,18 @@ static bool prepare(GRand *rand, const X86Insn *insn, RandomCode *code, JudgeSta
     if (!aim_implicit(rand, insn, s)) {
         return false;
     }
+    if (uses_gs(insn) && insn->row->emit == x86_op_arpl) {
+        return false; /* manuals do not say if what stays as it is must be writable */
+    }
     tame_bit_index(insn, s);
     if (is_area(insn->row)) {
         return prepare_area(rand, insn, code, s);
     }
     if (is_indirect(insn->row)) {
         return prepare_indirect(rand, insn, s);
+    }
+    if (takes_selector(insn->row)) {
+        return native_has_ldt() && prepare_selector(rand, insn, s);
     }
     if (insn->row->has_modrm && x86_modrm_is_mem(insn) && insn->row->emit != x86_op_lea &&
         insn->row->emit != x86_op_nop_ea) {
@@ -593,7 +683,8 @@ static bool fits_behind(const X86Insn *insn)
     bool memory = insn->row->has_modrm && x86_modrm_is_mem(insn);
 
     return !memory && !is_one_of(insn->row, stack, ARRAY_SIZE(stack)) && !is_indirect(insn->row) &&
-           !g_str_has_prefix(insn->row->text, "fprem") && !uses_string_registers(insn);
+           !takes_selector(insn->row) && !g_str_has_prefix(insn->row->text, "fprem") &&
+           !uses_string_registers(insn);
 }
 
 static uint8_t undefined_by(const X86Insn *insn)
@@ -660,9 +751,10 @@ bool random_code(GRand *rand, const X86Row *row, unsigned n, RandomCode *code, J
     for (unsigned tries = 0; tries < 50; tries++) {
         *code = (RandomCode){0};
         random_state(rand, state);
+        state->seg[X86_GS] = random_gs(rand);
         if (append(rand, row ? row : random_row(rand), code, state)) {
             /* What a control word from memory unmasks would stop those behind. */
-            bool last = row && (row->emit == x86_op_x87_ldcw || is_area(row));
+            bool last = row && (row->emit == x86_op_x87_ldcw || is_area(row) || loads_segment(row));
 
             for (unsigned more = 0; more < 100 && code->n < n && !last && !code->jumps; more++) {
                 append(rand, random_row(rand), code, state);
