@@ -153,6 +153,49 @@ static void rbp_bad(void)
                      : "rax");
 }
 
+extern char bad_iret[], bad_iret_down[], bad_retf[], bad_sysret[];
+
+/* Returns to 1 << 47: IRET to the same level and to level 3, RETF, SYSRET. */
+static void iret_bad(void)
+{
+    __asm__ volatile("mov %%rsp, %%rcx; mov %%ss, %%eax; push %%rax; push %%rcx; pushf; mov %%cs, %%eax;"
+                     "push %%rax; push %0\nbad_iret: iretq"
+                     :
+                     : "r"(1ULL << 47)
+                     : "rax", "rcx");
+}
+
+static void iret_down_bad(void)
+{
+    __asm__ volatile("push %1; push %%rsp; pushf; push %2; push %0\nbad_iret_down: iretq"
+                     :
+                     : "r"(1ULL << 47), "i"(SEL_UDATA), "i"(SEL_UCODE));
+}
+
+static void retf_bad(void)
+{
+    __asm__ volatile("mov %%cs, %%eax; push %%rax; push %0\nbad_retf: lretq" : : "r"(1ULL << 47) : "rax");
+}
+
+static void sysret_bad(void)
+{
+    __asm__ volatile("mov %0, %%rcx; mov $2, %%r11\nbad_sysret: sysretq" : : "r"(1ULL << 47) : "rcx", "r11");
+}
+
+/* The fault is the returning instruction's own: its address, its level, its stack. */
+static int faults_at(void (*fn)(void), const char *insn)
+{
+    return try(fn) == EXC_GP && last.error == 0 && last.rip == (u64)insn && last.cs == SEL_CODE;
+}
+
+static void test_bad_returns(void)
+{
+    check("canonical.iret", faults_at(iret_bad, bad_iret));
+    check("canonical.iret-down", faults_at(iret_down_bad, bad_iret_down));
+    check("canonical.retf", faults_at(retf_bad, bad_retf));
+    check("canonical.sysret", faults_at(sysret_bad, bad_sysret));
+}
+
 static void test_canonical(void)
 {
     check("canonical.read", try(read_bad) == EXC_GP && last.error == 0);
@@ -162,6 +205,7 @@ static void test_canonical(void)
     check_is("canonical.rbp", try(rbp_bad), EXC_SS);
     set_ist(EXC_SS, 0);
     set_ist(EXC_GP, 0);
+    test_bad_returns();
 }
 
 /* --- Bases, alignment, MSRs --- */
