@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ACPI fixed hardware; see hw/acpi/acpi-pm.h.  Spec: ACPI 6.5, 4.8.
- * Not modelled: the sleep button, S1 and S2, the RTC event.  Suspend to disk is a way to power off.
+ * Not modelled: the sleep button, S1 and S2.  Suspend to disk is a way to power off.
  * The timer counts the virtual clock.
  */
 #include "rhea/osdep.h"
@@ -155,9 +155,29 @@ void acpi_pm_power_button(AcpiPm *pm)
     pm_update(pm);
 }
 
-void acpi_pm_wake(AcpiPm *pm)
+/* Input: the alarm of the real-time clock, which wakes a guest that asked for it. */
+static void pm_rtc_alarm(void *opaque, int n, bool level)
 {
-    pm->status |= WAKE_EVENT;
+    AcpiPm *pm = opaque;
+
+    if (level && !pm->rtc_alarm) {
+        pm->status |= RTC_EVENT;
+    }
+    pm->rtc_alarm = level;
+    if (pm->status & pm->enable & RTC_EVENT && machine_sleeps(pm->dev->machine)) {
+        machine_request_wakeup(pm->dev->machine);
+    }
+    pm_update(pm);
+}
+
+uint16_t acpi_pm_events(const AcpiPm *pm)
+{
+    return pm->status;
+}
+
+void acpi_pm_wake(AcpiPm *pm, uint16_t events)
+{
+    pm->status |= WAKE_EVENT | (events & RTC_EVENT);
 }
 
 /* --- Life --- */
@@ -167,6 +187,7 @@ void acpi_pm_init(AcpiPm *pm, Device *dev)
     pm->dev = dev;
     pm->clock = device_clock(dev);
     irq_line_init(&pm->sci, dev, "sci");
+    irq_inputs_init(dev, "rtc-alarm", pm_rtc_alarm, pm, 1);
     clock_timer_init(&pm->overflow, pm->clock, pm_overflow, pm);
 }
 
@@ -188,7 +209,9 @@ void acpi_pm_snapshot(AcpiPm *pm, Snapshot *sn)
     if (!snap_loading(sn)) {
         pm_catch_up(pm);
     }
-    snap_section(sn, "acpi-pm", 1);
+    if (snap_section(sn, "acpi-pm", 2) >= 2) {
+        snap_bool(sn, &pm->rtc_alarm);
+    }
     snap_fields(sn, &pm->status, &pm->enable, &pm->control, &pm->overflow_from_ns);
     snap_bytes(sn, pm->gpe, sizeof(pm->gpe));
     if (snap_loading(sn)) {

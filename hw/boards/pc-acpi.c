@@ -29,7 +29,6 @@ enum {
     FADT_WBINVD = 1 << 0,
     FADT_C1 = 1 << 2,
     FADT_NO_SLEEP_BUTTON = 1 << 5,
-    FADT_NO_RTC_WAKE = 1 << 6,
     FADT_RESET_REGISTER = 1 << 10
 };
 enum { PM_BASE = 0x40, PM_BASE_MASK = 0xffc0 };
@@ -115,9 +114,7 @@ static void add_fadt(PcMachine *s, AcpiTables *t, uint32_t facs, uint32_t dsdt)
     acpi_add(t, CMOS_CENTURY, 1);
     acpi_add(t, BOOT_LEGACY_DEVICES | (s->i8042_on ? BOOT_I8042 : 0), 2);
     acpi_add(t, 0, 1);
-    acpi_add(t,
-             FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_NO_RTC_WAKE | FADT_RESET_REGISTER,
-             4);
+    acpi_add(t, FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_RESET_REGISTER, 4);
     acpi_add_address(t, ACPI_SPACE_IO, 8, RESET_PORT);
     acpi_add(t, RESET_VALUE, 1);
     acpi_add(t, 0, 3);

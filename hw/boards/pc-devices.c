@@ -95,6 +95,7 @@ static bool create_timers(PcMachine *s, Error **errp)
     if (!s->rtc) {
         return false;
     }
+    irq_connect(irq_find_out(s->rtc, "alarm", 0), s->pm, "rtc-alarm", 0);
     if (s->hpet_on) {
         return create_hpet(s, pit, errp);
     }

@@ -112,6 +112,7 @@ void pc_wakeup(Machine *m)
 {
     enum { CMOS_SHUTDOWN = 0x0f, SHUTDOWN_RESUME = 0xfe };
     PcMachine *s = (PcMachine *)m;
+    uint16_t events = acpi_pm_events(pc_acpi_pm(s));
     uint8_t saved[PC_KEPT_MAX];
 
     keep_registers(s, saved, false);
@@ -121,7 +122,7 @@ void pc_wakeup(Machine *m)
         pc_ops(s)->woken(s);
     }
     mc146818_set(s->rtc, CMOS_SHUTDOWN, SHUTDOWN_RESUME);
-    acpi_pm_wake(pc_acpi_pm(s));
+    acpi_pm_wake(pc_acpi_pm(s), events);
 }
 
 /* By SmbiosEntry. */

@@ -44,7 +44,7 @@ enum { UIP_NS = 244000, DAY_SECONDS = 86400, SLOWEST_HZ = 32768 };
 typedef struct Rtc {
     IsaDevice parent;
     /* wiring */
-    IrqLine irq;
+    IrqLine irq, alarm;
     MemRegion ports;
     ClockTimer timer;
     Clock *clock;
@@ -198,6 +198,7 @@ static void rtc_update_irq(Rtc *s)
 
     s->cmos[REG_C] = (s->cmos[REG_C] & C_FLAGS) | (level ? C_IRQF : 0);
     irq_set(&s->irq, level);
+    irq_set(&s->alarm, s->cmos[REG_C] & s->cmos[REG_B] & C_AF);
 }
 
 /* Sets the flags of what has happened since the last look. */
@@ -388,6 +389,7 @@ static bool rtc_realize(Device *dev, Error **errp)
     s->cmos[REG_B] = B_24H;
     s->cmos[REG_D] = D_VALID;
     irq_line_init(&s->irq, dev, "irq");
+    irq_line_init(&s->alarm, dev, "alarm");
     clock_timer_init(&s->timer, s->clock, rtc_event, s);
     mem_init_io(&s->ports, &dev->obj, &rtc_ops, s, "rtc", RTC_PORTS);
     isa_add_ports(&s->parent, RTC_PORT, &s->ports);

@@ -7,7 +7,7 @@ import glob
 import lzma
 import os
 import re
-import subprocess
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -23,21 +23,29 @@ os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x8
 @suite.test
 def uefi_with_smm():
     """OVMF whose variables only system management mode may write: two CPUs, memory above 4 GiB."""
-    code = rhea.need_file("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "ovmf")
     with rhea.scratch() as folder:
-        variables = os.path.join(folder, "vars")
-        args = ["-M", "q35,smm=on", "-smp", "2", "-nodefaults", "-global",
-                "driver=cfi.pflash01,property=secure,value=on", "-drive",
-                f"if=pflash,format=raw,readonly=on,file={code}", "-drive", f"if=pflash,format=raw,file={variables}"]
-        subprocess.run(["cp", "/usr/share/OVMF/OVMF_VARS_4M.fd", variables], check=True)
+        args = ["-M", "q35,smm=on", "-smp", "2", "-nodefaults", *uefi(folder, ".secboot")]
         with rhea.Machine(*args, memory="3G") as m:
             m.expect("Shell> ", 300)
             m.send("set rhea kept-by-smm\r")
             m.expect("Shell> ", 60)
             m.send("reset -s\r")
             assert m.wait(60) == 0
-        with open(variables, "rb") as f:
+        with open(os.path.join(folder, "vars"), "rb") as f:
             assert "kept-by-smm".encode("utf-16-le") in f.read(), "the variable is not in the file"
+
+
+# What else wakes a guest that sleeps: its real-time clock.
+ALARM = "alarm"
+
+
+def uefi(folder, build=""):
+    """Options for OVMF with variables of its own; secure: those that only system management mode may write."""
+    code = rhea.need_file(f"/usr/share/OVMF/OVMF_CODE_4M{build}.fd", "ovmf")
+    variables = os.path.join(folder, "vars")
+    shutil.copyfile("/usr/share/OVMF/OVMF_VARS_4M.fd", variables)
+    return ["-global", "driver=cfi.pflash01,property=secure,value=" + ("on" if build else "off"),
+            "-drive", f"if=pflash,format=raw,readonly=on,file={code}", "-drive", f"if=pflash,format=raw,file={variables}"]
 
 
 def linux(board, folder, *args, more=()):
@@ -67,18 +75,21 @@ suite.add("power-button-pc", power_button, "pc")
 suite.add("power-button-q35", power_button, "q35")
 
 
-def sleeps(board, *wakes):
+def sleeps(board, *wakes, firmware=None):
     """Suspend to RAM and back by each of those commands; CPUs and the disk are there again."""
     with rhea.scratch() as folder:
         disk = os.path.join(folder, "disk")
         with open(disk, "wb") as f:
             f.write(b"what was before" + bytes(1 << 20))
-        with linux(board, folder, "-smp", "2", "-drive", f"file={disk},format=raw,if=ide") as m, m.qmp() as q:
+        args = [] if firmware is None else uefi(folder, firmware)
+        with linux(board, folder, *args, "-smp", "2", "-drive", f"file={disk},format=raw,if=ide") as m, m.qmp() as q:
             q.sock.settimeout(120)
             m.expect("rhea-guest: ready", 300)
             assert "[deep]" in m.run("cat /sys/power/mem_sleep")
             m.run("dmesg -n 1; echo kept > /tmp/file")
             for wake in wakes:
+                if wake == ALARM:
+                    m.run("echo +6 > /sys/class/rtc/rtc0/wakealarm")
                 m.send("echo mem > /sys/power/state; echo AWA''KE\n")
                 q.wait_event("SUSPEND")
                 assert q.command("query-status") == {"running": False, "status": "suspended"}
@@ -90,7 +101,8 @@ def sleeps(board, *wakes):
                 assert q.command("query-status")["status"] == "paused"
                 q.command("cont")
                 assert q.command("query-status")["status"] == "suspended"
-                q.command(wake)
+                if wake != ALARM:
+                    q.command(wake)
                 q.wait_event("WAKEUP")
                 m.expect("AWAKE", 120)
                 assert m.run("cat /tmp/file; nproc").split() == ["kept", "2"]
@@ -104,9 +116,11 @@ def sleeps(board, *wakes):
             assert m.wait(60) == 0
 
 
-suite.add("sleeps-pc", sleeps, "pc", "system_wakeup", "system_powerdown")
+suite.add("sleeps-pc", sleeps, "pc", "system_wakeup", "system_powerdown", ALARM)
 if os.environ.get("RHEA_SLOW"):
-    suite.add("sleeps-q35", sleeps, "q35", "system_powerdown", "system_wakeup")
+    suite.add("sleeps-q35", sleeps, "q35", "system_powerdown", "system_wakeup", ALARM)
+    suite.add("sleeps-uefi", sleeps, "q35", "system_wakeup", ALARM, firmware="")
+    suite.add("sleeps-uefi-smm", sleeps, "q35", "system_wakeup", ALARM, firmware=".secboot")
 
 
 @suite.test

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ACPI fixed hardware that chipsets have in common: PM1 event and control registers, the timer, general
- * purpose events, the system control interrupt.  Part of a device.  Threading: the machine lock.
+ * purpose events, the system control interrupt.  Part of a device, which gets an input "rtc-alarm" by it.  Threading: the machine lock.
  */
 #ifndef HW_ACPI_ACPI_PM_H
 #define HW_ACPI_ACPI_PM_H
@@ -25,6 +25,7 @@ typedef struct AcpiPm {
     uint8_t disable_s3, disable_s4; /* properties of the device: ACPI_PM_PROPS */
     /* guest-visible: all of it is in acpi_pm_snapshot */
     uint16_t status, enable, control;
+    bool rtc_alarm; /* the input's level */
     int64_t overflow_from_ns; /* an overflow after this is not in status yet */
     uint8_t gpe[2 * ACPI_GPE_BYTES];
 } AcpiPm;
@@ -44,8 +45,9 @@ void acpi_gpe_write(AcpiPm *pm, unsigned offset, uint8_t v);
 /* A command at the SMI port: switches between ACPI and legacy mode. */
 void acpi_pm_command(AcpiPm *pm, uint8_t command);
 void acpi_pm_power_button(AcpiPm *pm);
-/* After the reset that ends a sleep. */
-void acpi_pm_wake(AcpiPm *pm);
+/* The PM1 status register; then, after the reset that ends a sleep, with what it said before. */
+uint16_t acpi_pm_events(const AcpiPm *pm);
+void acpi_pm_wake(AcpiPm *pm, uint16_t events);
 
 #define ACPI_PM_PROPS(State, field)                                                                \
     PROP_U8("disable_s3", State, field.disable_s3, 0, "1: no suspend to RAM"),                     \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The PC's real-time clock and CMOS memory; output "irq". */
+/* The PC's real-time clock and CMOS memory; outputs "irq" and, for alarms only, "alarm". */
 #ifndef HW_RTC_MC146818_H
 #define HW_RTC_MC146818_H
 
