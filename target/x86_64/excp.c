@@ -306,7 +306,8 @@ static void deliver_event(X86Env *env, unsigned vector, X86EventKind kind, uint3
         .flags = x86_eflags(env),
     };
 
-    env->delivering = vector;
+    /* An interrupt is benign whatever its vector is, as #BP is (SDM vol. 3, table 6-4). */
+    env->delivering = kind == X86_EVENT_FAULT ? (int16_t)vector : X86_EXC_BP;
     env->ext = !is_software(&e);
     env->inhibit_irq = X86_SHADOW_NONE;
     env->in_hlt = false;

@@ -118,6 +118,12 @@ typedef struct X86Stack {
 /* The present one; or of segment @ss with stack pointer @sp, at level @cpl. */
 X86Stack x86_stack(X86Env *env);
 X86Stack x86_stack_new(X86Env *env, const X86Seg *ss, uint64_t sp, unsigned cpl);
+/* That of 64-bit code: without base, limit and width of SS. */
+static inline void x86_stack_make_flat(X86Stack *s)
+{
+    s->long_mode = true;
+    s->mask = ~0ULL;
+}
 void x86_push(X86Stack *s, uint64_t v, unsigned size);
 uint64_t x86_pop(X86Stack *s, unsigned size);
 /* RSP becomes the stack's. */

@@ -7,6 +7,7 @@ slow-checks += tests/insn/riscv64/differential.py
 ifneq ($(and $(filter x86_64,$(TARGETS)),$(filter x86_64,$(HOST))),)
 x86-judge := tests/insn/x86_64
 unit-tests += $(x86-judge)/test-judge
+slow-checks += $(x86-judge)/segments.py
 $(x86-judge)/test-judge-objs := $(addprefix $(x86-judge)/,emulated.o native.o random-insn.o) \
     $(addprefix target/x86_64/,decode.o disas.o eflags.o maps.o fpu.o helper/integer.o helper/string.o \
       helper/seg.o helper/vec.o helper/x87.o helper/x87-host.o helper/fpstate.o) \

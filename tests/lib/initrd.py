@@ -10,8 +10,8 @@ import rhea
 import tap
 
 
-def with_modules(folder, names, image, initrd):
-    """A copy of the initrd in the folder, with modules of the image's kernel in /more."""
+def with_modules(folder, names, image, initrd, files=()):
+    """A copy of the initrd in the folder, with modules of the image's kernel, and those files, in /more."""
     tree = os.path.dirname(image) + "/kernel"
     path = os.path.join(folder, "initrd")
     with open(initrd, "rb") as base, open(path, "wb") as out:
@@ -23,5 +23,8 @@ def with_modules(folder, names, image, initrd):
                 raise tap.Skip(f"the kernel's {name} module is not there")
             with (lzma.open if found[0].endswith(".xz") else open)(found[0], "rb") as f:
                 archive.data(f"more/{name}.ko", f.read())
+        for name in files:
+            with open(name, "rb") as f:
+                archive.data(f"more/{os.path.basename(name)}", f.read())
         archive.close()
     return path

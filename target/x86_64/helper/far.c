@@ -276,6 +276,9 @@ uint64_t x86_helper_far_call(void *opaque, uint64_t sel, uint64_t offset, uint64
     if (x86_desc_is_code(&d)) {
         cs = check_direct_code(env, sel, &d);
         x86_check_ip(env, &cs, offset);
+        if (x86_long_mode(env) && cs.attr & X86_ATTR_L) {
+            x86_stack_make_flat(&s); /* the frame is on 64-bit code's stack already */
+        }
         push_return(env, &s, ip, size);
         x86_set_cs(env, cs, env->cpl);
         x86_stack_commit(&s);
@@ -508,17 +511,17 @@ static uint64_t iret_protected(X86Env *env, unsigned size)
     outer = cpl != old_cpl;
     /* 64-bit code always gets its stack back. */
     if (outer || x86_code64(env)) {
+        uint32_t ss_sel;
+
         sp = x86_pop(&s, size);
-        ss = check_return_ss(env, x86_pop(&s, size) & 0xffff, &cs, cpl);
-    } else {
-        ss = env->seg[X86_SS];
-    }
-    x86_check_ip(env, &cs, ip);
-    if (outer || x86_code64(env)) {
+        ss_sel = x86_pop(&s, size) & 0xffff;
+        x86_check_ip(env, &cs, ip);
+        ss = check_return_ss(env, ss_sel, &cs, cpl);
         x86_set_cs(env, cs, cpl);
         env->seg[X86_SS] = ss;
         set_outer_sp(env, sp, 0);
     } else {
+        x86_check_ip(env, &cs, ip);
         x86_set_cs(env, cs, cpl);
         x86_stack_commit(&s);
     }

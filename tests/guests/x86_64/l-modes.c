@@ -82,6 +82,16 @@ static void test_compat(void)
 
 static u8 ist_stack[4096] __attribute__((aligned(16)));
 
+static void do_int_10(void)
+{
+    __asm__ volatile("int $10");
+}
+
+static void do_int_14(void)
+{
+    __asm__ volatile("int $14");
+}
+
 static void do_ud(void)
 {
     __asm__ volatile("ud2");
@@ -121,6 +131,9 @@ static void test_stacks(void)
     set_ist(EXC_UD, 0);
     check("stack.user",
           try_user(do_ud, IF) == EXC_UD && last.ss == SEL_UDATA && last.cs == SEL_UCODE);
+    /* The vectors are those of contributory exceptions, the event is an interrupt: no double fault. */
+    check("int.10", try_user(do_int_10, IF) == EXC_GP && last.error == (10 << 3 | 2));
+    check("int.14", try_user(do_int_14, IF) == EXC_GP && last.error == (14 << 3 | 2));
     /* #UD cannot be pushed: #SS under delivery of a benign one, then #SS itself cannot: #DF on its stack. */
     set_ist(EXC_DF, 1);
     check("double-fault.ist", try(lose_stack) == EXC_DF && last.error == 0);
