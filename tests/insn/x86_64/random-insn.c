@@ -676,15 +676,15 @@ static const X86Row *random_row(GRand *rand)
 /* Instructions behind the first use registers only: what they find there is not known. */
 static bool fits_behind(const X86Insn *insn)
 {
-    void (*const stack[])(X86Trans *) = {
+    void (*const implicit[])(X86Trans *) = {
         x86_op_call, x86_op_leave, x86_op_enter,    x86_op_push,  x86_op_pop,
-        x86_op_popa, x86_op_pusha, x86_op_push_seg, x86_op_pushf,
+        x86_op_popa, x86_op_pusha, x86_op_push_seg, x86_op_pushf, x86_op_clzero,
     };
     bool memory = insn->row->has_modrm && x86_modrm_is_mem(insn);
 
-    return !memory && !is_one_of(insn->row, stack, ARRAY_SIZE(stack)) && !is_indirect(insn->row) &&
-           !takes_selector(insn->row) && !g_str_has_prefix(insn->row->text, "fprem") &&
-           !uses_string_registers(insn);
+    return !memory && !is_one_of(insn->row, implicit, ARRAY_SIZE(implicit)) &&
+           !is_indirect(insn->row) && !takes_selector(insn->row) &&
+           !g_str_has_prefix(insn->row->text, "fprem") && !uses_string_registers(insn);
 }
 
 static uint8_t undefined_by(const X86Insn *insn)
