@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Objects of ui/, one line a file; sub-folders have a rules.mk of their own.
 
+obj-y += ui/console.o
 obj-y += ui/input.o
+obj-y += ui/screendump.o

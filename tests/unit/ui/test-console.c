@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Consoles (ui/console.c): who hears of surfaces and of what changes there. */
+#include "rhea/osdep.h"
+
+#include "ui/console.h"
+
+enum { WIDTH = 40, HEIGHT = 30 };
+
+typedef struct Seen {
+    unsigned surfaces, dirty, updates, invalidated;
+    unsigned x, y, w, h;
+} Seen;
+
+static void seen_surface(void *opaque, Console *con)
+{
+    ((Seen *)opaque)->surfaces++;
+}
+
+static void seen_dirty(void *opaque, Console *con, unsigned x, unsigned y, unsigned w, unsigned h)
+{
+    Seen *s = opaque;
+
+    s->dirty++;
+    s->x = x;
+    s->y = y;
+    s->w = w;
+    s->h = h;
+}
+
+static void seen_update(void *opaque)
+{
+    ((Seen *)opaque)->updates++;
+}
+
+static void seen_invalidate(void *opaque)
+{
+    ((Seen *)opaque)->invalidated++;
+}
+
+static const ConsoleListenerOps listener = {.surface = seen_surface, .dirty = seen_dirty};
+static const ConsoleOps device = {.update = seen_update, .invalidate = seen_invalidate};
+
+static void test_listeners(void)
+{
+    Seen viewer = {0}, drawer = {0};
+    Console *con = console_new(NULL, 0, &device, &drawer);
+    pixman_image_t *image = pixman_image_create_bits(PIXMAN_x8r8g8b8, WIDTH, HEIGHT, NULL, 0);
+
+    console_dirty(con, 0, 0, 1, 1); /* there is no surface yet */
+    console_listen(con, &listener, &viewer);
+    g_assert_cmpuint(drawer.invalidated, ==, 1);
+    console_set_surface(con, image);
+    g_assert_cmpuint(viewer.surfaces, ==, 1);
+    g_assert_true(console_surface(con) == image);
+    console_dirty(con, 30, 20, 11, UINT_MAX);
+    g_assert_cmpuint(viewer.w, ==, 10);
+    g_assert_cmpuint(viewer.h, ==, 10);
+    console_dirty(con, WIDTH, 0, 1, 1);
+    console_dirty(con, 0, 0, 0, 5);
+    g_assert_cmpuint(viewer.dirty, ==, 1);
+    console_refresh(con);
+    g_assert_cmpuint(drawer.updates, ==, 1);
+    console_unlisten(con, &viewer);
+    console_dirty(con, 0, 0, 1, 1);
+    g_assert_cmpuint(viewer.dirty, ==, 1);
+    console_free(con);
+    pixman_image_unref(image);
+}
+
+static void test_find(void)
+{
+    Object one = {0}, two = {0};
+    Console *a, *b;
+
+    g_assert_null(console_find(NULL, 0));
+    a = console_new(&one, 0, &device, NULL);
+    b = console_new(&two, 1, &device, NULL);
+    g_assert_true(console_find(NULL, 0) == a);
+    g_assert_true(console_find(&two, 1) == b);
+    g_assert_null(console_find(&two, 0));
+    console_free(a);
+    g_assert_null(console_find(NULL, 0));
+    console_free(b);
+}
+
+static void test_text(void)
+{
+    ConsoleText text = {0};
+    Console *con = console_new(NULL, 0, &device, NULL);
+
+    g_assert_false(console_text(con, &text));
+    console_text_resize(&text, 80, 25);
+    g_assert_cmpuint(text.cells[80 * 25 - 1], ==, 0);
+    console_text_fini(&text);
+    g_assert_null(text.cells);
+    console_free(con);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ui/console/listeners", test_listeners);
+    g_test_add_func("/ui/console/find", test_find);
+    g_test_add_func("/ui/console/text", test_text);
+    return g_test_run();
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Consoles: their list, surfaces and listeners.  Threading: the machine lock, main loop. */
+#include "rhea/osdep.h"
+
+#include "ui/console.h"
+
+typedef struct Listener {
+    const ConsoleListenerOps *ops;
+    void *opaque;
+} Listener;
+
+struct Console {
+    Object *device;
+    unsigned head;
+    const ConsoleOps *ops;
+    void *opaque;
+    pixman_image_t *surface;
+    GArray *listeners; /* of Listener */
+};
+
+/* In the order in which they were made. */
+static GPtrArray *consoles;
+
+/* --- For devices --- */
+
+Console *console_new(Object *device, unsigned head, const ConsoleOps *ops, void *opaque)
+{
+    Console *con = g_new0(Console, 1);
+
+    con->device = device;
+    con->head = head;
+    con->ops = ops;
+    con->opaque = opaque;
+    con->listeners = g_array_new(false, false, sizeof(Listener));
+    if (!consoles) {
+        consoles = g_ptr_array_new();
+    }
+    g_ptr_array_add(consoles, con);
+    return con;
+}
+
+void console_free(Console *con)
+{
+    if (!con) {
+        return;
+    }
+    g_ptr_array_remove(consoles, con);
+    if (con->surface) {
+        pixman_image_unref(con->surface);
+    }
+    g_array_free(con->listeners, true);
+    g_free(con);
+}
+
+void console_set_surface(Console *con, pixman_image_t *surface)
+{
+    pixman_image_t *old = con->surface;
+
+    con->surface = pixman_image_ref(surface);
+    for (unsigned i = 0; i < con->listeners->len; i++) {
+        const Listener *l = &g_array_index(con->listeners, Listener, i);
+
+        if (l->ops->surface) {
+            l->ops->surface(l->opaque, con);
+        }
+    }
+    if (old) {
+        pixman_image_unref(old);
+    }
+}
+
+void console_dirty(Console *con, unsigned x, unsigned y, unsigned w, unsigned h)
+{
+    unsigned width = con->surface ? (unsigned)pixman_image_get_width(con->surface) : 0;
+    unsigned height = con->surface ? (unsigned)pixman_image_get_height(con->surface) : 0;
+
+    if (x >= width || y >= height) {
+        return;
+    }
+    w = MIN(w, width - x);
+    h = MIN(h, height - y);
+    for (unsigned i = 0; i < con->listeners->len && w && h; i++) {
+        const Listener *l = &g_array_index(con->listeners, Listener, i);
+
+        if (l->ops->dirty) {
+            l->ops->dirty(l->opaque, con, x, y, w, h);
+        }
+    }
+}
+
+void console_text_resize(ConsoleText *text, unsigned columns, unsigned rows)
+{
+    g_free(text->cells);
+    text->columns = columns;
+    text->rows = rows;
+    text->cells = g_new0(uint16_t, (size_t)columns * rows);
+    text->cursor_visible = false;
+}
+
+/* --- For front ends --- */
+
+Console *console_find(const Object *device, unsigned head)
+{
+    for (unsigned i = 0; consoles && i < consoles->len; i++) {
+        Console *con = g_ptr_array_index(consoles, i);
+
+        if ((!device || con->device == device) && con->head == head) {
+            return con;
+        }
+    }
+    return NULL;
+}
+
+void console_refresh(Console *con)
+{
+    if (con->ops->update) {
+        con->ops->update(con->opaque);
+    }
+}
+
+pixman_image_t *console_surface(const Console *con)
+{
+    return con->surface;
+}
+
+bool console_text(Console *con, ConsoleText *text)
+{
+    return con->ops->text && con->ops->text(con->opaque, text);
+}
+
+void console_text_fini(ConsoleText *text)
+{
+    g_free(text->cells);
+    memset(text, 0, sizeof(*text));
+}
+
+void console_wish_size(Console *con, unsigned width, unsigned height)
+{
+    if (con->ops->resize_wish) {
+        con->ops->resize_wish(con->opaque, width, height);
+    }
+}
+
+void console_listen(Console *con, const ConsoleListenerOps *ops, void *opaque)
+{
+    Listener l = {.ops = ops, .opaque = opaque};
+
+    g_array_append_val(con->listeners, l);
+    if (con->ops->invalidate) {
+        con->ops->invalidate(con->opaque);
+    }
+}
+
+void console_unlisten(Console *con, void *opaque)
+{
+    for (unsigned i = 0; i < con->listeners->len; i++) {
+        if (g_array_index(con->listeners, Listener, i).opaque == opaque) {
+            g_array_remove_index(con->listeners, i);
+            return;
+        }
+    }
+}
