@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A VGA's registers and memory: vga-regs.c has the ports, vga-mem.c the window at 0xa0000. */
+/*
+ * A VGA's registers and memory: vga-regs.c has the ports, vga-mem.c the window at 0xa0000, vga-console.c what
+ * is seen.
+ */
 #ifndef VGA_INT_H
 #define VGA_INT_H
 
@@ -7,6 +10,7 @@
 #include "memory/memory.h"
 
 struct Snapshot;
+typedef struct VgaConsole VgaConsole;
 
 enum { VGA_SEQ_REGS = 8, VGA_GFX_REGS = 16, VGA_ATTR_REGS = 21, VGA_CRTC_REGS = 25 };
 enum { VGA_PALETTE = 768, VBE_REGS = 10 };
@@ -64,6 +68,8 @@ typedef struct Vga {
     uint8_t dac_cache[3];
     uint32_t latch; /* the four planes as the last read saw them */
     uint16_t vbe_index, vbe[VBE_REGS];
+    /* host-side */
+    VgaConsole *console;
 } Vga;
 
 static inline bool vga_vbe_on(const Vga *s)
@@ -81,5 +87,9 @@ void vga_snapshot(Vga *s, struct Snapshot *sn);
 
 /* The window in the memory that CPUs see. */
 void vga_init_window(Vga *s, Object *owner);
+
+/* What the VGA shows on a console of its own. */
+VgaConsole *vga_console_new(Vga *s, Object *device);
+void vga_console_free(VgaConsole *vc);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * The standard VGA on PCI: BAR 0 is video memory, BAR 2 has the VGA ports at 400h and the VBE registers
  * at 500h; the legacy ports and the window at 0xa0000 are there as well.
- * Not modelled: EDID at the start of BAR 2 (reads as ones), a display of what is drawn.
+ * Not modelled: EDID at the start of BAR 2 (reads as ones).
  * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
@@ -142,6 +142,7 @@ static bool vga_pci_realize(Device *dev, Error **errp)
     mem_add_overlap(s->pci.bus->io, PORTS_FIRST, &s->ports, 1);
     mem_add_overlap(s->pci.bus->io, VBE_PORT, &s->vbe_ports, 1);
     mem_add_overlap(s->pci.bus->memory, WINDOW, &v->window, 1);
+    v->console = vga_console_new(v, &dev->obj);
     return true;
 }
 
@@ -150,6 +151,8 @@ static void vga_pci_unrealize(Device *dev)
     VgaPci *s = dev_state(dev, VgaPci);
     MemRegion *const mapped[] = {&s->ports, &s->vbe_ports, &s->vga.window};
 
+    vga_console_free(s->vga.console);
+    s->vga.console = NULL;
     for (unsigned i = 0; i < ARRAY_SIZE(mapped); i++) {
         if (mapped[i]->container) {
             mem_remove(mapped[i]);

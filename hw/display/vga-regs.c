@@ -8,7 +8,7 @@
 
 #include "rhea/bits.h"
 #include "snapshot/snapshot.h"
-#include "vga-int.h"
+#include "vga-screen.h"
 
 /* Ports from 3b0h. */
 enum {
@@ -33,7 +33,6 @@ enum { MISC_COLOUR = 0x01, CRTC_END_RETRACE = 0x11, CRTC_OVERFLOW = 7, CRTC_PROT
 enum { ATTR_INDEX_MASK = 0x1f, ATTR_PALETTE_ON = 0x20, STATUS_BLANK = 1, STATUS_RETRACE = 8 };
 enum { DAC_READING = 3, DAC_WRITING = 0 };
 enum { VBE_ID_FIRST = 0xb0c0, VBE_ID_LAST = 0xb0c5, VBE_MAX_X = 16000, VBE_MAX_Y = 12000 };
-enum { LINE_NS = 32000, LINES = 525, LINES_SHOWN = 480, LINE_SHOWN_NS = 25600 };
 
 static const uint8_t seq_mask[VGA_SEQ_REGS] = {0x03, 0x3d, 0x0f, 0x3f, 0x0e};
 static const uint8_t gfx_mask[VGA_GFX_REGS] = {0x0f, 0x0f, 0x0f, 0x1f, 0x03,
@@ -43,14 +42,14 @@ static const uint8_t gfx_mask[VGA_GFX_REGS] = {0x0f, 0x0f, 0x0f, 0x1f, 0x03,
 
 static uint8_t read_status(Vga *s)
 {
-    int64_t now_ns = clock_now_ns(s->clock);
-    unsigned line = now_ns / LINE_NS % LINES;
+    VgaTiming t = vga_timing(s);
+    uint64_t now_ns = clock_now_ns(s->clock);
+    unsigned line = now_ns / t.line_ns % t.lines;
+    bool blank = line >= t.lines_shown || now_ns % t.line_ns >= t.line_shown_ns;
+    bool retrace = line - t.retrace_first < t.retrace_lines;
 
     s->attr_data = false; /* reading resets the flip-flop */
-    if (line >= LINES_SHOWN) {
-        return STATUS_BLANK | STATUS_RETRACE;
-    }
-    return now_ns % LINE_NS >= LINE_SHOWN_NS ? STATUS_BLANK : 0;
+    return (blank || retrace ? STATUS_BLANK : 0) | (retrace ? STATUS_RETRACE : 0);
 }
 
 /* --- Palette --- */

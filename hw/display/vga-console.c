@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A VGA on a console: brings the surface up to date when somebody looks.  Lines are drawn again when the
+ * registers say another picture than was drawn, when their memory is dirty, or when something in them blinks.
+ * 32-bit VBE modes are not drawn: the surface is video memory.
+ * Threading: the machine lock, main loop.
+ */
+#include "rhea/osdep.h"
+
+#include "canvas.h"
+#include "dirty-pages.h"
+#include "pixels.h"
+#include "vga-screen.h"
+
+enum { FONT_BYTES = 0x40000, PIXEL_BYTES = 4 };
+
+struct VgaConsole {
+    Vga *vga;
+    Canvas canvas;
+    VgaScreen screen; /* as drawn */
+    VgaPhase phase;
+    bool drawn;          /* the above are true */
+    uint64_t first, end; /* the memory that they show */
+    DirtyPages dirty;
+    uint32_t *line, *scratch;
+};
+
+/* The surface can be video memory itself. */
+static bool screen_is_memory(const Vga *s, const VgaScreen *sc)
+{
+    uint64_t end =
+        sc->linear_start + (sc->height - 1) * sc->linear_pitch + (uint64_t)sc->width * PIXEL_BYTES;
+
+    return sc->kind == VGA_LINEAR && sc->format == PIXELS_XRGB8888 && end <= s->vram_size;
+}
+
+/* --- Which memory is shown --- */
+
+static void find_memory(VgaConsole *vc)
+{
+    vc->first = UINT64_MAX;
+    vc->end = 0;
+    for (unsigned y = 0; y < vc->screen.height && vc->screen.kind != VGA_BLANK; y++) {
+        uint64_t offset, len;
+
+        vga_line_memory(vc->vga, &vc->screen, y, &offset, &len);
+        vc->first = MIN(vc->first, offset);
+        vc->end = MAX(vc->end, offset + len);
+    }
+    if (vc->screen.kind == VGA_TEXT) {
+        vc->first = 0;
+        vc->end = MAX(vc->end, FONT_BYTES);
+    }
+    vc->first = MIN(vc->first, vc->end);
+    vc->end = MIN(vc->end, vc->vga->vram_size);
+}
+
+/* Characters and fonts share pages: a font that changes is a change of all lines. */
+static bool fonts_dirty(const VgaConsole *vc)
+{
+    uint64_t font_bytes = 256 * 32 * 4;
+
+    for (unsigned i = 0; vc->screen.kind == VGA_TEXT && i < 2; i++) {
+        if (dirty_pages_touch(&vc->dirty, 4ULL * vc->screen.font[i], font_bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- Drawing --- */
+
+static void new_screen(VgaConsole *vc, const VgaScreen *sc)
+{
+    Vga *s = vc->vga;
+
+    vc->screen = *sc;
+    vc->drawn = true;
+    find_memory(vc);
+    if (screen_is_memory(s, sc)) {
+        canvas_show_memory(&vc->canvas, sc->width, sc->height, s->vram.ram->host + sc->linear_start,
+                           sc->linear_pitch);
+        return;
+    }
+    canvas_resize(&vc->canvas, sc->width, sc->height);
+    vc->line = g_renew(uint32_t, vc->line, sc->width);
+    vc->scratch = g_renew(uint32_t, vc->scratch, vga_scratch_pixels(sc));
+}
+
+/* Nothing sensible to show: what was there goes black. */
+static void keep_size_when_blank(const VgaConsole *vc, VgaScreen *sc)
+{
+    enum { WIDTH = 640, HEIGHT = 480 };
+
+    if (sc->kind == VGA_BLANK) {
+        sc->width = vc->canvas.image ? vc->canvas.width : WIDTH;
+        sc->height = vc->canvas.image ? vc->canvas.height : HEIGHT;
+    }
+}
+
+static bool line_dirty(const VgaConsole *vc, unsigned y)
+{
+    uint64_t offset, len;
+
+    vga_line_memory(vc->vga, &vc->screen, y, &offset, &len);
+    return dirty_pages_touch(&vc->dirty, offset, len);
+}
+
+static void touch_memory(VgaConsole *vc, bool all)
+{
+    unsigned from = 0, y;
+
+    for (y = 0; y < vc->screen.height; y++) {
+        if (!all && !line_dirty(vc, y)) {
+            canvas_touch_lines(&vc->canvas, from, y);
+            from = y + 1;
+        }
+    }
+    canvas_touch_lines(&vc->canvas, from, y);
+}
+
+static void draw_lines(VgaConsole *vc, bool all)
+{
+    for (unsigned y = 0; y < vc->screen.height; y++) {
+        if (all || line_dirty(vc, y)) {
+            vga_draw_line(vc->vga, &vc->screen, vc->phase, y, vc->scratch, vc->line);
+            canvas_put_line(&vc->canvas, y, vc->line);
+        }
+    }
+    canvas_flush(&vc->canvas);
+}
+
+static void vga_console_update(void *opaque)
+{
+    VgaConsole *vc = opaque;
+    Vga *s = vc->vga;
+    bool touched = dirty_pages_take(&vc->dirty, s->vram.ram, vc->first, vc->end - vc->first);
+    VgaPhase phase = {true, true};
+    VgaScreen sc;
+    bool all;
+
+    /* From here on: taking the pages lets go of the lock. */
+    vga_screen(s, &sc);
+    keep_size_when_blank(vc, &sc);
+    if (sc.kind == VGA_TEXT) {
+        phase = vga_phase(s);
+    }
+    all = !vc->drawn || memcmp(&sc, &vc->screen, sizeof(sc)) || fonts_dirty(vc);
+    if (all) {
+        new_screen(vc, &sc);
+    }
+    all |= phase.cursor_on != vc->phase.cursor_on || phase.text_on != vc->phase.text_on;
+    vc->phase = phase;
+    if (!all && !touched) {
+        return;
+    }
+    if (vc->canvas.direct) {
+        touch_memory(vc, all);
+    } else {
+        draw_lines(vc, all);
+    }
+}
+
+static void vga_console_invalidate(void *opaque)
+{
+    ((VgaConsole *)opaque)->drawn = false;
+}
+
+/* --- Text --- */
+
+static bool vga_console_text(void *opaque, ConsoleText *text)
+{
+    VgaConsole *vc = opaque;
+    VgaScreen sc;
+    unsigned cell, row_lines;
+
+    vga_screen(vc->vga, &sc);
+    row_lines = sc.row_lines * sc.line_repeat;
+    if (sc.kind != VGA_TEXT) {
+        return false;
+    }
+    console_text_resize(text, sc.chars, (sc.height + row_lines - 1) / row_lines);
+    for (unsigned row = 0; row < text->rows; row++) {
+        vga_text_row(vc->vga, &sc, row, text->cells + row * text->columns);
+    }
+    text->cursor_visible = vga_text_cursor(&sc, &cell);
+    if (text->cursor_visible) {
+        text->cursor_x = cell % sc.chars;
+        text->cursor_y = cell / sc.chars;
+    }
+    return true;
+}
+
+static const ConsoleOps vga_console_ops = {
+    .update = vga_console_update,
+    .invalidate = vga_console_invalidate,
+    .text = vga_console_text,
+};
+
+/* --- Life --- */
+
+VgaConsole *vga_console_new(Vga *s, Object *device)
+{
+    VgaConsole *vc = g_new0(VgaConsole, 1);
+
+    vc->vga = s;
+    ram_track(DIRTY_DISPLAY, true);
+    vc->canvas.con = console_new(device, 0, &vga_console_ops, vc);
+    return vc;
+}
+
+void vga_console_free(VgaConsole *vc)
+{
+    if (vc) {
+        console_free(vc->canvas.con);
+        canvas_fini(&vc->canvas);
+        dirty_pages_fini(&vc->dirty);
+        g_free(vc->line);
+        g_free(vc->scratch);
+        g_free(vc);
+    }
+}

@@ -1,0 +1,414 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What a VGA shows in each mode, pixel by pixel.
+
+Modes are set by the registers that IBM's manuals list for them and memory is written through the window; what
+must be seen comes from where the manuals say that a pixel of the mode lies, not from how the registers work."""
+
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from qtest import PcQtest  # noqa: E402
+import ppm  # noqa: E402
+import tap  # noqa: E402
+
+suite = tap.Suite()
+
+VGA, VBE_INDEX, VBE_DATA, FRAMES = 0x11111234, 0x1ce, 0x1cf, 0xe0000000
+XRES, YRES, BPP, ENABLE, BANK, VIRT_WIDTH, X_OFFSET, Y_OFFSET = 1, 2, 3, 4, 5, 6, 8, 9
+FRAME_NS = 14268000     # of 70 Hz
+NO_ATTR = [*range(16)]
+EGA = [0, 1, 2, 3, 4, 5, 0x14, 7, *range(0x38, 0x40)]
+# Miscellaneous, sequencer, CRTC, graphics controller, attribute controller.
+TEXT_80 = (0x67, "0300030002", "5f4f50825581bf1f004f0d0e00000000 9c8e8f281f96b9a3ff", "00000000 00100e00ff",
+           EGA + [0x0c, 0, 0x0f, 8, 0])
+TEXT_40 = (0x67, "0308030002", "2d2728902ba0bf1f004f0d0e00000000 9c8e8f141f96b9a3ff", "0000000000100e00ff",
+           EGA + [0x0c, 0, 0x0f, 8, 0])
+CGA_4 = (0x63, "0309030002", "2d2728902b80bf1f00c1000000000000 9c8e8f140096b9a2ff", "0000000000300f00ff",
+         [0, 0x13, 0x15, 0x17, 2, 4, 6, 7, *range(0x10, 0x18), 1, 0, 3, 0, 0])
+CGA_2 = (0x63, "0301010006", "5f4f50825480bf1f00c1000000000000 9c8e8f280096b9c2ff", "0000000000000d00ff",
+         [0] + [0x17] * 15 + [1, 0, 1, 0, 0])
+EGA_320 = (0x63, "03090f0006", "2d2728902b80bf1f00c0000000000000 9c8e8f140096b9e3ff", "000000000000050fff",
+           [*range(8), *range(0x10, 0x18), 1, 0, 0x0f, 0, 0])
+EGA_350 = (0xa3, "03010f0006", "5f4f50825480bf1f0040000000000000 83855d280f63bae3ff", "000000000000050fff",
+           EGA + [1, 0, 0x0f, 0, 0])
+VGA_480 = (0xe3, "03010f0006", "5f4f508254800b3e0040000000000000 ea8cdf2800e704e3ff", "000000000000050fff",
+           EGA + [1, 0, 0x0f, 0, 0])
+BYTES_320 = (0x63, "03010f000e", "5f4f50825480bf1f0041000000000000 9c8e8f284096b9a3ff", "000000000040050fff",
+             NO_ATTR + [0x41, 0, 0x0f, 0, 0])
+
+
+class Screen:
+    """A machine with a VGA, as its firmware would have it."""
+
+    def __init__(self, q):
+        self.q, self.monitor = q, q.qmp()
+        devfn = next(n for n in range(0x100) if q.config(n, 0) == VGA)
+        q.set_config(devfn, 0x10, FRAMES)
+        q.set_config(devfn, 0x04, 3, 2)
+        rng = random.Random(1)
+        self.palette = [tuple(rng.randrange(64) for _ in range(3)) for _ in range(256)]
+        q.out(0x3c8, 0)
+        for colour in self.palette:
+            for part in colour:
+                q.out(0x3c9, part)
+
+    def indexed(self, port, values):
+        self.q.many([line for i, v in enumerate(values)
+                     for line in (f"outb {port:#x} {i:#x}", f"outb {port + 1:#x} {v:#x}")])
+
+    def set(self, port, index, value):
+        self.q.out(port, index)
+        self.q.out(port + 1, value)
+
+    def attr(self, index, value):
+        self.q.inp(0x3da)
+        self.q.out(0x3c0, index)
+        self.q.out(0x3c0, value)
+        self.q.out(0x3c0, 0x20)
+
+    def mode(self, mode):
+        misc, seq, crtc, gfx, attr = mode
+        self.attrs = attr
+        self.vbe({ENABLE: 0})
+        self.q.out(0x3c2, misc)
+        self.indexed(0x3c4, bytes.fromhex(seq))
+        self.set(0x3d4, 0x11, 0)
+        self.indexed(0x3d4, bytes.fromhex(crtc))
+        self.indexed(0x3ce, bytes.fromhex(gfx))
+        self.q.inp(0x3da)
+        for i, v in enumerate(attr):
+            self.q.out(0x3c0, i)
+            self.q.out(0x3c0, v)
+        self.q.out(0x3c0, 0x20)
+
+    def vbe(self, values):
+        for index, value in values.items():
+            self.q.out(VBE_INDEX, index, 2)
+            self.q.out(VBE_DATA, value, 2)
+
+    def vbe_mode(self, width, height, bpp, enable):
+        self.vbe({ENABLE: 0, XRES: width, YRES: height, BPP: bpp})
+        self.vbe({ENABLE: enable})
+
+    def fill(self, address, data):
+        for at in range(0, len(data), 4096):
+            part = bytes(data[at:at + 4096])
+            self.q.command("write", address + at, len(part), "0x" + part.hex())
+
+    def planes(self, planes):
+        """Writes each plane through the map mask."""
+        for n, data in enumerate(planes):
+            self.set(0x3c4, 2, 1 << n)
+            self.fill(0xa0000, data)
+        self.set(0x3c4, 2, 15)
+
+    def font(self, data, place=0):
+        """Glyphs go to plane 2 with flat addressing, as the BIOS does it."""
+        self.set(0x3c4, 2, 4)
+        self.set(0x3c4, 4, 6)
+        self.set(0x3ce, 5, 0)
+        self.set(0x3ce, 6, 4)
+        self.fill(0xa0000 + place, data)
+        self.set(0x3c4, 2, 3)
+        self.set(0x3c4, 4, 2)
+        self.set(0x3ce, 5, 0x10)
+        self.set(0x3ce, 6, 0x0e)
+
+    def rgb(self, index):
+        return tuple(v << 2 | v >> 4 for v in self.palette[index])
+
+    def colour(self, n):
+        """Of sixteen."""
+        return self.rgb(self.attrs[n])
+
+    def dump(self):
+        return ppm.screendump(self.monitor, self.q.folder)
+
+    def expect(self, what, width, height, pixel):
+        """pixel(x, y) is what must be seen."""
+        self.dump().same(ppm.Picture([[pixel(x, y) for x in range(width)] for y in range(height)]), what)
+
+
+def screen(test):
+    """A test of a machine with a VGA."""
+    def run():
+        with PcQtest("-vga", "std", qmp=True) as q:
+            s = Screen(q)
+            with s.monitor:
+                test(s)
+    run.__name__ = test.__name__
+    return suite.test(run)
+
+
+def noise(n, seed=2):
+    return random.Random(seed).randbytes(n)
+
+
+def bit(data, at, x):
+    return data[at + x // 8] >> (7 - x % 8) & 1
+
+
+class Text:
+    """A text screen and how it must look."""
+
+    def __init__(self, s, columns, dot_width=1):
+        self.s, self.columns, self.dots = s, columns, dot_width
+        self.cells = noise(columns * 25 * 2)
+        self.fonts = [noise(8192, 3), noise(8192, 4)]
+        self.chosen = [0, 0]    # fonts for attribute bit 3
+        self.cursor, self.cursor_lines, self.cursor_on, self.text_on, self.blink = 0, range(0), True, True, True
+        s.font(self.fonts[0])
+        s.font(self.fonts[1], 0x2000)
+        s.fill(0xb8000, self.cells)
+
+    def pixel(self, x, y):
+        column, dot, row, line = x // self.dots // 9, x // self.dots % 9, y // 16, y % 16
+        cell = row * self.columns + column
+        code, attr = self.cells[2 * cell:2 * cell + 2]
+        glyph = self.fonts[self.chosen[attr >> 3 & 1]][32 * code + line]
+        on = glyph >> (7 - dot) & 1 if dot < 8 else glyph & 1 if 0xc0 <= code <= 0xdf else 0
+        if self.blink and attr & 0x80 and not self.text_on:
+            on = 0
+        if cell == self.cursor and line in self.cursor_lines and self.cursor_on:
+            on = 1
+        return self.s.colour(attr & 15 if on else attr >> 4 & (7 if self.blink else 15))
+
+    def expect(self, what):
+        self.s.expect(what, self.columns * 9 * self.dots, 400, self.pixel)
+
+
+@screen
+def text_of_80_columns(s):
+    s.mode(TEXT_80)
+    text = Text(s, 80)
+    text.cursor, text.cursor_lines = 0, range(13, 15)
+    text.expect("as the BIOS leaves it")
+    text.cursor, text.cursor_lines = 1000, range(3, 8)
+    for index, value in ((0x0a, 3), (0x0b, 7), (0x0e, 1000 >> 8), (0x0f, 1000 & 255)):
+        s.set(0x3d4, index, value)
+    text.expect("with the cursor elsewhere")
+    s.q.step(8 * FRAME_NS + FRAME_NS // 2)
+    text.cursor_on = False
+    text.expect("cursor hidden")
+    s.q.step(8 * FRAME_NS)
+    text.cursor_on, text.text_on = True, False
+    text.expect("what blinks hidden")
+    s.set(0x3d4, 0x0a, 0x23)
+    s.attr(0x10, 4)
+    text.cursor_lines, text.blink = range(0), False
+    text.expect("bright backgrounds, no cursor")
+    s.set(0x3c4, 3, 0x10)
+    text.chosen = [1, 0]
+    text.expect("two fonts")
+    text.cells = text.cells[:500] + b"x" + text.cells[501:]
+    s.fill(0xb8000 + 500, b"x")
+    text.expect("one character changed")
+    text.fonts[0] = noise(8192, 9)
+    s.font(text.fonts[0])
+    text.expect("a font changed")
+
+
+@screen
+def text_of_40_columns(s):
+    s.mode(TEXT_40)
+    s.set(0x3d4, 0x0a, 0x20)
+    Text(s, 40, 2).expect("40 columns")
+
+
+@screen
+def monochrome_text_is_underlined(s):
+    s.mode(TEXT_80)
+    s.set(0x3d4, 0x0a, 0x20)
+    s.set(0x3d4, 0x14, 0x0d)
+    text = Text(s, 80)
+    text.cells = bytes(b"\xdb\x01\xdb\x81\xdb\x11" + noise(3994, 7))
+    text.cells = bytes(v if i % 2 == 0 or i < 6 else v & 0xf8 | 2 for i, v in enumerate(text.cells))
+    s.fill(0xb8000, text.cells)
+    s.expect("underlined", 720, 400, lambda x, y: s.colour(1) if y == 13 and x < 18 else text.pixel(x, y))
+
+
+@screen
+def four_colours(s):
+    s.mode(CGA_4)
+    data = noise(0x4000)
+    s.fill(0xb8000, data)
+    s.expect("320 by 200", 640, 400, lambda x, y: s.colour(
+        data[(y // 4 * 80) + (y // 2 & 1) * 0x2000 + x // 8] >> (6 - (x // 2 & 3) * 2) & 3))
+
+
+@screen
+def two_colours(s):
+    s.mode(CGA_2)
+    data = noise(0x4000)
+    s.fill(0xb8000, data)
+    s.expect("640 by 200", 640, 400, lambda x, y: s.colour(bit(data, y // 4 * 80 + (y // 2 & 1) * 0x2000, x)))
+
+
+def sixteen(planes, at, x):
+    return sum(bit(plane, at, x) << n for n, plane in enumerate(planes))
+
+
+@screen
+def sixteen_colours(s):
+    for mode, width, height, scale in ((EGA_320, 320, 200, 2), (EGA_350, 640, 350, 1), (VGA_480, 640, 480, 1)):
+        s.mode(mode)
+        planes = [noise(width * height // 8, n) for n in range(4)]
+        s.planes(planes)
+        s.expect(f"{width} by {height}", width * scale, height * scale, lambda x, y, w=width, z=scale, p=planes: s.colour(
+            sixteen(p, y // z * w // 8, x // z)))
+
+
+@screen
+def windows_of_a_larger_picture(s):
+    """Start address, wider lines, panning, a split screen, colours masked and selected."""
+    s.mode(VGA_480)
+    planes = [noise(0x10000, n) for n in range(4)]
+    s.planes(planes)
+    for index, value in ((0x0c, 0x12), (0x0d, 0x34), (0x13, 50), (0x18, 99), (0x07, 0x2e), (0x09, 0)):
+        s.set(0x3d4, index, value)
+    s.attr(0x13, 3)
+
+    def pixel(x, y, pan_below=3):
+        if y < 100:
+            return s.colour(sixteen(planes, 0x1234 + 100 * y, x + 3))
+        return s.colour(sixteen(planes, 100 * (y - 100), x + pan_below))
+    s.expect("split, panned", 640, 480, pixel)
+    s.attr(0x10, 0x21)
+    s.expect("the lower part does not pan", 640, 480, lambda x, y: pixel(x, y, 0))
+    s.attr(0x12, 0x06)
+    s.attr(0x14, 0x0b)
+    s.attr(0x10, 0xa1)
+    masked = [planes[1] if n == 1 else planes[2] if n == 2 else bytes(0x10000) for n in range(4)]
+
+    def selected(x, y):
+        at, pan = (0x1234 + 100 * y, 3) if y < 100 else (100 * (y - 100), 0)
+        return s.rgb(s.attrs[sixteen(masked, at, x + pan)] & 0x0f | 0xb0)
+    s.expect("two planes, high bits selected", 640, 480, selected)
+
+
+@screen
+def bytes_chained(s):
+    s.mode(BYTES_320)
+    data = noise(0x10000)
+    s.fill(0xa0000, data)
+    s.expect("320 by 200", 640, 400, lambda x, y: s.rgb(data[y // 2 * 320 + x // 2]))
+    s.fill(0xa0000 + 320 * 100 + 5, b"\1\2\3")
+    data = data[:32005] + b"\1\2\3" + data[32008:]
+    s.expect("three pixels changed", 640, 400, lambda x, y: s.rgb(data[y // 2 * 320 + x // 2]))
+    s.q.out(0x3c6, 0x0f)
+    s.expect("palette masked", 640, 400, lambda x, y: s.rgb(data[y // 2 * 320 + x // 2] & 15))
+    s.set(0x3c4, 1, 0x21)
+    s.expect("screen off", 640, 400, lambda x, y: (0, 0, 0))
+
+
+@screen
+def bytes_in_planes(s):
+    """Mode X: 320 by 240 with square pixels, a page that is not the first."""
+    s.mode(BYTES_320)
+    s.q.out(0x3c2, 0xe3)
+    s.set(0x3c4, 4, 6)
+    for index, value in ((0x11, 0), (0x06, 0x0d), (0x07, 0x3e), (0x09, 0x41), (0x10, 0xea), (0x12, 0xdf), (0x14, 0),
+                         (0x15, 0xe7), (0x16, 0x06), (0x17, 0xe3), (0x0c, 0x4b), (0x0d, 0)):
+        s.set(0x3d4, index, value)
+    planes = [noise(0x10000, n) for n in range(4)]
+    s.planes(planes)
+    s.expect("320 by 240", 640, 480, lambda x, y: s.rgb(planes[x // 2 & 3][(0x4b00 + y // 2 * 80 + x // 8) & 0xffff]))
+    s.attr(0x13, 2)
+    s.expect("panned by a pixel", 640, 480, lambda x, y: s.rgb(
+        planes[(x // 2 + 1) & 3][(0x4b00 + y // 2 * 80 + (x // 2 + 1) // 4) & 0xffff]))
+
+
+def widen(v, bits):
+    return (v << (8 - bits)) | v >> (2 * bits - 8)
+
+
+def of_bytes(s, bpp, part):
+    """The colour of a pixel's bytes."""
+    v = int.from_bytes(part, "little")
+    if bpp == 8:
+        return s.rgb(v)
+    if bpp == 15:
+        return tuple(widen(v >> n & 31, 5) for n in (10, 5, 0))
+    if bpp == 16:
+        return widen(v >> 11, 5), widen(v >> 5 & 63, 6), widen(v & 31, 5)
+    return v >> 16 & 255, v >> 8 & 255, v & 255
+
+
+@screen
+def vbe_modes(s):
+    s.mode(BYTES_320)
+    for bpp in (8, 15, 16, 24, 32):
+        size, wide = (bpp + 7) // 8, 360
+        s.vbe_mode(328, 120, bpp, 0x41)
+        data = bytearray(noise(wide * 200 * size, bpp))
+        s.fill(FRAMES, data)
+        for x0, y0, width in ((0, 0, 328), (0, 0, wide), (13, 7, wide)):
+            s.vbe({VIRT_WIDTH: width, X_OFFSET: x0, Y_OFFSET: y0})
+
+            def pixel(x, y, at=(x0, y0, width)):
+                place = ((y + at[1]) * at[2] + x + at[0]) * size
+                return of_bytes(s, bpp, data[place:place + size])
+            s.expect(f"{bpp} bits from {x0},{y0} in {width}", 328, 120, pixel)
+        data[50000:50003] = b"abc"
+        s.fill(FRAMES + 50000, b"abc")
+        s.expect(f"{bpp} bits, three bytes changed", 328, 120, pixel)
+
+
+@screen
+def vbe_banks_and_planes(s):
+    s.mode(VGA_480)
+    s.vbe_mode(800, 600, 4, 1)
+    planes = [noise(60000, n) for n in range(4)]
+    s.set(0x3c4, 4, 6)
+    s.planes(planes)
+    s.expect("800 by 600 in 4 bits", 800, 600, lambda x, y: s.colour(sixteen(planes, y * 100, x)))
+    s.mode(BYTES_320)
+    s.vbe_mode(640, 400, 8, 1)
+    data = noise(640 * 400)
+    for bank in range(4):
+        s.vbe({BANK: bank})
+        s.fill(0xa0000, data[bank << 16:(bank + 1) << 16])
+    s.expect("by banks", 640, 400, lambda x, y: s.rgb(data[640 * y + x]))
+    s.vbe({ENABLE: 0x21})
+    s.q.out(0x3c8, 7)
+    for part in (0xfe, 0x81, 3):
+        s.q.out(0x3c9, part)
+
+    def wide(index):
+        return (0xfe, 0x81, 3) if index == 7 else s.palette[index]
+    s.expect("a palette of eight bits", 640, 400, lambda x, y: wide(data[640 * y + x]))
+
+
+@screen
+def large_and_impossible_modes(s):
+    """4096 by 2160 needs more memory than there is: what is beyond is black, and nothing is read there."""
+    s.mode(BYTES_320)
+    s.vbe_mode(4096, 2160, 32, 0x41)
+    s.fill(FRAMES, b"\x11\x22\x33\x44" * 8)
+    picture = s.dump()
+    assert picture.size == (4096, 2160) and picture.rows[0][7] == (0x33, 0x22, 0x11)
+    assert set(picture.rows[2159]) == {(0, 0, 0)}
+    s.vbe({X_OFFSET: 0xffff, Y_OFFSET: 0xffff})
+    assert s.dump().colours() == {(0, 0, 0)}
+    s.vbe_mode(0, 0, 8, 0x41)
+    assert s.dump().colours() == {(0, 0, 0)}
+
+
+@screen
+def retrace_by_the_clock(s):
+    """Status says what the timing registers say: 2 of 449 lines are the retrace."""
+    s.mode(TEXT_80)
+    seen = []
+    for _ in range(449 * 4):
+        seen.append(s.q.inp(0x3da))
+        s.q.step(31777 // 4)
+    share = sum(v >> 3 & 1 for v in seen) / len(seen)
+    assert 1.5 / 449 < share < 2.5 / 449, share
+    assert any(v & 9 == 1 for v in seen) and any(v & 9 == 0 for v in seen)
+
+
+sys.exit(suite.run())
