@@ -224,6 +224,8 @@ static void fill_vbe(const Vga *s, VgaScreen *out)
         out->kind = VGA_BLANK;
         return;
     }
+    /* Lines that do not fit into memory are not shown, so that a surface is no larger than memory is. */
+    out->height = MIN(out->height, MAX(s->vbe[VBE_VIRT_HEIGHT], 1));
     if (s->vbe[VBE_BPP] == 4) {
         fill_vbe_planar(s, out);
         return;

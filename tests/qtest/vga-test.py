@@ -387,17 +387,33 @@ def vbe_banks_and_planes(s):
 
 @screen
 def large_and_impossible_modes(s):
-    """4096 by 2160 needs more memory than there is: what is beyond is black, and nothing is read there."""
+    """Of 4096 by 2160 there is memory for a part: what is beyond is not shown, or black when the start moves."""
     s.mode(BYTES_320)
     s.vbe_mode(4096, 2160, 32, 0x41)
     s.fill(FRAMES, b"\x11\x22\x33\x44" * 8)
     picture = s.dump()
-    assert picture.size == (4096, 2160) and picture.rows[0][7] == (0x33, 0x22, 0x11)
-    assert set(picture.rows[2159]) == {(0, 0, 0)}
+    assert picture.size == (4096, 1024) and picture.rows[0][7] == (0x33, 0x22, 0x11)
+    s.vbe({Y_OFFSET: 1})
+    assert set(s.dump().rows[1023]) == {(0, 0, 0)}
     s.vbe({X_OFFSET: 0xffff, Y_OFFSET: 0xffff})
     assert s.dump().colours() == {(0, 0, 0)}
     s.vbe_mode(0, 0, 8, 0x41)
     assert s.dump().colours() == {(0, 0, 0)}
+
+
+@screen
+def nonsense_is_shown_somehow(s):
+    rng = random.Random(5)
+    for mode in (TEXT_80, CGA_4, VGA_480, BYTES_320) * 4:
+        s.mode(mode)
+        for _ in range(rng.randrange(1, 12)):
+            port, most = rng.choice(((0x3c4, 5), (0x3d4, 25), (0x3ce, 9)))
+            s.set(port, rng.randrange(most), rng.getrandbits(8))
+        for _ in range(rng.choice((0, 0, 5))):
+            s.vbe({rng.choice((XRES, YRES, BPP, ENABLE, VIRT_WIDTH, X_OFFSET, Y_OFFSET)): rng.choice(
+                (0, 1, 4, 8, 15, 24, 32, 0x41, 1023, 0x7fff, 0xffff, rng.getrandbits(10)))})
+        width, height = s.dump().size
+        assert 0 < width <= 16000 and 0 < height <= 12000
 
 
 @screen
