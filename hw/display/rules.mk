@@ -2,6 +2,7 @@
 
 obj-y += hw/display/canvas.o
 obj-y += hw/display/dirty-pages.o
+obj-y += hw/display/edid.o
 obj-y += hw/display/pixels.o
 obj-y += hw/display/vga-console.o
 obj-y += hw/display/vga-draw.o

@@ -83,6 +83,8 @@ void vga_port_write(Vga *s, unsigned offset, uint8_t v);
 uint16_t vga_vbe_read(const Vga *s, unsigned index);
 void vga_vbe_write(Vga *s, unsigned index, uint16_t v);
 void vga_reset_regs(Vga *s);
+/* After a reset, of a device whose driver cannot switch the picture on by VGA registers. */
+void vga_show_always(Vga *s);
 void vga_snapshot(Vga *s, struct Snapshot *sn);
 
 /* The window in the memory that CPUs see. */

@@ -328,6 +328,11 @@ void vga_reset_regs(Vga *s)
     s->vbe[VBE_ID] = VBE_ID_LAST;
 }
 
+void vga_show_always(Vga *s)
+{
+    s->attr_index = ATTR_PALETTE_ON;
+}
+
 void vga_snapshot(Vga *s, Snapshot *sn)
 {
     snap_section(sn, "vga", 1);

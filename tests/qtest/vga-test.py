@@ -7,7 +7,9 @@ must be seen comes from where the manuals say that a pixel of the mode lies, not
 
 import os
 import random
+import shutil
 import struct
+import subprocess
 import sys
 import zlib
 
@@ -478,5 +480,48 @@ def pictures_as_files(s):
         else:
             raise AssertionError(f"{arguments} was taken")
 
+
+def two_screens(device, test):
+    """A device beside the VGA, of which only the BARs are used; test(q, monitor, regs)."""
+    def run():
+        with PcQtest("-device", f"{device},addr=9,id=two,xres=1600,yres=900,vgamem_mb=4", qmp=True) as q:
+            q.set_config(9 << 3, 0x10, FRAMES)
+            q.set_config(9 << 3, 0x18, FRAMES + (64 << 20))
+            q.set_config(9 << 3, 0x04, 2, 2)
+            assert q.config(9 << 3, 8) >> 16 == 0x0380, "not a VGA"
+            with q.qmp() as monitor:
+                test(q, monitor, FRAMES + (64 << 20))
+    suite.add(f"{device}-{test.__name__.replace('_', '-')}", run)
+
+
+def shows_a_linear_mode(q, monitor, regs):
+    data = noise(64 * 40 * 4)
+    q.command("write", FRAMES, len(data), "0x" + data.hex())
+    for index, value in ((XRES, 64), (YRES, 40), (BPP, 32), (ENABLE, 0xc1)):
+        q.write(regs + 0x500 + 2 * index, value, 2)
+    if q.read(regs + 0x40c, 1) != 0xff:         # it has VGA registers
+        assert ppm.screendump(monitor, q.folder, device="two").colours() == {(0, 0, 0)}
+        q.write(regs + 0x400, 0x20, 1)
+    ppm.screendump(monitor, q.folder, device="two").same(ppm.Picture([[of_bytes(None, 32, data[
+        (64 * y + x) * 4:(64 * y + x) * 4 + 4]) for x in range(64)] for y in range(40)]), "64 by 40")
+    q.write(FRAMES + 4 * 64, 0xabcdef)
+    assert ppm.screendump(monitor, q.folder, device="two").rows[1][0] == (0xab, 0xcd, 0xef)
+    assert ppm.screendump(monitor, q.folder).size != (64, 40), "the other one"
+
+
+def has_edid(q, monitor, regs):
+    block = b"".join(q.read(regs + 4 * n).to_bytes(4, "little") for n in range(64))
+    assert block[:8] == b"\0" + b"\xff" * 6 + b"\0" and sum(block[:128]) & 255 == 0 and not any(block[128:])
+    detail = block[54:72]
+    assert (detail[2] | detail[4] >> 4 << 8, detail[5] | detail[7] >> 4 << 8) == (1600, 900)
+    if shutil.which("edid-decode"):
+        told = subprocess.run(["edid-decode", "--check"], input=block[:128], capture_output=True, timeout=60, check=False)
+        assert b"EDID conformity: PASS" in told.stdout, told.stdout.decode()
+        assert b"1600x900" in told.stdout
+
+
+for name in ("secondary-vga", "bochs-display"):
+    two_screens(name, shows_a_linear_mode)
+    two_screens(name, has_edid)
 
 sys.exit(suite.run())
