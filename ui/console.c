@@ -99,12 +99,21 @@ void console_text_resize(ConsoleText *text, unsigned columns, unsigned rows)
 
 /* --- For front ends --- */
 
+/* Whether @obj is @device or part of it, as the device behind a transport is. */
+static bool belongs_to(const Object *obj, const Object *device)
+{
+    while (obj && obj != device) {
+        obj = obj->parent;
+    }
+    return obj != NULL;
+}
+
 Console *console_find(const Object *device, unsigned head)
 {
     for (unsigned i = 0; consoles && i < consoles->len; i++) {
         Console *con = g_ptr_array_index(consoles, i);
 
-        if ((!device || con->device == device) && con->head == head) {
+        if ((!device || belongs_to(con->device, device)) && con->head == head) {
             return con;
         }
     }

@@ -540,3 +540,5 @@ VIRTIO_PCI_DEVICE(serial_pci, "serial", VIRTIO_ID_CONSOLE, LEGACY_CONSOLE, 0x078
                   "Input devices", "virtio console and serial ports on PCI");
 VIRTIO_PCI_DEVICE(balloon_pci, "balloon", VIRTIO_ID_BALLOON, LEGACY_BALLOON, 0x00ff, NULL,
                   "Misc devices", "virtio memory balloon on PCI");
+VIRTIO_PCI_NAME(gpu_pci, "gpu", "", VIRTIO_MODERN, NULL, VIRTIO_ID_GPU, 0, 0x0380, NULL,
+                "Display devices", "virtio graphics adapter on PCI, 2D");

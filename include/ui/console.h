@@ -52,7 +52,7 @@ void console_text_resize(ConsoleText *text, unsigned columns, unsigned rows);
 
 /* --- For front ends --- */
 
-/* The head of a device, or the first console there is (NULL device, head 0); NULL: there is none. */
+/* The head of a device or of one inside it, or the first console there is (NULL device, head 0); NULL: there is none. */
 Console *console_find(const Object *device, unsigned head);
 /* The device draws now what has changed since the last time. */
 void console_refresh(Console *con);

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from style import TOP, finish, skip, tracked
 
 
-def glib_flags():
-    out = subprocess.run(["pkg-config", "--cflags", "glib-2.0", "json-glib-1.0"],
+def library_flags():
+    out = subprocess.run(["pkg-config", "--cflags", "glib-2.0", "json-glib-1.0", "pixman-1"],
                          capture_output=True, text=True)
     return out.stdout.split()
 
@@ -20,7 +20,7 @@ def main():
         skip("headers compile alone", "run ./configure first")
     headers = [n for n in tracked(".h") if n.startswith("include/")]
     flags = ["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
-             "-x", "c", f"-I{build}", f"-I{TOP}/include"] + glib_flags()
+             "-x", "c", f"-I{build}", f"-I{TOP}/include"] + library_flags()
 
     def check(name):
         done = subprocess.run([os.environ.get("CC", "gcc"), *flags, os.path.join(TOP, name)],

@@ -26,6 +26,7 @@ enum {
     VIRTIO_ID_RNG = 4,
     VIRTIO_ID_BALLOON = 5,
     VIRTIO_ID_SCSI = 8,
+    VIRTIO_ID_GPU = 16,
 };
 
 /* Section 2.1. */

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The virtio GPU driven by commands: pictures, displays, limits and what must be refused."""
+
+import os
+import random
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from qtest import Qtest  # noqa: E402
+import ppm  # noqa: E402
+import tap  # noqa: E402
+import virtio  # noqa: E402
+
+suite = tap.Suite()
+
+GPU, EDID = 16, 1
+INFO, CREATE, UNREF, SCANOUT, FLUSH, TRANSFER, ATTACH, DETACH, GET_EDID = *range(0x100, 0x108), 0x10a
+OK, OK_INFO, OK_EDID = 0x1100, 0x1101, 0x1104
+UNSPEC, MEMORY, BAD_SCANOUT, BAD_RESOURCE, BAD_PARAMETER = 0x1200, 0x1201, 0x1202, 0x1203, 0x1205
+# Formats by the bytes of a pixel.
+FORMATS = {"BGRA": 1, "BGRX": 2, "ARGB": 3, "XRGB": 4, "RGBA": 67, "XBGR": 68, "ABGR": 121, "RGBX": 134}
+
+
+class Gpu:
+    """A driver that has started, and its commands."""
+
+    def __init__(self, q, kind=virtio.PciModern, place=2):
+        self.q, self.memory = q, virtio.Memory(q)
+        self.dev = kind(q, self.memory, place)
+        assert self.dev.start(virtio.bit(EDID)) >> EDID & 1
+        self.control, self.cursor = self.dev.queue(0), self.dev.queue(1)
+        self.dev.ready()
+
+    def raw(self, request, room=2048, queue=None):
+        at, answer = self.memory.put(request), self.memory.take(room) if room else 0
+        queue = queue or self.control
+        queue.add([(at, len(request))], [(answer, room)] if room else [])
+        _, written = queue.wait()
+        return self.memory.get(answer, written) if room else b""
+
+    def command(self, kind, *words, fence=None):
+        """The answer's type and what follows the header; words are of 32 bits."""
+        header = struct.pack("<IIQII", kind, fence is not None, fence or 0, 0, 0)
+        answer = self.raw(header + struct.pack(f"<{len(words)}I", *words))
+        got, flags, number = struct.unpack_from("<IIQ", answer)
+        assert (flags, number) == ((1, fence) if fence is not None else (0, 0))
+        return got, answer[24:]
+
+    def does(self, wanted, kind, *words):
+        got = self.command(kind, *words)[0]
+        assert got == wanted, f"command {kind:#x} {words}: {got:#x} and not {wanted:#x}"
+
+    def attach(self, number, pieces):
+        words = [w for addr, size in pieces for w in (addr & 0xffffffff, addr >> 32, size, 0)]
+        return self.command(ATTACH, number, len(pieces), *words)[0]
+
+
+def pixel(names, raw):
+    return tuple(raw[names.index(c)] for c in "RGB")
+
+
+def rows(names, data, width, height):
+    return ppm.Picture([[pixel(names, data[4 * (width * y + x):4 * (width * y + x) + 4]) for x in range(width)]
+                        for y in range(height)])
+
+
+def gpu(*args, device="virtio-gpu-pci,id=gpu,addr=2"):
+    def wrap(test):
+        def run():
+            with Qtest("-device", device, *args, qmp=True) as q, q.qmp() as monitor:
+                test(Gpu(q), lambda **a: ppm.screendump(monitor, q.folder, **a))
+        run.__name__ = test.__name__
+        return suite.test(run)
+    return wrap
+
+
+@gpu()
+def pictures_of_all_formats(g, dump):
+    width, height = 40, 30
+    for number, (names, code) in enumerate(FORMATS.items(), 1):
+        data = random.Random(code).randbytes(width * height * 4)
+        at = g.memory.put(data)
+        g.does(OK, CREATE, number, code, width, height)
+        # Three pieces, of which none ends with a line.
+        assert g.attach(number, [(at, 1001), (at + 1001, 2000), (at + 3001, len(data) - 3001)]) == OK
+        g.does(OK, TRANSFER, 0, 0, width, height, 0, 0, number, 0)
+        g.does(OK, SCANOUT, 0, 0, width, height, 0, number)
+        dump().same(rows(names, data, width, height), names)
+
+
+@gpu()
+def parts_of_a_picture(g, dump):
+    """Rectangles are transferred, flushed and shown, each on its own."""
+    width, height = 64, 48
+    data = random.Random(1).randbytes(width * height * 4)
+    at = g.memory.put(data)
+    g.does(OK, CREATE, 7, 2, width, height)
+    assert g.attach(7, [(at, len(data))]) == OK
+    g.does(OK, SCANOUT, 10, 8, 32, 24, 0, 7)
+    assert dump().colours() == {(0, 0, 0)} and dump().size == (32, 24)
+    g.does(OK, TRANSFER, 12, 9, 20, 5, 4 * (width * 9 + 12), 0, 7, 0)
+    assert dump().colours() == {(0, 0, 0)}, "nothing is flushed yet"
+    g.does(OK, FLUSH, 0, 0, width, height, 7, 0)
+    seen, whole = dump(), rows("BGRX", data, width, height)
+    for y in range(24):
+        for x in range(32):
+            inside = 2 <= x < 22 and 1 <= y < 6
+            assert seen.rows[y][x] == (whole.rows[y + 8][x + 10] if inside else (0, 0, 0)), (x, y)
+    state = g.q.save()
+    assert len(state) > len(data)
+    g.does(OK, UNREF, 7)
+    assert dump().size == (1, 1)
+    assert g.q.load().startswith("OK")
+    dump().same(seen, "after loading the state")
+
+
+@gpu(device="virtio-gpu-pci,id=gpu,addr=2,max_outputs=2,xres=1024,yres=600")
+def displays(g, dump):
+    assert g.dev.config(8, 4) == 2
+    got, info = g.command(INFO)
+    assert got == OK_INFO and len(info) == 16 * 24
+    assert struct.unpack_from("<12I", info) == (0, 0, 1024, 600, 1, 0) + (0,) * 6
+    got, edid = g.command(GET_EDID, 0, 0)
+    block = edid[8:136]
+    assert got == OK_EDID and struct.unpack_from("<I", edid)[0] == 128 and sum(block) & 255 == 0
+    assert block[54 + 2] | block[54 + 4] >> 4 << 8 == 1024
+    g.does(BAD_SCANOUT, GET_EDID, 2, 0)
+    g.does(OK, CREATE, 1, 2, 8, 8)
+    g.does(OK, SCANOUT, 0, 0, 8, 4, 0, 1)
+    g.does(OK, SCANOUT, 0, 4, 4, 4, 1, 1)
+    assert dump(device="gpu", head=0).size == (8, 4) and dump(device="gpu", head=1).size == (4, 4)
+    g.does(BAD_SCANOUT, SCANOUT, 0, 0, 8, 8, 2, 1)
+    g.does(OK, SCANOUT, 0, 0, 0, 0, 1, 0)
+    assert dump(device="gpu", head=1).size == (1, 1)
+    assert g.command(INFO, fence=0x123456789abcdef)[0] == OK_INFO
+    g.raw(struct.pack("<IIQII", 0x300, 0, 0, 0, 0) + bytes(32), 0, g.cursor)
+    g.dev.status(0)
+    assert dump(device="gpu", head=0).size == (1, 1), "nothing is left after a reset"
+
+
+@gpu(device="virtio-gpu-pci,id=gpu,addr=2,max_hostmem=1M")
+def what_is_refused(g, dump):
+    g.does(BAD_RESOURCE, CREATE, 0, 2, 8, 8)
+    g.does(BAD_PARAMETER, CREATE, 1, 5, 8, 8)
+    g.does(BAD_PARAMETER, CREATE, 1, 2, 0, 8)
+    g.does(BAD_PARAMETER, CREATE, 1, 2, 0xffffffff, 0xffffffff)
+    g.does(MEMORY, CREATE, 1, 2, 513, 512)
+    g.does(OK, CREATE, 1, 2, 512, 256)
+    g.does(BAD_RESOURCE, CREATE, 1, 2, 8, 8)
+    g.does(MEMORY, CREATE, 2, 2, 512, 257)
+    for rect in ((0, 0, 513, 1), (512, 0, 1, 1), (1, 0, 0xffffffff, 1), (0, 0, 0, 0), (0, 0xffffffff, 1, 1)):
+        g.does(BAD_PARAMETER, SCANOUT, *rect, 0, 1)
+        g.does(BAD_PARAMETER, FLUSH, *rect, 1, 0)
+    g.does(BAD_RESOURCE, TRANSFER, 0, 0, 1, 1, 0, 0, 1, 0)      # it has no backing
+    g.does(BAD_RESOURCE, DETACH, 1, 0)
+    g.does(UNSPEC, ATTACH, 1, 2, 0, 0, 0, 0)                    # an entry is missing
+    g.does(UNSPEC, ATTACH, 1, 0xffffffff)
+    assert g.attach(1, [((1 << 64) - 4096, 4097)]) == BAD_PARAMETER
+    # Registers, nothing at all, the end of RAM: what cannot be read stays as it was.
+    assert g.attach(1, [(0x10000000, 4096), (1 << 63, 0xffffffff), (virtio.RAM + (64 << 20) - 64, 4096)]) == OK
+    assert g.attach(1, [(virtio.RAM, 4096)]) == UNSPEC, "it has a backing"
+    g.does(OK, TRANSFER, 0, 0, 512, 256, 0, 0, 1, 0)
+    g.does(OK, TRANSFER, 0, 0, 512, 256, 0xffffffff, 0xffffffff, 1, 0)
+    g.does(OK, SCANOUT, 0, 0, 512, 256, 0, 1)
+    assert dump().colours() == {(0, 0, 0)}
+    g.does(OK, DETACH, 1, 0)
+    for number in (2, 0, 0xffffffff):
+        g.does(BAD_RESOURCE, UNREF, number)
+    g.does(OK, UNREF, 1)
+    g.does(OK, CREATE, 2, 2, 512, 512)
+    g.does(UNSPEC, 0x108, 0, 0)
+    assert g.raw(b"\0\1")[:4] == struct.pack("<I", UNSPEC)
+    assert g.raw(struct.pack("<IIQII", INFO, 0, 0, 0, 0), 10) == struct.pack("<IIH", OK_INFO, 0, 0)
+
+
+@suite.test
+def behind_mmio():
+    with Qtest("-device", "virtio-gpu-device") as q:
+        g = Gpu(q, virtio.Mmio, GPU)
+        assert struct.unpack_from("<4I", g.command(INFO)[1]) == (0, 0, 1280, 800)
+
+
+sys.exit(suite.run())
