@@ -8,33 +8,134 @@
 typedef struct Sink {
     const InputSink *ops;
     void *opaque;
+    unsigned index;
 } Sink;
 
-static GArray *sinks; /* the process's */
+typedef struct Watch {
+    void (*fn)(void *opaque);
+    void *opaque;
+} Watch;
 
-void input_add_sink(const InputSink *ops, void *opaque)
+/* The process's.  From the least wanted sink to the current one. */
+static GArray *sinks, *watches;
+static unsigned next_index;
+/* The pointer as it was last told. */
+static unsigned last_x, last_y, last_buttons;
+
+static Sink *sink_at(guint i)
 {
-    Sink sink = {ops, opaque};
-
-    if (!sinks) {
-        sinks = g_array_new(FALSE, FALSE, sizeof(Sink));
-    }
-    g_array_append_val(sinks, sink);
+    return &g_array_index(sinks, Sink, i);
 }
 
-void input_remove_sink(void *opaque)
+static guint sink_count(void)
 {
-    for (guint i = sinks ? sinks->len : 0; i; i--) {
-        if (g_array_index(sinks, Sink, i - 1).opaque == opaque) {
-            g_array_remove_index(sinks, i - 1);
+    return sinks ? sinks->len : 0;
+}
+
+static bool is_mouse(const Sink *sink)
+{
+    return sink->ops->pointer || sink->ops->pointer_abs;
+}
+
+/* --- Who is there --- */
+
+static void tell_watches(void)
+{
+    for (guint i = 0; watches && i < watches->len; i++) {
+        const Watch *w = &g_array_index(watches, Watch, i);
+
+        w->fn(w->opaque);
+    }
+}
+
+void input_watch(void (*fn)(void *opaque), void *opaque)
+{
+    Watch w = {fn, opaque};
+
+    if (!watches) {
+        watches = g_array_new(FALSE, FALSE, sizeof(Watch));
+    }
+    g_array_append_val(watches, w);
+}
+
+void input_unwatch(void *opaque)
+{
+    for (guint i = watches ? watches->len : 0; i; i--) {
+        if (g_array_index(watches, Watch, i - 1).opaque == opaque) {
+            g_array_remove_index(watches, i - 1);
         }
     }
 }
 
+void input_add_sink(const InputSink *ops, void *opaque)
+{
+    Sink sink = {ops, opaque, 0};
+    guint at = sink_count();
+
+    if (!sinks) {
+        sinks = g_array_new(FALSE, FALSE, sizeof(Sink));
+    }
+    if (is_mouse(&sink)) {
+        sink.index = next_index++;
+    }
+    while (!ops->pointer_abs && at && sink_at(at - 1)->ops->pointer_abs) {
+        at--; /* behind all absolute pointers */
+    }
+    g_array_insert_val(sinks, at, sink);
+    tell_watches();
+}
+
+void input_remove_sink(void *opaque)
+{
+    for (guint i = sink_count(); i; i--) {
+        if (sink_at(i - 1)->opaque == opaque) {
+            g_array_remove_index(sinks, i - 1);
+        }
+    }
+    tell_watches();
+}
+
+bool input_mouse(unsigned n, InputMouse *mouse)
+{
+    for (guint i = sink_count(); i; i--) {
+        const Sink *sink = sink_at(i - 1);
+
+        if (is_mouse(sink) && !n--) {
+            *mouse = (InputMouse){sink->index, sink->ops->name, sink->ops->pointer_abs != NULL};
+            return true;
+        }
+    }
+    return false;
+}
+
+bool input_select_mouse(unsigned index, Error **errp)
+{
+    for (guint i = 0; i < sink_count(); i++) {
+        Sink sink = *sink_at(i);
+
+        if (is_mouse(&sink) && sink.index == index) {
+            g_array_remove_index(sinks, i);
+            g_array_append_val(sinks, sink);
+            tell_watches();
+            return true;
+        }
+    }
+    return error_fail(errp, "Mouse at index '%u' not found", index);
+}
+
+bool input_is_absolute(void)
+{
+    InputMouse mouse;
+
+    return input_mouse(0, &mouse) && mouse.absolute;
+}
+
+/* --- Events --- */
+
 void input_key(unsigned code, bool down)
 {
-    for (guint i = sinks ? sinks->len : 0; i; i--) {
-        Sink *sink = &g_array_index(sinks, Sink, i - 1);
+    for (guint i = sink_count(); i; i--) {
+        const Sink *sink = sink_at(i - 1);
 
         if (sink->ops->key) {
             sink->ops->key(sink->opaque, code, down);
@@ -45,14 +146,50 @@ void input_key(unsigned code, bool down)
 
 void input_pointer(int dx, int dy, int dz, unsigned buttons)
 {
-    for (guint i = sinks ? sinks->len : 0; i; i--) {
-        Sink *sink = &g_array_index(sinks, Sink, i - 1);
+    last_buttons = buttons;
+    for (guint i = sink_count(); i; i--) {
+        const Sink *sink = sink_at(i - 1);
 
         if (sink->ops->pointer) {
             sink->ops->pointer(sink->opaque, dx, dy, dz, buttons);
             return;
         }
     }
+}
+
+void input_pointer_abs(unsigned x, unsigned y, int dz, unsigned buttons)
+{
+    last_x = MIN(x, INPUT_ABS_MAX);
+    last_y = MIN(y, INPUT_ABS_MAX);
+    last_buttons = buttons;
+    for (guint i = sink_count(); i; i--) {
+        const Sink *sink = sink_at(i - 1);
+
+        if (sink->ops->pointer_abs) {
+            sink->ops->pointer_abs(sink->opaque, last_x, last_y, dz, buttons);
+            return;
+        }
+    }
+}
+
+void input_buttons(int dz, unsigned buttons)
+{
+    if (input_is_absolute()) {
+        input_pointer_abs(last_x, last_y, dz, buttons);
+    } else {
+        input_pointer(0, 0, dz, buttons);
+    }
+}
+
+unsigned input_buttons_now(void)
+{
+    return last_buttons;
+}
+
+void input_place_now(unsigned *x, unsigned *y)
+{
+    *x = last_x;
+    *y = last_y;
 }
 
 /* --- Names --- */

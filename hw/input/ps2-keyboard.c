@@ -163,7 +163,7 @@ static void keyboard_key(void *opaque, unsigned key, bool down)
     }
 }
 
-static const InputSink keyboard_sink = {.key = keyboard_key};
+static const InputSink keyboard_sink = {.name = "PS/2 keyboard", .key = keyboard_key};
 
 /* --- Commands --- */
 

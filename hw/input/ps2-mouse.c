@@ -69,7 +69,7 @@ static void mouse_pointer(void *opaque, int dx, int dy, int dz, unsigned buttons
     }
 }
 
-static const InputSink mouse_sink = {.pointer = mouse_pointer};
+static const InputSink mouse_sink = {.name = "PS/2 mouse", .pointer = mouse_pointer};
 
 /* --- Commands --- */
 
