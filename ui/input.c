@@ -297,6 +297,7 @@ static const char *const key_names[] = {
     [109] = "pgdn",
     [110] = "insert",
     [111] = "delete",
+    [117] = "kp_equals",
     [119] = "pause",
     [125] = "meta_l",
     [126] = "meta_r",
@@ -309,6 +310,11 @@ static const struct {
     const char *name;
     uint8_t code;
 } key_aliases[] = {{"print", 99}, {"kp_equal", 117}, {"asterisk", 55}, {"altgr", 100}};
+
+const char *input_key_name(unsigned code)
+{
+    return code < ARRAY_SIZE(key_names) ? key_names[code] : NULL;
+}
 
 /* A scan code of set 1: what follows 0xe0 has bit 7 set. */
 static int key_by_scancode(const char *text)

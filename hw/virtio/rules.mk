@@ -2,6 +2,7 @@
 
 obj-y += hw/virtio/virtio-balloon.o
 obj-y += hw/virtio/virtio-blk.o
+obj-y += hw/virtio/virtio-input.o
 obj-y += hw/virtio/virtio-mmio.o
 obj-y += hw/virtio/virtio-net-ctrl.o
 obj-y += hw/virtio/virtio-net.o

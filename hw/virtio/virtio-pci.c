@@ -542,3 +542,11 @@ VIRTIO_PCI_DEVICE(balloon_pci, "balloon", VIRTIO_ID_BALLOON, LEGACY_BALLOON, 0x0
                   "Misc devices", "virtio memory balloon on PCI");
 VIRTIO_PCI_NAME(gpu_pci, "gpu", "", VIRTIO_MODERN, NULL, VIRTIO_ID_GPU, 0, 0x0380, NULL,
                 "Display devices", "virtio graphics adapter on PCI, 2D");
+
+/* Input devices have no legacy interface, and so one name each. */
+#define VIRTIO_PCI_INPUT(ident, NAME, CLASS)                                                       \
+    VIRTIO_PCI_NAME(ident, NAME, "", VIRTIO_MODERN, NULL, VIRTIO_ID_INPUT, 0, CLASS, NULL,         \
+                    "Input devices", "virtio " NAME " on PCI")
+VIRTIO_PCI_INPUT(keyboard_pci, "keyboard", 0x0900);
+VIRTIO_PCI_INPUT(mouse_pci, "mouse", 0x0902);
+VIRTIO_PCI_INPUT(tablet_pci, "tablet", 0x0980);

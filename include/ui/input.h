@@ -59,6 +59,9 @@ void input_unwatch(void *opaque);
 /* The number of the key @name ("shift", "0x1e": a PC scan code); -1 and an error naming the nearest. */
 int input_key_by_name(const char *name, Error **errp);
 
+/* The name of a key, NULL: it has none. */
+const char *input_key_name(unsigned code);
+
 struct Clock;
 /* Presses the keys in order and releases them together after @hold_ns of @clock; queued. */
 void input_press(struct Clock *clock, const unsigned *codes, unsigned n, int64_t hold_ns);

@@ -74,7 +74,8 @@ def virt():
         return [f"{rng.choice(['read', 'write'])}l {rng.choice(bases) + 4 * rng.randrange(64):#x}" for _ in range(10)]
 
     with Qtest("-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-device,netdev=n0", "-device",
-               "virtio-rng-device", "-device", "virtio-balloon-pci", "-smp", "2") as q:
+               "virtio-rng-device", "-device", "virtio-balloon-pci", "-device", "virtio-tablet-device",
+               "-device", "virtio-keyboard-pci", "-smp", "2") as q:
         break_all(q, lambda: [line + " 0x1" if line.startswith("w") else line for line in noise()])
 
 

@@ -27,6 +27,7 @@ enum {
     VIRTIO_ID_BALLOON = 5,
     VIRTIO_ID_SCSI = 8,
     VIRTIO_ID_GPU = 16,
+    VIRTIO_ID_INPUT = 18,
 };
 
 /* Section 2.1. */
