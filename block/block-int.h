@@ -27,6 +27,7 @@ typedef struct BlockDriver {
     const char *child; /* a filter: the option that names its file; NULL: "file" */
     /* A filter with functions of filter.h: called before each request; an error ends it. */
     int (*before)(BlockNode *n, BlockFilterOp op, uint64_t offset, uint64_t len);
+    bool noise;    /* a format: what nobody has written does not read as zeroes */
     bool protocol; /* stores bytes itself and grows by writes; others are formats over a node */
     const char *const *options; /* NULL-terminated; beside those of every node */
     /* A protocol: beginnings of file names that mean it (NULL-terminated).  Its filename= is what stands
@@ -63,6 +64,7 @@ typedef struct BlockDriver {
     bool (*amend)(BlockNode *n, Opts *o, Error **errp);
     uint32_t (*cluster_size)(const BlockNode *n);
     bool (*dirty)(const BlockNode *n);
+    bool (*encrypted)(const BlockNode *n);
     bool (*whole_blocks)(const BlockNode *n);
     uint64_t (*disk_size)(const BlockNode *n);
     JsonObject *(*specific)(const BlockNode *n);
@@ -129,7 +131,7 @@ extern const BlockDriver file_driver, host_device_driver, raw_driver, qcow2_driv
 extern const BlockDriver nbd_driver, http_driver, https_driver, ftp_driver, ftps_driver;
 extern const BlockDriver vmdk_driver, vpc_driver, vdi_driver, vhdx_driver, qed_driver,
     parallels_driver;
-extern const BlockDriver cloop_driver, dmg_driver;
+extern const BlockDriver cloop_driver, dmg_driver, luks_driver;
 
 extern const BlockDriver null_co_driver, null_aio_driver, blkdebug_driver, copy_on_read_driver,
     power_cut_driver, throttle_driver;

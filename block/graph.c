@@ -18,6 +18,7 @@ const BlockDriver *const block_drivers[] = {
     &vhdx_driver,
     &qed_driver,
     &parallels_driver,
+    &luks_driver,
     &cloop_driver,
     &dmg_driver,
     &null_co_driver,

@@ -73,6 +73,11 @@ bool image_amend(BlockNode *n, Opts *o, Error **errp)
 
 /* --- What an image is --- */
 
+bool image_new_is_zero(const BlockNode *n)
+{
+    return !n->drv->noise;
+}
+
 uint64_t image_cluster_size(const BlockNode *n)
 {
     return n->drv->cluster_size ? n->drv->cluster_size(n) : 0;
@@ -86,6 +91,11 @@ bool image_whole_blocks(const BlockNode *n)
 bool image_dirty(const BlockNode *n)
 {
     return n->drv->dirty && n->drv->dirty(n);
+}
+
+bool image_encrypted(const BlockNode *n)
+{
+    return n->drv->encrypted && n->drv->encrypted(n);
 }
 
 uint64_t image_disk_size(const BlockNode *n)

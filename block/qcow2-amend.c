@@ -42,6 +42,9 @@ static bool may_be_v2(Qcow2 *q, uint64_t refcount_bits, Error **errp)
     if (qcow2_external(q)) {
         return refuse_v2(q, "external data file", errp);
     }
+    if (q->encrypted) {
+        return refuse_v2(q, "encryption with LUKS", errp);
+    }
     if (q->bitmaps->len) {
         return refuse_v2(q, "bitmaps (bitmap --remove)", errp);
     }

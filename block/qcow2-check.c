@@ -235,6 +235,7 @@ static void count_everything(Check *c)
     c->limit = qcow2_clusters(q, block_size(q->n->file));
     count_range(c, 0, q->cluster_size, "the header");
     count_clusters(c, q->l1.offset, q->l1.n * 8ULL, "the L1 table");
+    count_clusters(c, q->crypt_offset, q->crypt_bytes, "the LUKS header");
     check_l1(c, q->l1.e, q->l1.n, true);
     check_snapshots(c);
     check_bitmaps(c);

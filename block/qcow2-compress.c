@@ -182,6 +182,9 @@ int qcow2_write_compressed(BlockNode *n, uint64_t offset, const void *buf, size_
     size_t size;
     int ret;
 
+    if (q->encrypted) {
+        return -ENOTSUP;
+    }
     if (!qcow2_aligned(q, offset) || len > q->cluster_size ||
         (len < q->cluster_size && offset + len != n->size) || qcow2_external(q)) {
         return -EINVAL;

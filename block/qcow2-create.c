@@ -198,6 +198,9 @@ bool qcow2_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error *
     if (prealloc && (n->backing || n->backing_file)) {
         return error_fail(errp, "'%s': preallocation would hide the backing file", n->filename);
     }
+    if (prealloc && q->encrypted) {
+        return error_fail(errp, "'%s': preallocated clusters would read as noise", n->filename);
+    }
     if (size > n->size) {
         ret = grow(n, size, prealloc);
     } else if (size < n->size) {
@@ -268,6 +271,11 @@ static bool qcow2_dirty(const BlockNode *n)
     return ((Qcow2 *)n->opaque)->incompatible & INCOMPAT_DIRTY;
 }
 
+static bool qcow2_encrypted(const BlockNode *n)
+{
+    return ((Qcow2 *)n->opaque)->encrypted;
+}
+
 static JsonObject *qcow2_specific(const BlockNode *n)
 {
     const Qcow2 *q = n->opaque;
@@ -286,6 +294,9 @@ static JsonObject *qcow2_specific(const BlockNode *n)
         json_object_set_boolean_member(obj, "corrupt", q->incompatible & INCOMPAT_CORRUPT);
         json_object_set_boolean_member(obj, "extended-l2", q->extended_l2);
     }
+    if (q->luks) {
+        qcow2_describe_crypt(q, obj);
+    }
     if (q->data_file) {
         json_object_set_string_member(obj, "data-file", q->data_file);
         json_object_set_boolean_member(obj, "data-file-raw", q->autoclear & AUTOCLEAR_RAW_DATA);
@@ -300,6 +311,7 @@ typedef struct Create {
     int compat, compression, prealloc;
     bool lazy, extended_l2, data_file_raw;
     const char *backing_file, *backing_format, *data_file;
+    LuksSpec *crypt; /* NULL: not encrypted */
 } Create;
 
 static const ImageOption create_options[] = {
@@ -310,6 +322,9 @@ static const ImageOption create_options[] = {
     {"compression_type", "Method of compressed clusters: zlib or zstd [zlib]"},
     {"data_file", "File name of an external data file"},
     {"data_file_raw", "The external data file must stay valid as a raw image"},
+    {"encrypt.format", "Encryption of guest data: luks"},
+    LUKS_CREATE_OPTIONS("encrypt."),
+    {"encryption", "Encryption of an old kind, which must be off"},
     {"extended_l2", "Extended L2 tables, with subclusters"},
     {"lazy_refcounts", "Postpone refcount updates"},
     {"preallocation", "Preallocation mode: off, metadata, falloc or full [off]"},
@@ -333,11 +348,11 @@ static bool check_create(const char *what, const Create *c, Error **errp)
         return error_fail(errp, "%s: refcount_bits: %" PRIu64 " is no power of two from 1 to 64",
                           what, c->refcount_bits);
     }
-    if (!c->compat &&
-        (c->refcount_bits != 16 || c->lazy || c->extended_l2 || c->compression || c->data_file)) {
+    if (!c->compat && (c->refcount_bits != 16 || c->lazy || c->extended_l2 || c->compression ||
+                       c->data_file || c->crypt)) {
         return error_fail(errp,
-                          "%s: refcount_bits, lazy_refcounts, extended_l2, compression_type and "
-                          "data_file need compat=v3",
+                          "%s: refcount_bits, lazy_refcounts, extended_l2, compression_type, "
+                          "data_file and encrypt.format need compat=v3",
                           what);
     }
     if (c->extended_l2 && c->cluster_size < 16384) {
@@ -348,6 +363,9 @@ static bool check_create(const char *what, const Create *c, Error **errp)
     }
     if (c->backing_file && c->prealloc) {
         return error_fail(errp, "%s: preallocation and backing_file exclude each other", what);
+    }
+    if (c->crypt && (c->data_file || c->prealloc)) {
+        return error_fail(errp, "%s: encrypt.format excludes data_file and preallocation", what);
     }
     return (c->compression != QCOW2_ZSTD || qcow2_have_zstd()) ||
            error_fail(errp, "%s: compression_type: this build has no zstd", what);
@@ -368,7 +386,8 @@ static bool take_create(Opts *o, Create *c, Error **errp)
         !opts_take_enum(o, "preallocation", block_prealloc_names, &c->prealloc, errp) ||
         !opts_take_bool(o, "lazy_refcounts", &c->lazy, errp) ||
         !opts_take_bool(o, "extended_l2", &c->extended_l2, errp) ||
-        !opts_take_bool(o, "data_file_raw", &c->data_file_raw, errp)) {
+        !opts_take_bool(o, "data_file_raw", &c->data_file_raw, errp) ||
+        !qcow2_take_crypt(o, &c->crypt, errp)) {
         return false;
     }
     c->compat &= 1;
@@ -467,27 +486,38 @@ static bool create_data_file(const char *what, const char *filename, const Creat
 static const Create defaults = {
     .size = UINT64_MAX, .cluster_size = 65536, .refcount_bits = 16, .compat = 1};
 
-static bool qcow2_create(const char *what, const char *filename, Opts *o, Error **errp)
+static bool create_image(const char *what, const char *filename, const Create *c, Error **errp)
 {
-    Create c = defaults;
     BlockNode *n;
     bool ok;
 
-    if (!take_create(o, &c, errp)) {
-        return false;
-    }
-    if (c.size == UINT64_MAX) {
-        return error_fail(errp, "%s: a size is missing", what);
-    }
-    if (!create_data_file(what, filename, &c, errp) || !create_empty(what, filename, &c, errp)) {
+    if (!create_data_file(what, filename, c, errp) || !create_empty(what, filename, c, errp)) {
         return false;
     }
     n = block_open(what, filename, "qcow2", BLOCK_NO_BACKING | BLOCK_UNSAFE, errp);
+    ok = n && (!c->crypt || qcow2_create_crypt(qcow2_of(n), c->crypt, errp));
     /* Raw external data is all there from the start. */
-    ok = n && qcow2_truncate(
-                  n, c.size,
-                  c.data_file_raw ? MAX(c.prealloc, BLOCK_PREALLOC_METADATA) : c.prealloc, errp);
+    ok = ok &&
+         qcow2_truncate(n, c->size,
+                        c->data_file_raw ? MAX(c->prealloc, BLOCK_PREALLOC_METADATA) : c->prealloc,
+                        errp);
     block_node_unref(n);
+    return ok;
+}
+
+static bool qcow2_create(const char *what, const char *filename, Opts *o, Error **errp)
+{
+    Create c = defaults;
+    bool ok = take_create(o, &c, errp);
+
+    if (ok && c.size == UINT64_MAX) {
+        ok = error_fail(errp, "%s: a size is missing", what);
+    }
+    ok = ok && create_image(what, filename, &c, errp);
+    if (c.crypt) {
+        luks_spec_clear(c.crypt);
+        g_free(c.crypt);
+    }
     return ok;
 }
 
@@ -530,7 +560,8 @@ BlockNode *block_new_temporary(const char *what, BlockNode *base, Error **errp)
 
 /* --- The driver --- */
 
-static const char *const qcow2_options[] = {"data-file", NULL};
+static const char *const qcow2_options[] = {"data-file", "encrypt.format", "encrypt.key-secret",
+                                            NULL};
 
 const BlockDriver qcow2_driver = {
     .name = "qcow2",
@@ -553,6 +584,7 @@ const BlockDriver qcow2_driver = {
     .amend = qcow2_amend,
     .cluster_size = qcow2_cluster_size,
     .dirty = qcow2_dirty,
+    .encrypted = qcow2_encrypted,
     .specific = qcow2_specific,
     .set_backing = qcow2_set_backing,
     .make_empty = qcow2_make_empty,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The header of qcow2 images, its extensions, opening and closing.
- * Not modelled: encryption (refused).
+ * Not modelled: the encryption "aes" of old images (refused).
  */
 #include "rhea/osdep.h"
 
@@ -36,6 +36,10 @@ enum {
 #define EXT_BACKING_FORMAT 0xe2792acaU
 #define EXT_DATA_FILE      0x44415441U
 #define EXT_BITMAPS        0x23852875U
+#define EXT_CRYPT          0x0537be77U
+
+/* What H_CRYPT says. */
+enum { CRYPT_METHOD_LUKS = 2 };
 
 enum {
     L2_CACHE_BYTES = 32 << 20,
@@ -75,6 +79,7 @@ void qcow2_encode_header(const Qcow2 *q, uint8_t raw[static QCOW2_HEADER_V3])
     st32_be(raw + H_BACKING_LEN, q->backing_offset ? strlen(q->n->backing_file) : 0);
     st32_be(raw + H_CLUSTER_BITS, q->cluster_bits);
     st64_be(raw + H_SIZE, q->n->size);
+    st32_be(raw + H_CRYPT, q->encrypted ? CRYPT_METHOD_LUKS : 0);
     st32_be(raw + H_L1_SIZE, q->l1.n);
     st64_be(raw + H_L1_OFFSET, q->l1.offset);
     st64_be(raw + H_RT_OFFSET, q->rt.offset);
@@ -134,6 +139,12 @@ int qcow2_rewrite_header(Qcow2 *q)
 
         qcow2_encode_bitmaps(q, raw);
         put_extension(out, EXT_BITMAPS, raw, sizeof(raw));
+    }
+    if (q->encrypted) {
+        uint8_t raw[QCOW2_CRYPT_EXT_LEN];
+
+        qcow2_encode_crypt(q, raw);
+        put_extension(out, EXT_CRYPT, raw, sizeof(raw));
     }
     for (guint i = 0; i < q->extensions->len; i++) {
         Qcow2Extension *ext = g_ptr_array_index(q->extensions, i);
@@ -236,10 +247,11 @@ static bool read_fixed(Qcow2 *q, Header *h, const uint8_t *raw, unsigned flags, 
     if (q->cluster_bits < QCOW2_MIN_CLUSTER_BITS || q->cluster_bits > QCOW2_MAX_CLUSTER_BITS) {
         return bad(h, errp, "the size of clusters");
     }
-    if (ld32_be(raw + H_CRYPT)) {
-        return error_fail(errp, "%s: '%s' is encrypted, which is not supported", h->what,
+    if (ld32_be(raw + H_CRYPT) && ld32_be(raw + H_CRYPT) != CRYPT_METHOD_LUKS) {
+        return error_fail(errp, "%s: '%s' is encrypted in a way that is not supported", h->what,
                           h->filename);
     }
+    q->encrypted = ld32_be(raw + H_CRYPT);
     q->refcount_order = 4;
     q->header_length = QCOW2_HEADER_V2;
     q->cluster_size = 1U << q->cluster_bits;
@@ -268,6 +280,7 @@ static bool read_extension(Qcow2 *q, const Header *h, uint32_t type, const uint8
     case EXT_BITMAPS: /* without the flag somebody has written who does not know them */
         return !(q->autoclear & AUTOCLEAR_BITMAPS) || q->bitmaps->len ||
                qcow2_read_bitmaps(q, data, len, q->repairing ? NULL : errp) || q->repairing;
+    case EXT_CRYPT: return !q->encrypted || qcow2_read_crypt(q, data, len, errp);
     default:
         ext = g_new(Qcow2Extension, 1);
         ext->type = type;
@@ -420,6 +433,7 @@ static bool open_data_file(Qcow2 *q, const Header *h, Opts *o, unsigned flags, E
 
 static void state_free(Qcow2 *q)
 {
+    qcow2_close_crypt(q);
     if (q->data && q->data != q->n->file) {
         block_node_unref(q->data);
     }
@@ -499,7 +513,7 @@ static bool open_state(Qcow2 *q, Opts *o, unsigned flags, Error **errp)
     qcow2_cache_init(&q->l2_cache, MAX(L2_CACHE_BYTES >> q->cluster_bits, MIN_TABLES));
     qcow2_cache_init(&q->rb_cache, MAX(RB_CACHE_BYTES >> q->cluster_bits, MIN_TABLES));
     q->fresh = qcow2_clusters(q, block_size(q->n->file));
-    if (!open_data_file(q, &h, o, flags, errp)) {
+    if (!open_data_file(q, &h, o, flags, errp) || !qcow2_open_crypt(q, o, flags, errp)) {
         return false;
     }
     return flags & BLOCK_REPAIR ||

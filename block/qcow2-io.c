@@ -19,7 +19,7 @@ static int read_run(Qcow2 *q, const Qcow2Run *run, uint64_t offset, const struct
                     int niov)
 {
     switch (run->kind) {
-    case QCOW2_DATA: return block_preadv(q->data, run->host, iov, niov);
+    case QCOW2_DATA: return qcow2_data_preadv(q, run->host, iov, niov);
     case QCOW2_COMPRESSED:
         return qcow2_read_compressed(q, run->host, offset & (q->cluster_size - 1), iov, niov);
     case QCOW2_ZERO: iov_clear(iov, niov, 0, run->len); return 0;
@@ -100,7 +100,7 @@ int qcow2_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st)
     st->zero = run.kind == QCOW2_ZERO;
     st->compressed = run.kind == QCOW2_COMPRESSED;
     st->data = run.kind == QCOW2_DATA || st->compressed;
-    st->has_offset = run.kind == QCOW2_DATA && !qcow2_external(q);
+    st->has_offset = run.kind == QCOW2_DATA && !qcow2_external(q) && !q->encrypted;
     st->offset = run.host;
     return 0;
 }
@@ -208,7 +208,7 @@ static int plan_host(Qcow2 *q, Plan *p, const Qcow2Entry *e)
         p->count = 1;
     } else {
         ret = qcow2_alloc(q, p->count, &p->count, &p->host);
-        p->fresh = !ret && p->host >> q->cluster_bits >= fresh;
+        p->fresh = !ret && !q->encrypted && p->host >> q->cluster_bits >= fresh;
     }
     return ret;
 }
@@ -314,7 +314,7 @@ static int write_plan_data(Qcow2 *q, const Plan *p, const struct iovec *iov, int
     if (tail) {
         all[n++] = (struct iovec){tail, p->copy_to - p->to};
     }
-    return block_pwritev(q->data, p->host + at - (p->first << q->cluster_bits), all, n);
+    return qcow2_data_pwritev(q, p->host + at - (p->first << q->cluster_bits), all, n);
 }
 
 /* The entry of a cluster after the write. */
@@ -396,7 +396,7 @@ static int write_step(Qcow2 *q, uint64_t offset, uint64_t len, const struct iove
     }
     part = iov_slice(iov, niov, skip, *run ? *run : plan.to - offset, &part_n);
     if (*run) {
-        return block_pwritev(q->data, host, part, part_n);
+        return qcow2_data_pwritev(q, host, part, part_n);
     }
     *run = plan.to - offset;
     return write_plan(q, &plan, &flight, part, part_n);

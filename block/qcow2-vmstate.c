@@ -107,7 +107,7 @@ static int read_window(Qcow2 *q, const Window *w, uint8_t *buf)
         }
         iov.iov_len = run.len;
         switch (run.kind) {
-        case QCOW2_DATA: ret = block_preadv(q->data, run.host, &iov, 1); break;
+        case QCOW2_DATA: ret = qcow2_data_preadv(q, run.host, &iov, 1); break;
         case QCOW2_COMPRESSED:
             ret = qcow2_read_compressed(q, run.host, (w->offset + done) & (q->cluster_size - 1),
                                         &iov, 1);

@@ -9,6 +9,7 @@
  *   qcow2-map.c       guest clusters to host clusters
  *   qcow2-io.c        reading, writing, zeroing, discarding
  *   qcow2-compress.c  compressed clusters (qcow2-zstd.c, or qcow2-nozstd.c without that library)
+ *   qcow2-crypt.c     guest data encrypted with a key in a LUKS header
  *   qcow2-create.c    new images, their sizes, and the driver's table
  *   qcow2-bitmap.c    persistent bitmaps of what was written
  *   qcow2-amend.c     changes of version, refcounts and features
@@ -35,6 +36,7 @@
 #include <pthread.h>
 
 #include "block-int.h"
+#include "luks.h"
 
 #define QCOW2_MAGIC 0x514649fbU
 
@@ -106,7 +108,7 @@ typedef struct Qcow2Snapshot {
 #define BITMAP_IN_USE      (1U << 0) /* not stored since it was opened for writing */
 #define BITMAP_AUTO        (1U << 1) /* records what is written */
 #define BITMAP_KNOWN_FLAGS 7U
-enum { QCOW2_BITMAPS_EXT_LEN = 24 };
+enum { QCOW2_BITMAPS_EXT_LEN = 24, QCOW2_CRYPT_EXT_LEN = 16 };
 
 /* A persistent bitmap, as it is in the file. */
 typedef struct Qcow2Bitmap {
@@ -146,6 +148,10 @@ typedef struct Qcow2 {
     bool repairing;          /* opened for check: bitmaps are not looked into */
     bool rt_bad;             /* the refcount table names places that cannot be */
     GPtrArray *extensions;   /* Qcow2Extension */
+    bool encrypted;          /* guest data is, by a key in a LUKS header */
+    Luks *luks;              /* that header, NULL: a new image is being made */
+    Crypt *crypt;            /* NULL: opened without the key; guest data is out of reach */
+    uint64_t crypt_offset, crypt_bytes; /* of the LUKS header */
 
     pthread_mutex_t commit;
     pthread_rwlock_t io;
@@ -324,6 +330,22 @@ bool qcow2_have_zstd(void);
 int qcow2_inflate_zstd(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len);
 /* The compressed length, 0: it is more than @out_len. */
 size_t qcow2_deflate_zstd(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len);
+
+/* --- Encryption --- */
+
+bool qcow2_read_crypt(Qcow2 *q, const uint8_t *ext, uint32_t len, Error **errp);
+void qcow2_encode_crypt(const Qcow2 *q, uint8_t ext[static QCOW2_CRYPT_EXT_LEN]);
+/* Takes encrypt.*; without a secret BLOCK_REPAIR opens the image without its guest data. */
+bool qcow2_open_crypt(Qcow2 *q, Opts *o, unsigned flags, Error **errp);
+void qcow2_close_crypt(Qcow2 *q);
+void qcow2_describe_crypt(const Qcow2 *q, JsonObject *obj);
+/* Guest data in the host's clusters. */
+int qcow2_data_preadv(Qcow2 *q, uint64_t host, const struct iovec *iov, int niov);
+int qcow2_data_pwritev(Qcow2 *q, uint64_t host, const struct iovec *iov, int niov);
+/* What "create" says of it; *out stays NULL: the image is not encrypted. */
+bool qcow2_take_crypt(Opts *o, LuksSpec **out, Error **errp);
+/* An image without guest data becomes an encrypted one. */
+bool qcow2_create_crypt(Qcow2 *q, const LuksSpec *spec, Error **errp);
 
 /* --- Whole images --- */
 

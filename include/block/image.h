@@ -31,8 +31,11 @@ bool image_amend(BlockNode *n, Opts *o, Error **errp) MUST_CHECK;
 
 /* --- What an image is --- */
 
+/* A new one reads as zeroes. */
+bool image_new_is_zero(const BlockNode *n);
 uint64_t image_cluster_size(const BlockNode *n); /* 0: it has none */
 bool image_dirty(const BlockNode *n);            /* marked as not closed */
+bool image_encrypted(const BlockNode *n);        /* the contents are */
 uint64_t image_disk_size(
     const BlockNode *n); /* bytes that the host holds for this file; UINT64_MAX: not known */
 bool image_whole_blocks(const BlockNode *n); /* is best written with block_write_compressed() */

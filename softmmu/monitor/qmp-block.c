@@ -46,7 +46,7 @@ static JsonObject *inserted_info(const BlockInfo *info)
     json_object_set_int_member(obj, "backing_file_depth", info->depth);
     json_object_set_boolean_member(obj, "ro", info->read_only);
     json_object_set_string_member(obj, "drv", info->driver);
-    json_object_set_boolean_member(obj, "encrypted", false);
+    json_object_set_boolean_member(obj, "encrypted", info->image && image_encrypted(info->image));
     json_object_set_boolean_member(obj, "active", true);
     json_object_set_string_member(obj, "detect_zeroes", "off");
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {

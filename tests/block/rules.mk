@@ -2,6 +2,7 @@
 # Images: against a model and Debian's qemu-img, and damaged ones.
 slow-checks += tests/block/export.py
 slow-checks += tests/block/io-tool.py
+slow-checks += tests/block/luks.py
 slow-checks += tests/block/filters.py
 slow-checks += tests/block/jobs.py
 slow-checks += tests/block/jobs-guest.py

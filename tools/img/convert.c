@@ -11,16 +11,19 @@ enum { DEFAULT_SPARSE = 4096, DEFAULT_WORKERS = 4, MAX_WORKERS = 16 };
 /* --- convert --- */
 
 typedef struct Convert {
-    bool compress, no_create, target_is_zero;
+    bool compress, no_create, target_is_zero, target_opts;
     uint64_t sparse, workers;
     unsigned flags, source_flags; /* of the target, of the sources */
     const char *backing, *snapshot;
 } Convert;
 
-enum { OPT_TARGET_IS_ZERO = 512 };
+enum { OPT_TARGET_IS_ZERO = 512, OPT_TARGET_IMAGE_OPTS };
 
 static const struct option convert_longs[] = {
-    {"target-is-zero", no_argument, NULL, OPT_TARGET_IS_ZERO}, {NULL, 0, NULL, 0}};
+    {"target-is-zero", no_argument, NULL, OPT_TARGET_IS_ZERO},
+    {"target-image-opts", no_argument, NULL, OPT_TARGET_IMAGE_OPTS},
+    {NULL, 0, NULL, 0},
+};
 
 static bool own_convert(void *opaque, int letter, const char *arg)
 {
@@ -36,6 +39,7 @@ static bool own_convert(void *opaque, int letter, const char *arg)
     case 'm': return img_take_size("-m", arg, &v->workers);
     case 't': return img_cache_flags(arg, &v->flags);
     case 'T': return img_cache_flags(arg, &v->source_flags);
+    case OPT_TARGET_IMAGE_OPTS: v->target_opts = true; return true;
     case OPT_TARGET_IS_ZERO: v->target_is_zero = true; return true;
     default: return false;
     }
@@ -55,8 +59,48 @@ static bool check_convert(const ImgArgs *args, const Convert *v, Error **errp)
     if (v->snapshot && args->n_files != 2) {
         return error_fail(errp, "-l takes one source");
     }
+    if (v->target_opts && !v->no_create) {
+        return error_fail(errp, "--target-image-opts needs -n: options do not make an image");
+    }
     return !v->target_is_zero || v->no_create ||
            error_fail(errp, "--target-is-zero needs -n: a new image is known to be zero");
+}
+
+/* The options that open what is named; a new image is opened with the secrets that it was made with. */
+static Opts *target_opts(const ImgArgs *args, const Convert *v, const char *filename, Error **errp)
+{
+    static const char *const secrets[] = {"key-secret", "encrypt.format", "encrypt.key-secret"};
+    g_autoptr(Opts) made =
+        opts_parse("-o", args->options && !v->no_create ? args->options->str : "", NULL, errp);
+    Opts *o = made && v->target_opts ? opts_parse("--target-image-opts", filename, NULL, errp)
+                                     : opts_new("Could not open");
+
+    if (!made || !o || v->target_opts) {
+        return o;
+    }
+    opts_add(o, "file", filename);
+    if (args->out_format || !v->no_create) {
+        opts_add(o, "format", args->out_format ? args->out_format : "raw");
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++) {
+        if (opts_peek(made, secrets[i])) {
+            opts_add(o, secrets[i], opts_peek(made, secrets[i]));
+        }
+    }
+    return o;
+}
+
+static BlockNode *open_existing(const ImgArgs *args, const Convert *v, const char *filename,
+                                Error **errp)
+{
+    g_autoptr(Opts) o = target_opts(args, v, filename, errp);
+    unsigned flags = v->flags | (v->no_create ? 0 : BLOCK_UNSAFE);
+    BlockNode *n = o ? block_open_opts(o, flags | (v->target_opts ? 0 : BLOCK_DRIVE), errp) : NULL;
+
+    if (n && !block_opts_done(o, n, NULL, errp)) {
+        g_clear_pointer(&n, block_node_unref);
+    }
+    return n;
 }
 
 /* The target, made if it has to be. */
@@ -71,8 +115,7 @@ static BlockNode *open_target(const ImgArgs *args, const Convert *v, Copy *c, Er
                   args->backing_format, false, errp)) {
         return NULL;
     }
-    n = block_open("Could not open", filename, v->no_create ? args->out_format : format,
-                   v->flags | (v->no_create ? 0 : BLOCK_UNSAFE), errp);
+    n = open_existing(args, v, filename, errp);
     if (n && block_size(n) < c->total) {
         error_fail(errp, "'%s' is smaller than what would be written to it", filename);
         g_clear_pointer(&n, block_node_unref);
@@ -103,7 +146,8 @@ static bool convert(const ImgArgs *args, const Convert *v, Copy *c, Error **errp
     if (c->compress && !image_cluster_size(c->to)) {
         return error_fail(errp, "%s images are not compressed", block_driver_name(c->to));
     }
-    c->blank = v->no_create ? v->target_is_zero : !v->backing && !image_backing_file(c->to);
+    c->blank = v->no_create ? v->target_is_zero
+                            : !v->backing && !image_backing_file(c->to) && image_new_is_zero(c->to);
     c->only_top = v->backing != NULL;
     ret = img_copy(c);
     return !ret || error_fail_errno(errp, -ret, "copying failed");
@@ -146,7 +190,8 @@ const ImgCommand img_convert = {
     "convert",
     "[-f FORMAT] [-O FORMAT] [-B BACKING_FILE -F FORMAT] [-o OPTIONS] [-c] [-S SIZE] [-m WORKERS] "
     "[-n]\n"
-    "      [--target-is-zero] [-l SNAPSHOT] [-t CACHE] [-T CACHE] [-p] [-q] [-U] FILE... TARGET",
+    "      [--target-is-zero] [--target-image-opts] [-l SNAPSHOT] [-t CACHE] [-T CACHE] [-p] [-q] "
+    "[-U] FILE... TARGET",
     run_convert,
 };
 

@@ -95,6 +95,9 @@ static JsonObject *info_object(BlockNode *n)
     } else {
         json_array_unref(snapshots);
     }
+    if (image_encrypted(n)) {
+        json_object_set_boolean_member(obj, "encrypted", true);
+    }
     json_object_set_boolean_member(obj, "dirty-flag", image_dirty(n));
     return obj;
 }
@@ -164,6 +167,9 @@ static void print_info(BlockNode *n)
     printf("image: %s\nfile format: %s\nvirtual size: %s (%" PRIu64 " bytes)\ndisk size: %s\n",
            block_filename(n), block_driver_name(n), image_size_text(block_size(n), size),
            block_size(n), taken == UINT64_MAX ? "unavailable" : image_size_text(taken, disk));
+    if (image_encrypted(n)) {
+        printf("encrypted: yes\n");
+    }
     if (image_cluster_size(n)) {
         printf("cluster_size: %" PRIu64 "\n", image_cluster_size(n));
     }

@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 
+#include "block/secret.h"
 #include "img.h"
 #include "rhea/report.h"
 
@@ -35,6 +36,7 @@ enum { OPT_OUTPUT = 256, OPT_IMAGE_OPTS, OPT_OBJECT, OPT_HELP };
 static const struct option common_longs[] = {
     {"output", required_argument, NULL, OPT_OUTPUT},
     {"image-opts", no_argument, NULL, OPT_IMAGE_OPTS},
+    {"object", required_argument, NULL, OPT_OBJECT},
     {"force-share", no_argument, NULL, 'U'},
     {"help", no_argument, NULL, OPT_HELP},
 };
@@ -67,6 +69,17 @@ static bool take_output(ImgArgs *args, const char *text)
         return false;
     }
     args->output = strcmp(text, "json") ? IMG_HUMAN : IMG_JSON;
+    return true;
+}
+
+static bool take_object(const char *text)
+{
+    Error *err = NULL;
+
+    if (!secret_add_object(text, &err)) {
+        img_fail(err);
+        return false;
+    }
     return true;
 }
 
@@ -126,6 +139,8 @@ bool img_parse(const ImgCommand *cmd, int argc, char **argv, const char *letters
 
         if (letter == OPT_OUTPUT) {
             ok = take_output(args, optarg);
+        } else if (letter == OPT_OBJECT) {
+            ok = take_object(optarg);
         } else if (letter == '?' || letter == OPT_HELP || letter == 'h') {
             img_usage(cmd);
             return false;
@@ -203,7 +218,8 @@ static void help(void)
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         printf("  %s %s\n", commands[i]->name, commands[i]->usage);
     }
-    printf("\nSupported formats:");
+    printf("\nEvery command takes --object secret,id=NAME,data=TEXT|file=PATH[,format=base64]: a "
+           "password\nthat options of images name.\n\nSupported formats:");
     image_foreach_format(print_name, NULL);
     printf("\n");
 }

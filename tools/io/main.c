@@ -4,10 +4,11 @@
 
 #include <getopt.h>
 
+#include "block/secret.h"
 #include "io.h"
 #include "rhea/report.h"
 
-enum { OPT_IMAGE_OPTS = 256 };
+enum { OPT_IMAGE_OPTS = 256, OPT_OBJECT };
 
 static const struct option longs[] = {
     {"help", no_argument, NULL, 'h'},
@@ -23,6 +24,7 @@ static const struct option longs[] = {
     {"native-aio", no_argument, NULL, 'k'},
     {"force-share", no_argument, NULL, 'U'},
     {"image-opts", no_argument, NULL, OPT_IMAGE_OPTS},
+    {"object", required_argument, NULL, OPT_OBJECT},
     {NULL, 0, NULL, 0},
 };
 
@@ -33,6 +35,7 @@ static void help(void)
            "  -c, --cmd COMMAND    runs it; without any, commands are read from standard input\n"
            "  -f, --format FORMAT  the image's format (found out)\n"
            "      --image-opts     FILE is a list of options\n"
+           "      --object OBJECT  secret,id=NAME,data=TEXT|file=PATH: a password for options\n"
            "  -r, --read-only      nothing is written\n"
            "  -s, --snapshot       what is written is forgotten at the end\n"
            "  -n, --nocache        the same as --cache=none\n"
@@ -45,6 +48,13 @@ static void help(void)
            "  -V, --version        the version\n\n"
            "See '%s -c help' for the commands.\n",
            g_get_prgname(), g_get_prgname());
+}
+
+static bool take_object(const char *text)
+{
+    Error *err = NULL;
+
+    return secret_add_object(text, &err) || io_fail(err);
 }
 
 /* False: the option is not known. */
@@ -61,6 +71,7 @@ static bool take_option(IoOpen *how, GPtrArray *lines, int letter)
     case 'i': how->aio = optarg; return true;
     case 'k': how->aio = "native"; return true;
     case 'U': how->flags |= BLOCK_SHARED | BLOCK_READ_ONLY; return true;
+    case OPT_OBJECT: return take_object(optarg);
     case OPT_IMAGE_OPTS: how->image_opts = true; return true;
     default: return false;
     }

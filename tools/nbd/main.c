@@ -17,6 +17,7 @@
 #include "block/image.h"
 #include "block/nbd-client.h"
 #include "block/nbd-server.h"
+#include "block/secret.h"
 #include "rhea/report.h"
 
 enum { HANDSHAKE_SECONDS = 10, FIRST_PASSED_FD = 3 };
@@ -42,6 +43,7 @@ enum {
     OPT_IMAGE_OPTS,
     OPT_FORK,
     OPT_PID_FILE,
+    OPT_OBJECT,
 };
 
 static const char letters[] = "hVp:b:k:e:tvx:D:o:B:Lc:df:rsl:n";
@@ -74,6 +76,7 @@ static const struct option longs[] = {
     {"image-opts", no_argument, NULL, OPT_IMAGE_OPTS},
     {"fork", no_argument, NULL, OPT_FORK},
     {"pid-file", required_argument, NULL, OPT_PID_FILE},
+    {"object", required_argument, NULL, OPT_OBJECT},
     {NULL, 0, NULL, 0},
 };
 
@@ -106,7 +109,8 @@ static void help(void)
         "      --aio=MODE            threads, native or io_uring\n"
         "      --discard=MODE        ignore or unmap\n"
         "      --detect-zeroes=MODE  off, on or unmap\n"
-        "      --image-opts          FILE is a list of options (driver=...,file.filename=...)\n\n"
+        "      --image-opts          FILE is a list of options (driver=...,file.filename=...)\n"
+        "      --object=OBJECT       secret,id=NAME,data=TEXT|file=PATH: a password for options\n\n"
         "The process:\n"
         "      --fork                goes to the background when it listens\n"
         "      --pid-file=PATH       where the number of the process is written\n"
@@ -120,6 +124,18 @@ static bool take_number(const char *what, const char *text, uint64_t max, uint64
     Error *err = NULL;
 
     if (parse_u64(what, text, max, out, &err)) {
+        return true;
+    }
+    report("%s", error_text(err));
+    error_free(err);
+    return false;
+}
+
+static bool take_object(const char *text)
+{
+    Error *err = NULL;
+
+    if (secret_add_object(text, &err)) {
         return true;
     }
     report("%s", error_text(err));
@@ -171,6 +187,7 @@ static bool take_option(Args *a, int letter, const char *arg)
     case OPT_DETECT_ZEROES: image_option(a, "detect-zeroes", arg); return true;
     case OPT_IMAGE_OPTS: a->image_opts = true; return true;
     case OPT_FORK: a->fork = true; return true;
+    case OPT_OBJECT: return take_object(arg);
     case OPT_PID_FILE: a->pid_file = arg; return true;
     case 'c':
     case 'd':
@@ -267,23 +284,28 @@ static void last_left(void *opaque)
     (void)!write(*(int *)opaque, &one, sizeof(one));
 }
 
-/* How many listening sockets whoever started us has passed on (LISTEN_PID, LISTEN_FDS). */
-static unsigned passed_sockets(void)
+/* How many listening sockets whoever started us has passed on (LISTEN_PID, LISTEN_FDS): none or one. */
+static bool passed_sockets(unsigned *passed, Error **errp)
 {
     const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
     uint64_t n = 0;
 
-    if (!pid || !count || strtoll(pid, NULL, 10) != getpid() ||
-        !parse_u64("LISTEN_FDS", count, 1, &n, NULL)) {
-        return 0;
+    if (pid && count && strtoll(pid, NULL, 10) == getpid() &&
+        !parse_u64("LISTEN_FDS", count, 1, &n, errp)) {
+        return false;
     }
-    return (unsigned)n;
+    *passed = (unsigned)n;
+    return true;
 }
 
-static bool start_listening(const Args *a, NbdServer *s, unsigned passed, Error **errp)
+static bool start_listening(const Args *a, NbdServer *s, Error **errp)
 {
+    unsigned passed = 0;
     int fd;
 
+    if (!passed_sockets(&passed, errp)) {
+        return false;
+    }
     if (passed) {
         if (a->socket || a->port || a->bind) {
             return error_fail(errp, "a listening socket was passed on: -k, -p and -b do not go "
@@ -357,7 +379,7 @@ static bool serve(const Args *a, BlockNode *n, GPtrArray *bitmaps, int signals, 
                             .bitmaps = (DirtyBitmap *const *)bitmaps->pdata,
                             .n_bitmaps = bitmaps->len};
     NbdServer *s = nbd_server_new(&spec);
-    bool ok = nbd_server_add(s, &export, errp) && start_listening(a, s, passed_sockets(), errp) &&
+    bool ok = nbd_server_add(s, &export, errp) && start_listening(a, s, errp) &&
               (!a->pid_file || write_pid(a->pid_file, errp));
 
     if (ok) {

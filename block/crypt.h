@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Encryption of sectors, as disk formats use it; the algorithms themselves are libgcrypt's (crypt-gcrypt.c, or
+ * crypt-none.c in a build without it, where everything fails with a message).  Any thread.
+ */
+#ifndef BLOCK_CRYPT_H
+#define BLOCK_CRYPT_H
+
+#include "block/node.h"
+
+enum {
+    CRYPT_SECTOR = 512,
+    CRYPT_MAX_KEY = 64,
+    CRYPT_MAX_DIGEST = 64,
+    CRYPT_IV_LEN = 16,
+};
+
+/* --- Algorithms --- */
+
+typedef enum CryptMode { CRYPT_ECB, CRYPT_CBC, CRYPT_XTS } CryptMode;
+extern const char *const crypt_mode_names[];
+
+/* A key at work; used by one thread at a time. */
+typedef struct CryptCipher CryptCipher;
+/* @algorithm: "aes", "serpent", "twofish"; the length of the key says which of the family. */
+CryptCipher *crypt_cipher_new(const char *algorithm, CryptMode mode, const uint8_t *key, size_t len,
+                              Error **errp);
+void crypt_cipher_free(CryptCipher *c);
+/* @len: whole blocks of 16 bytes, in place. @iv NULL: the mode has none. */
+bool crypt_cipher_run(CryptCipher *c, bool encrypt, const uint8_t *iv, void *buf,
+                      size_t len) MUST_CHECK;
+
+/* The length of a digest, 0: there is no such hash here. */
+size_t crypt_digest_len(const char *hash);
+bool crypt_hash(const char *hash, const void *in, size_t len, uint8_t *out,
+                Error **errp) MUST_CHECK;
+bool crypt_pbkdf2(const char *hash, const uint8_t *pass, size_t pass_len, const uint8_t *salt,
+                  size_t salt_len, uint32_t iterations, uint8_t *out, size_t len,
+                  Error **errp) MUST_CHECK;
+
+/* Bytes that nobody can foretell. */
+bool crypt_random(void *out, size_t len, Error **errp) MUST_CHECK;
+
+/* --- Disks --- */
+
+/* A disk's key with the way sectors get their initial vectors; any number of threads. */
+typedef struct Crypt Crypt;
+/* @mode as dm-crypt names it: "xts-plain64", "cbc-essiv:sha256". */
+Crypt *crypt_new(const char *algorithm, const char *mode, const uint8_t *key, size_t len,
+                 Error **errp);
+void crypt_free(Crypt *c);
+/* Whole sectors in place; the first has number @sector. 0 or a negative errno. */
+int crypt_sectors(Crypt *c, bool encrypt, uint64_t sector, void *buf, size_t len);
+
+/*
+ * Reads and writes of any alignment at @offset of @file, where the disk's sector 0 lies at @base, a multiple of
+ * sectors.  Sectors behind the end of the file count as zeroes on it.
+ */
+int crypt_preadv(Crypt *c, BlockNode *file, uint64_t base, uint64_t offset, const struct iovec *iov,
+                 int niov);
+int crypt_pwritev(Crypt *c, BlockNode *file, uint64_t base, uint64_t offset,
+                  const struct iovec *iov, int niov);
+
+#endif
