@@ -424,6 +424,14 @@ def disks_of_machines():
 
 
 @suite.test
+def more_sockets_than_one_are_refused():
+    with Workdir() as w:
+        done = subprocess.run(["sh", "-c", f"LISTEN_PID=$$ LISTEN_FDS=2 exec {nbd.NBD} -f raw {raw(w.file('raw'))}"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1 and "LISTEN_FDS" in done.stderr, done
+
+
+@suite.test
 def a_connection_that_breaks():
     need_client()
     with Workdir() as w:
