@@ -4,6 +4,7 @@
 
 #include "hw/firmware/fw-cfg.h"
 #include "rhea/endian.h"
+#include "rhea/uuid.h"
 #include "smbios-int.h"
 
 /* Fields that say nothing. */
@@ -99,21 +100,13 @@ static void add_bios(Table *t)
     end(t);
 }
 
-/* The first three fields of a UUID are little-endian numbers (7.2.1). */
 static void put_uuid(Table *t, const char *text)
 {
-    static const uint8_t order[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
-    uint8_t raw[16] = {0};
-    unsigned n = 0;
+    uint8_t guid[UUID_BYTES];
 
-    for (const char *c = text; c && *c && n < 32; c++) {
-        if (*c != '-') {
-            raw[n / 2] = raw[n / 2] << 4 | g_ascii_xdigit_value(*c);
-            n++;
-        }
-    }
-    for (unsigned i = 0; i < sizeof(raw); i++) {
-        put(t, raw[order[i]], 1);
+    uuid_to_guid(text, guid);
+    for (unsigned i = 0; i < sizeof(guid); i++) {
+        put(t, guid[i], 1);
     }
 }
 

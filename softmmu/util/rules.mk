@@ -8,5 +8,6 @@ obj-y += softmmu/util/json.o
 obj-y += softmmu/util/late-library.o
 obj-y += softmmu/util/log.o
 obj-y += softmmu/util/opts.o
+obj-y += softmmu/util/uuid.o
 obj-y += softmmu/util/report.o
 obj-y += softmmu/util/trace.o
