@@ -146,6 +146,9 @@ void qom_init(Object *obj, const char *type_name);
 Object *qom_get_ref(Object *obj);
 void qom_put(Object *obj);
 
+/* The first object of that type among @obj and all below it, or NULL. */
+Object *qom_first(Object *obj, const char *type_name);
+
 bool qom_is(const Object *obj, const char *type_name);
 /* Checked cast: aborts on a wrong type (our bug). */
 void *qom_cast(void *obj, const char *type_name);

@@ -6,20 +6,14 @@
 #include "monitor/monitor.h"
 #include "rhea/opts.h"
 
-/* The first balloon below @obj, or NULL. */
-static Device *find_balloon(Object *obj)
+static Device *find_balloon(Machine *m)
 {
-    Device *found = qom_is(obj, TYPE_VIRTIO_BALLOON) ? (Device *)obj : NULL;
-
-    for (guint i = 0; !found && obj->children && i < obj->children->len; i++) {
-        found = find_balloon(g_ptr_array_index(obj->children, i));
-    }
-    return found;
+    return (Device *)qom_first(&m->obj, TYPE_VIRTIO_BALLOON);
 }
 
 static void balloon(Machine *m, const char *args, GString *out)
 {
-    Device *dev = find_balloon(&m->obj);
+    Device *dev = find_balloon(m);
     g_autoptr(Error) err = NULL;
     uint64_t bytes;
 
@@ -37,7 +31,7 @@ HMP_COMMAND(balloon_command, .name = "balloon", .args = "target",
 
 static void info_balloon(Machine *m, const char *args, GString *out)
 {
-    Device *dev = find_balloon(&m->obj);
+    Device *dev = find_balloon(m);
 
     if (dev) {
         g_string_append_printf(out, "balloon: actual=%" PRIu64 "\n",
@@ -56,7 +50,7 @@ QMP_EVENT(balloon_change_event, "BALLOON_CHANGE", "{actual: int}");
 
 static Device *need_balloon(Machine *m, Error **errp)
 {
-    Device *dev = find_balloon(&m->obj);
+    Device *dev = find_balloon(m);
 
     if (!dev) {
         error_fail(errp, "No balloon device has been activated");

@@ -88,6 +88,16 @@ bool qom_is(const Object *obj, const char *type_name)
     return qom_type_is(obj->type, type_name);
 }
 
+Object *qom_first(Object *obj, const char *type_name)
+{
+    Object *found = qom_is(obj, type_name) ? obj : NULL;
+
+    for (guint i = 0; !found && obj->children && i < obj->children->len; i++) {
+        found = qom_first(g_ptr_array_index(obj->children, i), type_name);
+    }
+    return found;
+}
+
 void *qom_cast(void *obj, const char *type_name)
 {
     g_assert(qom_is(obj, type_name));
