@@ -139,6 +139,12 @@ void acpi_gpe_write(AcpiPm *pm, unsigned offset, uint8_t v)
     pm_update(pm);
 }
 
+void acpi_gpe_raise(AcpiPm *pm, unsigned n)
+{
+    pm->gpe[n / 8] |= 1 << n % 8;
+    pm_update(pm);
+}
+
 void acpi_pm_command(AcpiPm *pm, uint8_t command)
 {
     if (command == ACPI_CMD_ENABLE) {

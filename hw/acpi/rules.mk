@@ -2,3 +2,4 @@
 
 obj-y += hw/acpi/acpi-pm.o
 obj-y += hw/acpi/piix4-pm.o
+obj-y += hw/acpi/vmgenid.o

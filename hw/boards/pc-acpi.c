@@ -259,6 +259,7 @@ static AcpiTables *build(PcMachine *s)
     if (machine_serial(&s->machine, 0)) {
         add_spcr(t);
     }
+    pc_add_vmgenid_table(s, t);
     acpi_tables_finish(t);
     return t;
 }
@@ -291,7 +292,7 @@ bool pc_add_acpi(PcMachine *s, Error **errp)
         return true;
     }
     t = build(s);
-    ok = add_files(s, t, errp);
+    ok = pc_add_vmgenid(s, errp) && add_files(s, t, errp);
     acpi_tables_free(t);
     return ok;
 }

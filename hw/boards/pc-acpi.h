@@ -16,6 +16,10 @@ uint64_t pc_acpi_ecam(PcMachine *s);
 /* The DSDT; where it begins (pc-dsdt.c). */
 uint32_t pc_add_dsdt(PcMachine *s, AcpiTables *t);
 
+/* Of the generation ID, where there is one: its table, its files and its wire (pc-vmgenid.c). */
+void pc_add_vmgenid_table(PcMachine *s, AcpiTables *t);
+bool pc_add_vmgenid(PcMachine *s, Error **errp) MUST_CHECK;
+
 /* SRAT and SLIT (pc-numa.c). */
 void pc_add_numa_tables(PcMachine *s, AcpiTables *t);
 

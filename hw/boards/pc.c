@@ -12,6 +12,7 @@
 #include "rhea/osdep.h"
 
 #include "hw/acpi/acpi-pm.h"
+#include "hw/acpi/vmgenid.h"
 #include "hw/firmware/fw-cfg.h"
 #include "hw/firmware/smbios.h"
 #include "hw/mmio-device.h"
@@ -75,6 +76,7 @@ bool pc_init(Machine *m, Error **errp)
         return false;
     }
     pc_wire_cpus(s);
+    s->acpi_bus = s->acpi_on ? bus_new(s->pm, TYPE_ACPI_BUS, "acpi.0", 1) : NULL;
     return pc_load_firmware(s, errp) && pc_create_default_cards(s, errp);
 }
 

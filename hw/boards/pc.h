@@ -23,6 +23,7 @@ typedef struct PcMachine {
     GPtrArray *apics; /* Device *, by CPU */
     PciBus *pci;
     IsaBus *isa;
+    Bus *acpi_bus; /* NULL: without tables */
     MemRegion ram_low, ram_high, bios, isa_bios;
     MemRegion *cpu_smram; /* one a CPU */
     MemRegion flash_view[PC_FLASH_BANKS];

@@ -16,5 +16,6 @@ obj-x86_64 += hw/boards/pc-i440fx.o
 obj-x86_64 += hw/boards/pc-kernel.o
 obj-x86_64 += hw/boards/pc-multiboot.o
 obj-x86_64 += hw/boards/pc-numa.o
+obj-x86_64 += hw/boards/pc-vmgenid.o
 obj-x86_64 += hw/boards/pc-pvh.o
 obj-x86_64 += hw/boards/pc-q35.o

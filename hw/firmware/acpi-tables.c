@@ -11,7 +11,12 @@ enum { RSDP_CHECKSUM = 8, RSDP_RSDT = 16, RSDP_LENGTH = 20, RSDP_XSDT = 24, RSDP
 enum { RSDP_SIZE = 36, RSDP_SIZE_V1 = 20 };
 /* An entry of the script: command, then its operands. */
 enum { LOADER_ENTRY = 128, LOADER_FILE = 56 };
-enum { LOADER_ALLOCATE = 1, LOADER_ADD_POINTER = 2, LOADER_ADD_CHECKSUM = 3 };
+enum {
+    LOADER_ALLOCATE = 1,
+    LOADER_ADD_POINTER = 2,
+    LOADER_ADD_CHECKSUM = 3,
+    LOADER_WRITE_POINTER = 4
+};
 enum { ZONE_HIGH = 1, ZONE_BELOW_1M = 2, TABLES_ALIGN = 64, RSDP_ALIGN = 16 };
 
 /* --- The script --- */
@@ -37,13 +42,14 @@ static void loader_allocate(AcpiTables *t, const char *file, uint32_t align, uin
     e[LOADER_FILE + 4] = zone;
 }
 
-/* The number at @offset of @file is one in the tables; it becomes an address. */
-static void loader_pointer(AcpiTables *t, const char *file, uint32_t offset, uint8_t bytes)
+/* The number at @offset of @file is one in the file @target; it becomes an address. */
+static void loader_pointer(AcpiTables *t, const char *file, const char *target, uint32_t offset,
+                           uint8_t bytes)
 {
     uint8_t *e = loader_entry(t, LOADER_ADD_POINTER);
 
     memcpy(e, file, strlen(file));
-    memcpy(e + LOADER_FILE, ACPI_FILE_TABLES, sizeof(ACPI_FILE_TABLES));
+    memcpy(e + LOADER_FILE, target, strlen(target));
     st32_le(e + 2 * LOADER_FILE, offset);
     e[2 * LOADER_FILE + 4] = bytes;
 }
@@ -96,8 +102,30 @@ void acpi_add(AcpiTables *t, uint64_t value, unsigned bytes)
 
 void acpi_add_pointer(AcpiTables *t, uint32_t target, unsigned bytes)
 {
-    loader_pointer(t, ACPI_FILE_TABLES, t->tables->len, bytes);
+    loader_pointer(t, ACPI_FILE_TABLES, ACPI_FILE_TABLES, t->tables->len, bytes);
     acpi_add(t, target, bytes);
+}
+
+void acpi_allocate_file(AcpiTables *t, const char *file, uint32_t align)
+{
+    loader_allocate(t, file, align, ZONE_HIGH);
+}
+
+void acpi_add_file_pointer(AcpiTables *t, const char *file, unsigned bytes)
+{
+    loader_pointer(t, ACPI_FILE_TABLES, file, t->tables->len, bytes);
+    acpi_add(t, 0, bytes);
+}
+
+void acpi_tell_pointer(AcpiTables *t, const char *told, const char *file, uint32_t offset,
+                       uint8_t bytes)
+{
+    uint8_t *e = loader_entry(t, LOADER_WRITE_POINTER);
+
+    memcpy(e, told, strlen(told));
+    memcpy(e + LOADER_FILE, file, strlen(file));
+    st32_le(e + 2 * LOADER_FILE + 4, offset);
+    e[2 * LOADER_FILE + 8] = bytes;
 }
 
 void acpi_align(AcpiTables *t, unsigned align)
@@ -172,8 +200,8 @@ void acpi_tables_finish(AcpiTables *t)
     st32_le(p + RSDP_RSDT, rsdt);
     st32_le(p + RSDP_LENGTH, RSDP_SIZE);
     st64_le(p + RSDP_XSDT, xsdt);
-    loader_pointer(t, ACPI_FILE_RSDP, RSDP_RSDT, 4);
-    loader_pointer(t, ACPI_FILE_RSDP, RSDP_XSDT, 8);
+    loader_pointer(t, ACPI_FILE_RSDP, ACPI_FILE_TABLES, RSDP_RSDT, 4);
+    loader_pointer(t, ACPI_FILE_RSDP, ACPI_FILE_TABLES, RSDP_XSDT, 8);
     loader_checksum(t, ACPI_FILE_RSDP, RSDP_CHECKSUM, 0, RSDP_SIZE_V1);
     loader_checksum(t, ACPI_FILE_RSDP, RSDP_EXTENDED, 0, RSDP_SIZE);
 }

@@ -5,6 +5,7 @@ obj-y += softmmu/monitor/monitor.o
 obj-y += softmmu/monitor/qmp.o
 obj-y += softmmu/monitor/readline.o
 obj-y += softmmu/monitor/balloon.o
+obj-y += softmmu/monitor/vmgenid.o
 obj-y += softmmu/monitor/block-bitmap.o
 obj-y += softmmu/monitor/block-job.o
 obj-y += softmmu/monitor/block-transaction.o

@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -16,7 +17,7 @@ import tap  # noqa: E402
 
 suite = tap.Suite()
 
-FILES = {"etc/acpi/rsdp": 0xf0000, "etc/acpi/tables": 0x7f00000}
+FILES = {"etc/acpi/rsdp": 0xf0000, "etc/acpi/tables": 0x3f00000, "etc/vmgenid_guid": 0x3e00000}
 
 
 def text(raw):
@@ -61,6 +62,12 @@ class Tables:
             old = int.from_bytes(memory[offset:offset + size], "little")
             assert old < len(self.memory[text(to)])
             memory[offset:offset + size] = (old + FILES[text(to)]).to_bytes(size, "little")
+        elif command == 4:
+            told, name, at, offset, size = struct.unpack_from("<56s56sIIB", entry, 4)
+            address = (FILES[text(name)] + offset).to_bytes(size, "little")
+            assert files[text(told)][1] == at + size and at == 0
+            q.command("write", FILES[text(name)], len(self.memory[text(name)]), "0x" + self.memory[text(name)].hex())
+            assert q.put_file(files[text(told)][0], address)
         else:
             assert command == 3, f"command {command}"
             name, offset, start, size = struct.unpack_from("<56sIII", entry, 4)
@@ -82,7 +89,7 @@ class Tables:
         assert sum(table) % 256 == 0, f"checksum of {table[:4]}"
         self.tables[table[:4].decode()] = table
 
-    def disassemble(self, name):
+    def disassemble(self, name, again=True):
         """What iasl reads, which it must compile again without as much as a remark; data to the same bytes."""
         if not shutil.which("iasl"):
             raise tap.Skip("iasl (acpica-tools) is not installed")
@@ -95,12 +102,14 @@ class Tables:
             with open(path + ".dsl", encoding="ascii", errors="replace") as f:
                 source = f.read()
             assert "Invalid" not in source and "***" not in source, source
+            if not again:
+                return source
             said = iasl("-w3", "-p", path + "2", path + ".dsl")
             assert " 0 Errors, 0 Warnings, 0 Remarks" in said, said
             with open(path + "2.aml", "rb") as f:
-                again = f.read()
+                compiled = f.read()
             # iasl optimizes code, and names itself as the maker of everything.
-            assert name == "DSDT" or without_maker(again) == without_maker(self.tables[name]), name
+            assert name == "DSDT" or without_maker(compiled) == without_maker(self.tables[name]), name
             return source
 
 
@@ -203,6 +212,65 @@ def what_is_not_there_is_not_told():
             assert word not in source, word
     with PcQtest("-M", "pc,acpi=off") as q:
         assert not set(q.fw_cfg_files()) & {"etc/table-loader", "etc/acpi/tables", "etc/acpi/rsdp"}
+
+
+GUID = "324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87"
+# The first three fields are little-endian.
+GUID_BYTES = bytes.fromhex("af6e4e32d1d1f64bbf41b9bb6c91fb87")
+
+
+def generation(board):
+    """The identifier is where firmware has put it, changes with a load, and an event says so."""
+    with PcQtest("-M", board, "-device", "vmgenid", qmp=True) as q, q.qmp() as control, rhea.scratch() as folder:
+        if board == "q35":
+            q.set_config(0xf8, 0x40, 0x601)
+            q.set_config(0xf8, 0x44, 0x80, 1)
+        t = Tables(q)
+        # The identifier that guests know is not of the form that iasl wants.
+        source = t.disassemble("SSDT", again=False)
+        for word in ("QEMUVGID", "VM_Gen_Counter", "ADDR", "_E05", "Notify", "0x03E00000"):
+            assert word in source, word
+        place = FILES["etc/vmgenid_guid"] + 40
+        gpe, = struct.unpack_from("<I", t.tables["FACP"], 80)
+        seen = set()
+        for _ in range(3):
+            raw = bytes.fromhex(q.command("read", place, 16)[2:])
+            told = control.command("query-vm-generation-id")["guid"]
+            assert uuid.UUID(bytes_le=raw) == uuid.UUID(told), (raw.hex(), told)
+            assert told in control.command("human-monitor-command", command_line="info vm-generation-id")
+            seen.add(raw)
+            q.out(gpe, 1 << 5)
+            assert q.inp(gpe) == 0
+            control.command("stop")
+            for command in ("savevm-file", "loadvm-file"):
+                assert control.command("human-monitor-command", command_line=f"{command} {folder}/state") == ""
+            assert q.inp(gpe) == 1 << 5
+        assert len(seen) == 3, "each load makes another"
+        # No address that a guest tells reaches anything but memory.
+        for address in (0, 0xfee00300, 0x3fffff8, 0xb8000, 2 ** 64 - 8):
+            assert q.put_file(q.fw_cfg_files()["etc/vmgenid_addr"][0], address.to_bytes(8, "little"))
+            for command in ("savevm-file", "loadvm-file"):
+                assert control.command("human-monitor-command", command_line=f"{command} {folder}/state") == ""
+            assert bytes.fromhex(q.command("read", 0x3fffff8, 8)[2:]) == bytes(8)
+
+
+suite.add("generation-pc", generation, "pc")
+suite.add("generation-q35", generation, "q35")
+
+
+@suite.test
+def generation_that_is_given():
+    with PcQtest("-device", f"vmgenid,guid={GUID}", qmp=True) as q, q.qmp() as control:
+        assert control.command("query-vm-generation-id") == {"guid": GUID}
+        assert q.fw_cfg(*q.fw_cfg_files()["etc/vmgenid_guid"])[40:56] == GUID_BYTES
+    with PcQtest(qmp=True) as q, q.qmp() as control:
+        said = control.command("human-monitor-command", command_line="info vm-generation-id")
+        assert said.strip() == "VM Generation ID device not found"
+    for args, reason in ((("-device", "vmgenid,guid=x"), "neither 'auto' nor a UUID"),
+                         (("-device", "vmgenid", "-device", "vmgenid"), "acpi-bus"),
+                         (("-M", "pc,acpi=off", "-device", "vmgenid"), "acpi-bus")):
+        said = refusal(*args)
+        assert reason in said and said.count("\n") == 1, (args, said)
 
 
 @suite.test

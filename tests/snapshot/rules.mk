@@ -2,4 +2,4 @@
 
 fast-checks += tests/snapshot/state.py
 fast-checks += tests/snapshot/disks.py
-slow-checks += tests/snapshot/debian.py tests/snapshot/pc.py tests/snapshot/pc-linux.py
+slow-checks += tests/snapshot/debian.py tests/snapshot/pc.py tests/snapshot/pc-linux.py tests/snapshot/generation.py

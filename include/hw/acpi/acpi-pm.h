@@ -41,6 +41,8 @@ uint64_t acpi_pm_read(AcpiPm *pm, unsigned offset, unsigned size);
 void acpi_pm_write(AcpiPm *pm, unsigned offset, uint64_t value, unsigned size);
 uint8_t acpi_gpe_read(const AcpiPm *pm, unsigned offset);
 void acpi_gpe_write(AcpiPm *pm, unsigned offset, uint8_t v);
+/* General purpose event @n has happened. */
+void acpi_gpe_raise(AcpiPm *pm, unsigned n);
 
 /* A command at the SMI port: switches between ACPI and legacy mode. */
 void acpi_pm_command(AcpiPm *pm, uint8_t command);

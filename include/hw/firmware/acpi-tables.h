@@ -29,6 +29,14 @@ void acpi_table_end(AcpiTables *t, uint32_t start, bool listed);
 void acpi_add(AcpiTables *t, uint64_t value, unsigned bytes);
 /* A pointer of @bytes to the place @target among the tables. */
 void acpi_add_pointer(AcpiTables *t, uint32_t target, unsigned bytes);
+/*
+ * Files beside the tables: firmware finds room for one, in the tables here a pointer of @bytes to it, and another
+ * file (which the guest may write) gets the address of @offset in it.
+ */
+void acpi_allocate_file(AcpiTables *t, const char *file, uint32_t align);
+void acpi_add_file_pointer(AcpiTables *t, const char *file, unsigned bytes);
+void acpi_tell_pointer(AcpiTables *t, const char *told, const char *file, uint32_t offset,
+                       uint8_t bytes);
 /* Zeros up to a multiple of @align. */
 void acpi_align(AcpiTables *t, unsigned align);
 /* A generic address structure (5.2.3.2): @bits of register, at a port or in memory. */

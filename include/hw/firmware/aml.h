@@ -13,11 +13,16 @@
 /* Operators without a body, 20.2.5; 0x5bXX are those with the extension prefix. */
 enum {
     AML_NAME_DECL = 0x08,
+    AML_DWORD = 0x0c, /* the number follows */
+    AML_LOCAL0 = 0x60,
     AML_ARG0 = 0x68,
     AML_ARG3 = 0x6b,
     AML_STORE = 0x70,
+    AML_ADD = 0x72,
     AML_AND = 0x7b,
     AML_OR = 0x7d,
+    AML_NOTIFY = 0x86,
+    AML_INDEX = 0x88,
     AML_DWORD_FIELD = 0x8a,
     AML_EQUAL = 0x93,
     AML_RETURN = 0xa4,
