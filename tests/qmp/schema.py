@@ -122,7 +122,7 @@ def answers_are_as_described():
                 try:
                     answer = q.command(name)
                 except AssertionError as e:
-                    assert name == "query-hotpluggable-cpus", e
+                    assert name in ("query-hotpluggable-cpus", "query-vm-generation-id"), e
                     continue
                 s.check(c["ret-type"], answer, name)
                 asked += 1
