@@ -422,12 +422,17 @@ void cache_wait(EngineCpu *ec)
     engine_online(ec);
 }
 
-bool cache_add(Engine *e, Block *b, Ir *ir)
+static bool cache_fill(Engine *e, Region *r, Block *b, Ir *ir, const void *record)
+{
+    return record ? e->eops->place(e, r, b, record) : e->eops->compile(e, r, b, ir);
+}
+
+bool cache_add(Engine *e, Block *b, Ir *ir, const void *record)
 {
     Region *r = &e->regions[e->active];
 
     while (r->state != REGION_ACTIVE || r->nblocks == e->region_blocks ||
-           !e->eops->compile(e, r, b, ir)) {
+           !cache_fill(e, r, b, ir, record)) {
         if (!cache_next_region(e)) {
             return false;
         }

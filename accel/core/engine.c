@@ -183,6 +183,9 @@ static void engine_info_cache(Engine *e, GString *out)
                            (uint64_t)(e->nregions * e->region_size) >> 10);
     g_string_append_printf(out, "regions             %u of %u in use, %" PRIu64 " evictions\n",
                            in_use, e->nregions, e->evictions);
+    if (e->eops->info) {
+        e->eops->info(e, out);
+    }
     g_mutex_unlock(&e->lock);
 }
 
@@ -198,6 +201,7 @@ void engine_info(Accel *a, GString *out)
     engine_info_cache(e, out);
 #define ROW(text, value) g_string_append_printf(out, "%-19s %" PRIu64 "\n", text, value)
     ROW("translations", s.translations);
+    ROW("blocks recalled", s.recalled);
     ROW("guest instructions", s.guest_insns);
     ROW("IR instructions", s.ir_made);
     ROW("... after passes", s.ir_kept);

@@ -93,6 +93,13 @@ typedef struct EngineOps {
     /* Engine.lock held.  Makes @b runnable from optimised @ir: sets b->entry and adds to region->used.
      * False: the region has no room. */
     bool (*compile)(Engine *e, Region *r, Block *b, Ir *ir);
+    /* Engine.lock.  Blocks of earlier runs, see accel/jit/persist.c; NULL: there are none.  recall(): one that
+     * @tx would make again, with its size and instructions; place(): what compile() does, from that;
+     * remember(): a block that compile() made of @tx and that nothing is linked to yet. */
+    const void *(*recall)(EngineCpu *ec, const Translate *tx, uint32_t *size, unsigned *ninsns);
+    bool (*place)(Engine *e, Region *r, Block *b, const void *record);
+    void (*remember)(Engine *e, const Block *b, const Translate *tx);
+    void (*info)(Engine *e, GString *out); /* Engine.lock: more for "info jit" */
     /* The last passes before compile(), without the lock; may set overflow.  NULL: none. */
     void (*finish_ir)(Engine *e, Ir *ir);
     /* Engine.lock: exits of compiled blocks go to a block's entry, or back to the loop. */
@@ -121,6 +128,7 @@ typedef struct EngineStats {
     uint64_t loops;   /* returns to the loop */
     uint64_t links;   /* exits linked */
     uint64_t translations;
+    uint64_t recalled;             /* blocks of earlier runs */
     uint64_t guest_insns;          /* translated */
     uint64_t ir_made, ir_kept;     /* IR instructions before and after the passes */
     uint64_t decode_ns, passes_ns; /* of translate_ns */
@@ -281,7 +289,7 @@ struct EngineCpu {
     bool one_insn;        /* next block: a single instruction, not kept */
     bool step_done;       /* it has run, and the vCPU stops */
     bool watch_stop;      /* that instruction hits a watchpoint */
-    uint8_t *fetch_buf;   /* a page for code outside plain memory */
+    uint8_t *fetch_buf;   /* two pages: code outside plain memory, or a copy of what is translated */
 
     EngineStats stats;
 };
@@ -336,9 +344,9 @@ void block_table_remove(Engine *e, const Block *b); /* Engine.lock */
 
 bool cache_init(Engine *e, Error **errp) MUST_CHECK;
 void cache_fini(Engine *e);
-/* Engine.lock.  Takes over @b; NULL when memory had to be freed first and the caller must try again
- * after cache_wait(). */
-bool cache_add(Engine *e, Block *b, Ir *ir) MUST_CHECK;
+/* Engine.lock.  Takes over @b, made from @record when there is one, else from @ir; false when memory had to
+ * be freed first and the caller must try again after cache_wait(). */
+bool cache_add(Engine *e, Block *b, Ir *ir, const void *record) MUST_CHECK;
 /* vCPU thread, no lock: waits until a region can be filled. */
 void cache_wait(EngineCpu *ec);
 void cache_kill(Engine *e, Block *b); /* Engine.lock */

@@ -183,7 +183,7 @@ static bool watch_end(PageWatch *w)
 
 /* Engine.lock.  NULL: no room yet, or the code changed meanwhile. */
 static Block *translate_publish(EngineCpu *ec, const Translate *tx, const ExecPage *page,
-                                uint64_t ram2, PageWatch *w)
+                                uint64_t ram2, PageWatch *w, const void *record)
 {
     Engine *e = ec->engine;
     uint64_t ram = page->ram + tx->page_off;
@@ -202,7 +202,7 @@ static Block *translate_publish(EngineCpu *ec, const Translate *tx, const ExecPa
     if (e->eops->keeps_source) {
         b->ir = ir_dup(ec->source);
     }
-    if (!cache_add(e, b, ec->ir)) {
+    if (!cache_add(e, b, ec->ir, record)) {
         block_free(b);
         watch_end(w);
         return NULL;
@@ -215,7 +215,31 @@ static Block *translate_publish(EngineCpu *ec, const Translate *tx, const ExecPa
         cache_kill(e, b);
         return NULL;
     }
+    if (!record && e->eops->remember) {
+        e->eops->remember(e, b, tx);
+    }
     return b;
+}
+
+/* With blocks of earlier runs: works on a copy of the code, so that what is compared and what is translated
+ * are the same bytes whatever another vCPU writes.  The record, or NULL. */
+static const void *translate_recall(EngineCpu *ec, Translate *tx)
+{
+    Engine *e = ec->engine;
+    const void *record;
+
+    if (!e->eops->recall) {
+        return NULL;
+    }
+    memcpy(ec->fetch_buf + tx->page_off, tx->page + tx->page_off, TCG_PAGE_SIZE - tx->page_off);
+    tx->page = ec->fetch_buf;
+    if (tx->next_page) {
+        tx->next_page = memcpy(ec->fetch_buf + TCG_PAGE_SIZE, tx->next_page, LONGEST_INSN);
+    }
+    g_mutex_lock(&e->lock);
+    record = e->eops->recall(ec, tx, &tx->size, &tx->ninsns);
+    g_mutex_unlock(&e->lock);
+    return record;
 }
 
 /* *straddles: the first instruction goes on in the next page, which was not given. */
@@ -227,21 +251,27 @@ static Block *translate_make(EngineCpu *ec, const ExecPage *page, const ExecPage
     uint64_t start = translate_now_ns();
     PageWatch w = {0};
     Block *b = NULL;
+    const void *record;
 
     tx.next_page = next ? next->host : NULL;
     watch_begin(ec, &w, page, next);
-    translate_decode(ec, &tx, true);
+    record = translate_recall(ec, &tx);
+    if (!record) {
+        translate_decode(ec, &tx, true);
+    }
     g_mutex_lock(&e->lock);
     *straddles = !tx.size && tx.needs_next;
     if (tx.size) {
         bool crosses = tx.page_off + tx.size > TCG_PAGE_SIZE;
 
-        b = translate_publish(ec, &tx, page, crosses ? next->ram : NO_RAM, &w);
+        b = translate_publish(ec, &tx, page, crosses ? next->ram : NO_RAM, &w, record);
     } else {
         watch_end(&w);
     }
     g_mutex_unlock(&e->lock);
-    if (b) {
+    if (b && record) {
+        ec->stats.recalled++;
+    } else if (b) {
         ec->stats.translations++;
         ec->stats.guest_insns += tx.ninsns;
     } else if (tx.size) {

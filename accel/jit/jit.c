@@ -3,11 +3,13 @@
 #include "rhea/osdep.h"
 
 #include "jit.h"
+#include "persist.h"
 #include "rhea/log.h"
 
 typedef struct Jit {
     Engine engine;
     bool lockstep;
+    Persist persist;
 } Jit;
 
 bool jit_prepare_with(Engine *e, const IrTarget *target, void *const *functions, Error **errp)
@@ -85,10 +87,48 @@ const void *jit_run(EngineCpu *ec, const void *entry)
     return backend_run(ec->engine->backend, ec->env, entry);
 }
 
+/* --- Blocks of earlier runs --- */
+
+static const void *jit_recall(EngineCpu *ec, const Translate *tx, uint32_t *size, unsigned *ninsns)
+{
+    Jit *jit = (Jit *)ec->engine;
+
+    return persist_recall(&jit->persist, ec->engine, ec->base.cpu, tx, size, ninsns);
+}
+
+static bool jit_place(Engine *e, Region *r, Block *b, const void *record)
+{
+    if (!persist_place(e, r, b, record)) {
+        return false;
+    }
+    jit_log(e, b);
+    return true;
+}
+
+static void jit_remember(Engine *e, const Block *b, const Translate *tx)
+{
+    persist_remember(&((Jit *)e)->persist, b, tx);
+}
+
+static void jit_info(Engine *e, GString *out)
+{
+    persist_info(&((Jit *)e)->persist, out);
+}
+
+static void jit_fini_all(Engine *e)
+{
+    persist_fini(&((Jit *)e)->persist);
+    jit_fini(e);
+}
+
 static const EngineOps jit_engine = {
     .has_code = true,
     .prepare = jit_prepare,
-    .fini = jit_fini,
+    .fini = jit_fini_all,
+    .recall = jit_recall,
+    .place = jit_place,
+    .remember = jit_remember,
+    .info = jit_info,
     .finish_ir = jit_finish_ir,
     .compile = jit_compile,
     .link = jit_link,
@@ -114,6 +154,10 @@ static const AccelOps jit_ops = {
 static const PropDesc jit_props[] = {
     PROP_BOOL("lockstep", Jit, lockstep, false,
               "interpret every block as well and end at the first difference"),
+    PROP_STR("cache", Jit, persist.cache, NULL,
+             "keep translated code for the next run: on (in the user's cache folder), off, or a folder"),
+    PROP_U64("cache-size", Jit, persist.cache_size_mib, 128,
+             "size of the file of translated code in MiB"),
     PROP_END,
 };
 

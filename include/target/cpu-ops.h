@@ -61,6 +61,7 @@ typedef struct CpuOps {
     const IrTarget *ir;
     size_t env_size; /* struct that starts with TcgEnv */
     unsigned min_insn_bytes;
+    size_t model_size; /* of what CpuState.model points to: plain data, without pointers */
 
     /* Emits IR for guest instructions from tx->page_off until the block ends; always ends the IR with
      * an ENDS op.  Straight-line code continues across not-taken conditional branches if it pays. */

@@ -71,6 +71,9 @@ void backend_free(Backend *be);
 /* Which IR ops this host does itself (for ir_expand()). */
 const bool *backend_ops(const Backend *be);
 
+/* Adds to @sum what code depends on beside the IR: this host's abilities. */
+void backend_identify(const Backend *be, GChecksum *sum);
+
 /*
  * Generates code for @ir at cb->rw/rx (space: @room bytes).  False when it does not fit.  points and
  * exits are allocated with g_malloc.

@@ -96,6 +96,7 @@ const CpuOps rv_cpu_ops = {
     .ir = &rv_ir_target,
     .env_size = sizeof(RvEnv),
     .min_insn_bytes = 2,
+    .model_size = sizeof(RvModel),
     .translate = rv_translate,
     .key = rv_key,
     .space = rv_space,

@@ -89,6 +89,7 @@ const CpuOps x86_cpu_ops = {
     .ir = &x86_ir_target,
     .env_size = sizeof(X86Env),
     .min_insn_bytes = 1,
+    .model_size = sizeof(X86Model),
     .translate = x86_translate,
     .key = x86_key,
     .space = x86_space,

@@ -127,6 +127,14 @@ const bool *backend_ops(const Backend *be)
     return be->ops;
 }
 
+void backend_identify(const Backend *be, GChecksum *sum)
+{
+    const uint8_t has[] = {be->has_clmul, be->has_aes, be->has_f16c, be->has_fma, be->has_sha};
+
+    g_checksum_update(sum, has, sizeof(has));
+    g_checksum_update(sum, (const uint8_t *)be->ops, sizeof(be->ops));
+}
+
 void *const *backend_runtime(Backend *be, void *const *rt_functions)
 {
     unsigned nhelpers = ir_op_helper_count();
