@@ -289,7 +289,7 @@ struct EngineCpu {
     bool one_insn;        /* next block: a single instruction, not kept */
     bool step_done;       /* it has run, and the vCPU stops */
     bool watch_stop;      /* that instruction hits a watchpoint */
-    uint8_t *fetch_buf;   /* two pages: code outside plain memory, or a copy of what is translated */
+    uint8_t *fetch_buf; /* two pages: code outside plain memory, or a copy of what is translated */
 
     EngineStats stats;
 };

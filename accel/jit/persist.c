@@ -75,8 +75,7 @@ static Store *persist_store(Persist *p, const Engine *e, const CpuState *cpu)
 
         p->tried = true;
         if (folder && make_identity(e, cpu, identity)) {
-            p->store =
-                store_open(folder, cpu->ops->ir->name, identity, p->cache_size_mib * MiB);
+            p->store = store_open(folder, cpu->ops->ir->name, identity, p->cache_size_mib * MiB);
         }
     }
     return p->store;

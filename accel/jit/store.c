@@ -316,8 +316,7 @@ static const StoreRecord *find_by_prefix(Store *s, const StoreKey *k, size_t pre
 
 const StoreRecord *store_find(Store *s, const StoreKey *key)
 {
-    const StoreRecord *r =
-        key->nbytes >= LONG_PREFIX ? find_by_prefix(s, key, LONG_PREFIX) : NULL;
+    const StoreRecord *r = key->nbytes >= LONG_PREFIX ? find_by_prefix(s, key, LONG_PREFIX) : NULL;
 
     return r ? r : find_by_prefix(s, key, 1);
 }

@@ -9,8 +9,6 @@
 #ifndef ACCEL_JIT_STORE_H
 #define ACCEL_JIT_STORE_H
 
-#include "rhea/osdep.h"
-
 #include "tcg/backend.h"
 
 typedef struct Store Store;
@@ -19,7 +17,8 @@ typedef struct Store Store;
 typedef struct StoreKey {
     uint64_t mode;        /* the CPU's key */
     const uint8_t *bytes; /* from the block's start on ... */
-    uint32_t nbytes;      /* ... to the end of the page, or STORE_NEXT_PAGE of the next when @straddles */
+    uint32_t
+        nbytes; /* ... to the end of the page, or STORE_NEXT_PAGE of the next when @straddles */
     uint16_t page_off;
     bool straddles; /* the block's one instruction goes on in the second page */
 } StoreKey;
@@ -52,7 +51,8 @@ typedef struct StoreStats {
  * once and does without: never NULL.  @max_bytes: of the file, and a quarter of the folder's bound.
  */
 enum { STORE_ID_SIZE = 32 };
-Store *store_open(const char *folder, const char *arch, const uint8_t *identity, uint64_t max_bytes);
+Store *store_open(const char *folder, const char *arch, const uint8_t *identity,
+                  uint64_t max_bytes);
 /* Writes what is new, and what is old again without the least recently used when it has become too much. */
 void store_close(Store *s);
 

@@ -14,3 +14,7 @@ unit-tests += tests/unit/accel/test-lockstep
 tests/unit/accel/test-lockstep-objs := tests/unit/accel/toy.o $(accel-objs)
 unit-tests += tests/unit/accel/test-icount
 tests/unit/accel/test-icount-objs := tests/unit/accel/toy.o $(accel-objs)
+ifeq ($(CONFIG_JIT),y)
+unit-tests += tests/unit/accel/test-store
+tests/unit/accel/test-store-objs := accel/jit/store.o accel/jit/store-file.o $(filter softmmu/util/%,$(obj-y))
+endif
