@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The project's own bare-metal guest on the machine: needs no package and no network."""
 
+import contextlib
 import os
 import re
 import sys
@@ -66,6 +67,58 @@ for HARTS in (1, 4):
 
 suite.add("turns-4", whole_test, "tcg,thread=single", 4)
 suite.add("counting-lockstep-2", whole_test, "tcg,lockstep=on,icount=auto", 2)
+
+
+def kept_run(folder, harts):
+    """The own guest's whole test with a folder of kept translations; blocks (translated, recalled) then."""
+    with own_guest("-accel", f"tcg,cache={folder}", "-smp", harts, "-no-shutdown", qmp=True) as m:
+        m.expect(r"rhea guest: \d+ ok, 0 failed", 60)
+        with m.qmp() as q:
+            info = q.command("human-monitor-command", command_line="info jit")
+            q.command("quit")
+        assert m.wait(20) == 0
+        assert "warning" not in m.errors(), m.errors()
+    return [int(re.search(rf"(?m)^{row} +(\d+)", info)[1]) for row in ("translations", "blocks recalled")]
+
+
+def kept_translations(harts):
+    rhea.need_accel("tcg")
+    with rhea.scratch() as folder:
+        made, recalled = kept_run(folder, harts)
+        assert made > 300 and recalled == 0, (made, recalled)
+        for _ in range(2):
+            again, recalled = kept_run(folder, harts)
+            assert again < made / 10 and recalled > made / 2, (made, again, recalled)
+        spoil(folder)
+        assert kept_run(folder, harts)[0] > made / 100  # some blocks are lost, the guest does not notice
+
+
+def spoil(folder):
+    """Other bytes here and there in every file of the folder."""
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "r+b") as f:
+            data = bytearray(f.read())
+            for at in range(1000, len(data), 4999):
+                data[at] ^= 0x5a
+            f.seek(0)
+            f.write(data)
+
+
+for HARTS in (1, 4):
+    suite.add(f"kept-translations-{HARTS}", kept_translations, HARTS)
+
+
+@suite.test
+def kept_translations_of_several_machines():
+    rhea.need_accel("tcg")
+    with rhea.scratch() as folder:
+        for _ in range(2):
+            with contextlib.ExitStack() as stack:
+                for m in [stack.enter_context(own_guest("-accel", f"tcg,cache={folder}")) for _ in range(3)]:
+                    m.expect(r"rhea guest: \d+ ok, 0 failed", 60)
+                    assert m.wait(20) == 0
+        assert kept_run(folder, 1)[1] > 300
+        assert len(os.listdir(folder)) == 1, os.listdir(folder)
 
 
 @suite.test
