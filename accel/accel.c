@@ -161,6 +161,13 @@ void accel_free(Accel *a)
     qom_unparent(&a->obj);
 }
 
+void accel_save(Accel *a)
+{
+    if (a->ops->save) {
+        a->ops->save(a);
+    }
+}
+
 /* --- Monitor --- */
 
 /* --- Types --- */

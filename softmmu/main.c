@@ -371,6 +371,7 @@ int main(int argc, char **argv)
         vm_start(s.m);
     }
     status = main_loop_run(s.m);
+    accel_save(machine_accel(s.m));
     gdbstub_exit(status);
     monitor_cleanup_all();
     net_cleanup_all();

@@ -154,6 +154,17 @@ void engine_flush_code(Accel *a)
     g_mutex_unlock(&e->lock);
 }
 
+void engine_save(Accel *a)
+{
+    Engine *e = (Engine *)a;
+
+    g_mutex_lock(&e->lock);
+    if (e->eops->save) {
+        e->eops->save(e);
+    }
+    g_mutex_unlock(&e->lock);
+}
+
 /* --- "info jit" --- */
 
 static void engine_sum(EngineStats *sum, const EngineCpu *ec)

@@ -100,6 +100,7 @@ typedef struct EngineOps {
     bool (*place)(Engine *e, Region *r, Block *b, const void *record);
     void (*remember)(Engine *e, const Block *b, const Translate *tx);
     void (*info)(Engine *e, GString *out); /* Engine.lock: more for "info jit" */
+    void (*save)(Engine *e);               /* Engine.lock: for the next run */
     /* The last passes before compile(), without the lock; may set overflow.  NULL: none. */
     void (*finish_ir)(Engine *e, Ir *ir);
     /* Engine.lock: exits of compiled blocks go to a block's entry, or back to the loop. */
@@ -322,13 +323,14 @@ void engine_accel_cpu_free(Accel *a, CpuState *cpu);
 void engine_info(Accel *a, GString *out);
 bool engine_idle(Accel *a);
 void engine_flush_code(Accel *a);
+void engine_save(Accel *a);
 /* The vCPU drops its TLB before it runs on. */
 void engine_flush_soon(EngineCpu *ec);
 /* What every flavour's AccelOps have in common. */
 #define ENGINE_ACCEL_OPS                                                                           \
     .fini = engine_accel_fini, .cpu_new = engine_accel_cpu_new, .cpu_free = engine_accel_cpu_free, \
     .cpu_run = engine_run, .idle = engine_idle, .info = engine_info,                               \
-    .flush_code = engine_flush_code
+    .flush_code = engine_flush_code, .save = engine_save
 
 /* --- block-hash.c --- */
 

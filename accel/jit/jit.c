@@ -115,6 +115,11 @@ static void jit_info(Engine *e, GString *out)
     persist_info(&((Jit *)e)->persist, out);
 }
 
+static void jit_save(Engine *e)
+{
+    persist_save(&((Jit *)e)->persist);
+}
+
 static void jit_fini_all(Engine *e)
 {
     persist_fini(&((Jit *)e)->persist);
@@ -129,6 +134,7 @@ static const EngineOps jit_engine = {
     .place = jit_place,
     .remember = jit_remember,
     .info = jit_info,
+    .save = jit_save,
     .finish_ir = jit_finish_ir,
     .compile = jit_compile,
     .link = jit_link,

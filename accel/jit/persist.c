@@ -151,6 +151,13 @@ void persist_info(const Persist *p, GString *out)
                            s->loaded, s->bytes >> 10, s->hits, s->added, s->dropped);
 }
 
+void persist_save(Persist *p)
+{
+    if (p->store) {
+        store_save(p->store);
+    }
+}
+
 void persist_fini(Persist *p)
 {
     if (p->store) {

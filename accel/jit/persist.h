@@ -19,6 +19,7 @@ const void *persist_recall(Persist *p, Engine *e, const CpuState *cpu, const Tra
 bool persist_place(Engine *e, Region *r, Block *b, const void *record);
 void persist_remember(Persist *p, const Block *b, const Translate *tx);
 void persist_info(const Persist *p, GString *out);
+void persist_save(Persist *p);
 void persist_fini(Persist *p);
 
 #endif

@@ -234,8 +234,7 @@ static int kept_compare(const void *a, const void *b)
                                             : (x->used.tv_nsec < y->used.tv_nsec ? 1 : -1);
 }
 
-/* Removes the files that have not been used for longest while there is too much. */
-static void folder_trim(const StoreFile *f)
+void store_file_trim(const StoreFile *f)
 {
     g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(kept_free);
     GDir *dir = g_dir_open(f->folder, 0, NULL);
@@ -271,9 +270,6 @@ static void folder_trim(const StoreFile *f)
 
 void store_file_close(StoreFile *f)
 {
-    if (!f->broken) {
-        folder_trim(f);
-    }
     if (f->map) {
         munmap((void *)f->map, f->size);
     }

@@ -26,5 +26,7 @@ void store_file_close(StoreFile *f);
 bool store_file_append(StoreFile *f, const void *records, size_t size) MUST_CHECK;
 /* The file anew, of @records. */
 void store_file_replace(StoreFile *f, const void *records, size_t size);
+/* Removes the folder's files that have not been used for longest while there is too much. */
+void store_file_trim(const StoreFile *f);
 
 #endif

@@ -274,14 +274,24 @@ static void replace_file(Store *s)
     store_file_replace(&s->file, out->data, out->len);
 }
 
-void store_close(Store *s)
+void store_save(Store *s)
 {
     if (s->pending->len && !s->damaged) {
         append_pending(s);
     }
     if (s->pending->len || s->damaged) {
         replace_file(s);
+        g_byte_array_set_size(s->pending, 0);
+        s->damaged = false;
     }
+    if (!s->file.broken) {
+        store_file_trim(&s->file);
+    }
+}
+
+void store_close(Store *s)
+{
+    store_save(s);
     store_file_close(&s->file);
     g_byte_array_unref(s->pending);
     g_free(s->slots);

@@ -54,7 +54,8 @@ enum { STORE_ID_SIZE = 32 };
 Store *store_open(const char *folder, const char *arch, const uint8_t *identity,
                   uint64_t max_bytes);
 /* Writes what is new, and what is old again without the least recently used when it has become too much. */
-void store_close(Store *s);
+void store_save(Store *s);
+void store_close(Store *s); /* saves first */
 
 /* NULL: none that is whole.  The record has been checked: its code and tables stay inside it. */
 const StoreRecord *store_find(Store *s, const StoreKey *key);

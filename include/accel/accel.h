@@ -32,6 +32,8 @@ typedef struct AccelOps {
     bool (*idle)(Accel *a);
     void (*info)(Accel *a, GString *out); /* "info jit" */
     void (*flush_code)(Accel *a);         /* drop all translations (snapshot load, breakpoints) */
+    /* Writes what the next run can use, at the end of this one; vCPUs may run still.  NULL: nothing. */
+    void (*save)(Accel *a);
 } AccelOps;
 
 struct Accel {
@@ -51,6 +53,8 @@ bool accel_start_cpus(Machine *m, Error **errp) MUST_CHECK;
 Accel *accel_select(Machine *m, const char *list, Error **errp);
 /* Ends the vCPU threads and frees the accelerator.  Machine lock held. */
 void accel_free(Accel *a);
+/* The process ends: machine lock held. */
+void accel_save(Accel *a);
 void accel_print_help(FILE *out);
 Accel *machine_accel(Machine *m);
 

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -74,6 +75,8 @@ def kept_run(folder, harts):
     with own_guest("-accel", f"tcg,cache={folder}", "-smp", harts, "-no-shutdown", qmp=True) as m:
         m.expect(r"rhea guest: \d+ ok, 0 failed", 60)
         with m.qmp() as q:
+            while q.command("query-status")["running"]:  # it is about to turn the power off
+                time.sleep(0.05)
             info = q.command("human-monitor-command", command_line="info jit")
             q.command("quit")
         assert m.wait(20) == 0
