@@ -135,7 +135,7 @@ static bool write_all(int fd, const void *data, size_t size)
 }
 
 /* The file for appending, locked; -1: not now, or never (broken). */
-static int file_lock(StoreFile *f, off_t *size)
+static int file_lock(StoreFile *f, bool wait, off_t *size)
 {
     int fd = file_open(f, O_RDWR | O_APPEND | O_CREAT);
     struct stat mine, now;
@@ -143,7 +143,7 @@ static int file_lock(StoreFile *f, off_t *size)
     if (fd < 0) {
         return -1;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &mine) || stat(f->path, &now) ||
+    if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) || fstat(fd, &mine) || stat(f->path, &now) ||
         mine.st_ino != now.st_ino) { /* it was replaced before we had the lock */
         close(fd);
         return -1;
@@ -164,7 +164,7 @@ static bool file_begun(StoreFile *f, int fd, off_t *size)
     return pread(fd, &h, sizeof(h), 0) == sizeof(h) && memcmp(&h, &f->header, sizeof(h)) == 0;
 }
 
-bool store_file_append(StoreFile *f, const void *records, size_t size)
+bool store_file_append(StoreFile *f, const void *records, size_t size, bool wait)
 {
     off_t old;
     int fd;
@@ -173,7 +173,7 @@ bool store_file_append(StoreFile *f, const void *records, size_t size)
     if (f->broken) {
         return false;
     }
-    fd = file_lock(f, &old);
+    fd = file_lock(f, wait, &old);
     if (fd < 0) {
         return false;
     }

@@ -22,8 +22,9 @@ typedef struct StoreFile {
 void store_file_open(StoreFile *f, const char *folder, const char *arch, const uint8_t *identity,
                      uint64_t max_bytes);
 void store_file_close(StoreFile *f);
-/* False: another machine is writing, or the file would become too large: later. */
-bool store_file_append(StoreFile *f, const void *records, size_t size) MUST_CHECK;
+/* False: another machine is writing (@wait: or has just replaced the file), or the file would become too
+ * large. */
+bool store_file_append(StoreFile *f, const void *records, size_t size, bool wait) MUST_CHECK;
 /* The file anew, of @records. */
 void store_file_replace(StoreFile *f, const void *records, size_t size);
 /* Removes the folder's files that have not been used for longest while there is too much. */

@@ -221,9 +221,9 @@ Store *store_open(const char *folder, const char *arch, const uint8_t *identity,
     return s;
 }
 
-static void append_pending(Store *s)
+static void append_pending(Store *s, bool wait)
 {
-    if (store_file_append(&s->file, s->pending->data, s->pending->len)) {
+    if (store_file_append(&s->file, s->pending->data, s->pending->len, wait)) {
         g_byte_array_set_size(s->pending, 0);
     }
 }
@@ -277,7 +277,7 @@ static void replace_file(Store *s)
 void store_save(Store *s)
 {
     if (s->pending->len && !s->damaged) {
-        append_pending(s);
+        append_pending(s, true);
     }
     if (s->pending->len || s->damaged) {
         replace_file(s);
@@ -398,7 +398,7 @@ void store_add(Store *s, const StoreKey *key, uint32_t guest_size, uint32_t nins
     append_record(s->pending, key, &r, cb);
     s->stats.added++;
     if (s->pending->len / FLUSH_BYTES > (s->pending->len - r.size) / FLUSH_BYTES && !s->damaged) {
-        append_pending(s);
+        append_pending(s, false);
     }
 }
 
