@@ -11,7 +11,7 @@ boot-checks += tests/boot/pc-power.py tests/boot/combinations.py
 
 fast-checks += $(boot-checks-fast)
 slow-checks += $(boot-checks)
-long-checks += tests/boot/pc-systems.py tests/boot/pc-installer.py tests/boot/pc-debian-kernels.py
+long-checks += tests/boot/pc-systems.py tests/boot/pc-installer.py tests/boot/pc-debian-kernels.py tests/boot/pc-displays.py
 
 check-boot: all
 	$(SRC)/tests/run $(addprefix $(SRC)/,$(boot-checks-fast) $(boot-checks))

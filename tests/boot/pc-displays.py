@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# test-timeout: 1200
+"""Linux's drivers for the display devices: a picture that is written to the frame buffer of Debian's stock
+kernel is what screendump sees, pixel by pixel, and its console draws there.
+scripts/guest-assets --kernel stock-bookworm fetches the kernel."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import ppm  # noqa: E402
+import rhea  # noqa: E402
+import tap  # noqa: E402
+from initrd import with_modules  # noqa: E402
+
+suite = tap.Suite()
+os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x86_64"))
+
+KERNEL = "stock-bookworm"
+DRM = ["drm", "drm_kms_helper"]
+BOCHS = DRM + ["ttm", "drm_ttm_helper", "drm_vram_helper", "bochs"]
+VIRTIO = DRM + ["drm_shmem_helper", "virtio_dma_buf", "virtio-gpu"]
+SIZE = 1024, 768
+
+
+def pattern():
+    """32 pixels, of which lines and the whole picture are made: little-endian xrgb8888."""
+    return b"".join(((x * 7 & 255) | (x * 5 & 255) << 8 | (x * 3 & 255) << 16).to_bytes(4, "little") for x in range(32))
+
+
+def seen(monitor, folder, wanted, what, tries=60):
+    """Drivers show what was written after a while."""
+    for attempt in range(tries):
+        picture = ppm.screendump(monitor, folder)
+        if wanted(picture):
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: {picture.size} with {len(picture.colours())} colours after {attempt} tries")
+
+
+def shown(device, modules):
+    made_by = f"scripts/guest-assets --kernel {KERNEL}"
+    image, initrd = (rhea.guest_file(f"{KERNEL}/{name}", made_by) for name in ("Image", "initrd.cpio"))
+    width, height = SIZE
+    line = [(p[2], p[1], p[0]) for p in (pattern()[i:i + 4] for i in range(0, 128, 4))] * (width // 32)
+    with rhea.scratch() as folder:
+        initrd = with_modules(folder, modules, image, initrd)
+        with rhea.Machine("-M", "pc", "-vga", "none", "-device", f"{device},xres={width},yres={height}", "-kernel",
+                          image, "-initrd", initrd, "-append", "console=ttyS0", memory="512M",
+                          qmp=True) as m, m.qmp() as monitor:
+            m.expect("rhea-guest: ready", 400)
+            for name in modules:
+                m.run(f"insmod /more/{name}.ko", 120)
+            assert m.run("cat /sys/class/graphics/fb0/virtual_size") == f"{width},{height}"
+            m.run("printf '\\033[2J\\033[47mhello\\n' > /dev/tty1; sleep 1", 60)
+            seen(monitor, folder, lambda p: p.size == SIZE and len(p.colours()) > 1, "the console")
+            text = "".join(f"\\x{b:02x}" for b in pattern())
+            m.run(f"printf '{text}' > /part")
+            m.run("printf '\\033[?25l' > /dev/tty1")
+            m.run("for i in 1 2 3 4 5 6 7 8; do cat /part /part > /more/part; mv /more/part /part; done", 60)
+            m.run(f"for i in $(seq {width * height // 32 // 256}); do cat /part; done > /dev/fb0", 120)
+            seen(monitor, folder, lambda p: p.size == SIZE and all(row == line for row in p.rows), "the picture")
+
+
+suite.add("bochs-display", shown, "bochs-display", BOCHS)
+suite.add("virtio-gpu-pci", shown, "virtio-gpu-pci", VIRTIO)
+suite.add("vga", shown, "VGA", BOCHS)
+
+sys.exit(suite.run())
