@@ -5,6 +5,7 @@ obj-y += hw/display/dirty-pages.o
 obj-y += hw/display/edid.o
 obj-y += hw/display/gpu-resource.o
 obj-y += hw/display/pixels.o
+obj-y += hw/display/ramfb.o
 obj-y += hw/display/vga-console.o
 obj-y += hw/display/vga-draw.o
 obj-y += hw/display/vga-mem.o

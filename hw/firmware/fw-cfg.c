@@ -461,13 +461,13 @@ static void fwcfg_after_load(Device *dev)
 
 static const DeviceOps fwcfg_ops = DEVICE_OPS(fwcfg_snapshot, .realize = fwcfg_realize,
                                               .reset = fwcfg_reset, .after_load = fwcfg_after_load);
-QOM_TYPE(fwcfg_type, .name = "fw_cfg", .parent = TYPE_MMIO_DEVICE, .size = sizeof(FwCfg),
+QOM_TYPE(fwcfg_type, .name = TYPE_FW_CFG, .parent = TYPE_MMIO_DEVICE, .size = sizeof(FwCfg),
          .abstract = true, .dev = &fwcfg_ops);
 
 static const DeviceOps fwcfg_mem_dev = DEVICE_OPS(device_no_state, .realize = fwcfg_mem_realize);
-QOM_TYPE(fwcfg_mem_type, .name = TYPE_FW_CFG_MMIO, .parent = "fw_cfg", .size = sizeof(FwCfg),
+QOM_TYPE(fwcfg_mem_type, .name = TYPE_FW_CFG_MMIO, .parent = TYPE_FW_CFG, .size = sizeof(FwCfg),
          .desc = "host-provided items for firmware", .dev = &fwcfg_mem_dev);
 
 static const DeviceOps fwcfg_io_dev = DEVICE_OPS(device_no_state, .realize = fwcfg_io_realize);
-QOM_TYPE(fwcfg_io_type, .name = TYPE_FW_CFG_IO, .parent = "fw_cfg", .size = sizeof(FwCfg),
+QOM_TYPE(fwcfg_io_type, .name = TYPE_FW_CFG_IO, .parent = TYPE_FW_CFG, .size = sizeof(FwCfg),
          .desc = "host-provided items for firmware, at ports", .dev = &fwcfg_io_dev);

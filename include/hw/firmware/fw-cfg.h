@@ -10,6 +10,7 @@
 
 #include "qom/device.h"
 
+#define TYPE_FW_CFG      "fw_cfg" /* either of the next */
 #define TYPE_FW_CFG_MMIO "fw_cfg_mem"
 #define TYPE_FW_CFG_IO   "fw_cfg_io"
 
