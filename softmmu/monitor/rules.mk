@@ -27,3 +27,4 @@ obj-y += softmmu/monitor/qmp-qom.o
 obj-y += softmmu/monitor/qmp-schema.o
 obj-y += softmmu/monitor/qmp-type.o
 obj-y += softmmu/monitor/snapshot.o
+obj-y += softmmu/monitor/usb.o

@@ -50,19 +50,23 @@ def boot_sector():
             assert m.process.wait(30) == 0x15 * 2 + 1
 
 
-@suite.test
-def boot_menu_by_key():
+def boot_menu(*devices):
     """A key from the monitor opens the firmware's boot menu, which lists the disk."""
     with rhea.scratch() as folder:
         path = os.path.join(folder, "disk")
         with open(path, "wb") as f:
             f.truncate(1 << 20)
         with pc("-machine", "graphics=off", "-boot", "menu=on,splash-time=20000", "-drive",
-                f"file={path},format=raw,if=virtio", qmp=True) as m, m.qmp() as q:
+                f"file={path},format=raw,if=virtio", *devices, qmp=True) as m, m.qmp() as q:
             m.expect("Press ESC for boot menu", 60)
             q.command("send-key", keys=[{"type": "qcode", "data": "esc"}])
             m.expect("Select boot device", 60)
             m.expect("Virtio disk", 60)
+
+
+suite.add("boot-menu-by-key", boot_menu)
+suite.add("boot-menu-by-usb-keyboard", boot_menu, "-machine", "i8042=off", "-device", "qemu-xhci", "-device",
+          "usb-kbd")
 
 
 @suite.test
