@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# test-timeout: 600
 """What a VGA shows in each mode, pixel by pixel.
 
 Modes are set by the registers that IBM's manuals list for them and memory is written through the window; what
