@@ -2,6 +2,8 @@
 /*
  * Out-of-line parts of vector instructions: exceptions and MXCSR, masked moves, gathers, the string
  * comparisons of SSE4.2.  Contracts: helpers-fp.def.
+ *
+ * Not modelled: that DPPS and DPPD stop between their steps when one raises what is not masked.
  */
 #include "rhea/osdep.h"
 

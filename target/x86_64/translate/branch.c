@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Jumps, calls, returns, loops, software interrupts.  SDM vol. 1, 6.3 to 6.5 and 7.3.8. */
+/*
+ * Jumps, calls, returns, loops, software interrupts.  SDM vol. 1, 6.3 to 6.5 and 7.3.8.
+ *
+ * Not modelled: that a near transfer to an address that is not canonical faults as itself; here it is done,
+ * and #GP is the first fetch's, with the target as the saved RIP.
+ */
 #include "rhea/osdep.h"
 
 #include "trans.h"
