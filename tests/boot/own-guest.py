@@ -97,6 +97,13 @@ def kept_translations(harts):
         assert kept_run(folder, harts)[0] > made / 100  # some blocks are lost, the guest does not notice
 
 
+def kept_whole(harts):
+    """The whole test finds nothing wrong with kept translations."""
+    with rhea.scratch() as folder:
+        for _ in range(2):
+            whole_test(f"tcg,cache={folder}", harts)
+
+
 def spoil(folder):
     """Other bytes here and there in every file of the folder."""
     for name in os.listdir(folder):
@@ -110,6 +117,7 @@ def spoil(folder):
 
 for HARTS in (1, 4):
     suite.add(f"kept-translations-{HARTS}", kept_translations, HARTS)
+    suite.add(f"kept-whole-{HARTS}", kept_whole, HARTS)
 
 
 @suite.test
