@@ -39,15 +39,30 @@ static uint32_t from_565(uint32_t v)
 void pixels_convert(PixelFormat format, const uint32_t *palette, const uint8_t *src, uint32_t *out,
                     unsigned n)
 {
-    for (unsigned i = 0; i < n; i++) {
-        switch (format) {
-        case PIXELS_INDEX8: out[i] = palette[src[i]]; break;
-        case PIXELS_XRGB1555: out[i] = from_1555(src[2 * i] | src[2 * i + 1] << 8); break;
-        case PIXELS_RGB565: out[i] = from_565(src[2 * i] | src[2 * i + 1] << 8); break;
-        case PIXELS_RGB888:
+    switch (format) {
+    case PIXELS_INDEX8:
+        for (unsigned i = 0; i < n; i++) {
+            out[i] = palette[src[i]];
+        }
+        break;
+    case PIXELS_XRGB1555:
+        for (unsigned i = 0; i < n; i++) {
+            out[i] = from_1555(ld16_le(src + 2 * i));
+        }
+        break;
+    case PIXELS_RGB565:
+        for (unsigned i = 0; i < n; i++) {
+            out[i] = from_565(ld16_le(src + 2 * i));
+        }
+        break;
+    case PIXELS_RGB888:
+        for (unsigned i = 0; i < n; i++) {
             out[i] = src[3 * i] | src[3 * i + 1] << 8 | (uint32_t)src[3 * i + 2] << 16;
-            break;
-        default: out[i] = ld32_le(src + 4 * i) & 0xffffff; break;
+        }
+        break;
+    default:
+        for (unsigned i = 0; i < n; i++) {
+            out[i] = ld32_le(src + 4 * i) & 0xffffff;
         }
     }
 }

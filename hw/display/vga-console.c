@@ -119,10 +119,21 @@ static void touch_memory(VgaConsole *vc, bool all)
     canvas_touch_lines(&vc->canvas, from, y);
 }
 
-static void draw_lines(VgaConsole *vc, bool all)
+/* Lines of the row with the cursor; all of them when rows do not start at the top. */
+static bool cursor_line(const VgaConsole *vc, unsigned y)
+{
+    const VgaScreen *sc = &vc->screen;
+    unsigned cell;
+
+    return sc->first_row_line || y >= sc->split ||
+           (vga_text_cursor(sc, &cell) &&
+            y / (sc->row_lines * sc->line_repeat) == cell / sc->chars);
+}
+
+static void draw_lines(VgaConsole *vc, bool all, bool cursor)
 {
     for (unsigned y = 0; y < vc->screen.height; y++) {
-        if (all || line_dirty(vc, y)) {
+        if (all || line_dirty(vc, y) || (cursor && cursor_line(vc, y))) {
             vga_draw_line(vc->vga, &vc->screen, vc->phase, y, vc->scratch, vc->line);
             canvas_put_line(&vc->canvas, y, vc->line);
         }
@@ -137,7 +148,7 @@ static void vga_console_update(void *opaque)
     bool touched = dirty_pages_take(&vc->dirty, s->vram.ram, vc->first, vc->end - vc->first);
     VgaPhase phase = {true, true};
     VgaScreen sc;
-    bool all;
+    bool all, cursor;
 
     /* From here on: taking the pages lets go of the lock. */
     vga_screen(s, &sc);
@@ -149,15 +160,16 @@ static void vga_console_update(void *opaque)
     if (all) {
         new_screen(vc, &sc);
     }
-    all |= phase.cursor_on != vc->phase.cursor_on || phase.text_on != vc->phase.text_on;
+    all |= sc.blink && phase.text_on != vc->phase.text_on;
+    cursor = phase.cursor_on != vc->phase.cursor_on;
     vc->phase = phase;
-    if (!all && !touched) {
+    if (!all && !touched && !cursor) {
         return;
     }
     if (vc->canvas.direct) {
         touch_memory(vc, all);
     } else {
-        draw_lines(vc, all);
+        draw_lines(vc, all, cursor);
     }
 }
 
