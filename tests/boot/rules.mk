@@ -6,7 +6,7 @@ boot-checks-fast := tests/boot/own-guest.py tests/boot/x86-guest.py
 boot-checks := tests/boot/errors.py tests/boot/fuzz.py tests/boot/firmware.py tests/boot/debian.py \
     tests/boot/virtio.py tests/boot/pc-linux.py tests/boot/pc.py tests/boot/pc-storage.py \
     tests/boot/pc-net.py tests/boot/pc-kernels.py
-boot-checks += tests/boot/input.py tests/boot/pc-bridges.py tests/boot/pc-disks.py
+boot-checks += tests/boot/input.py tests/boot/pc-bridges.py tests/boot/pc-disks.py tests/boot/pc-modes.py
 boot-checks += tests/boot/pc-power.py tests/boot/combinations.py
 
 fast-checks += $(boot-checks-fast)

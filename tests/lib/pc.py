@@ -20,15 +20,21 @@ def pc(*args, **kwargs):
     return rhea.Machine("-M", "pc", "-device", "isa-debug-exit", *args, **kwargs)
 
 
-def boot_sector(folder, read=True, text=TEXT):
-    """tests/boot/sector.S, assembled, with a text behind it; read: by the BIOS."""
+def assemble(folder, name, **symbols):
+    """A boot sector in tests/boot as it is in memory at 7c00h."""
     objects, out = os.path.join(folder, "sector.o"), os.path.join(folder, "sector.bin")
-    subprocess.run([rhea.need_tool("x86_64-linux-gnu-as"), "--32", "--defsym", f"READ={int(read)}", "-o",
-                    objects, os.path.join(rhea.TOP, "tests", "boot", "sector.S")], check=True)
+    defined = [a for symbol, value in symbols.items() for a in ("--defsym", f"{symbol}={value}")]
+    subprocess.run([rhea.need_tool("x86_64-linux-gnu-as"), "--32", *defined, "-o", objects,
+                    os.path.join(rhea.TOP, "tests", "boot", name)], check=True)
     subprocess.run([rhea.need_tool("x86_64-linux-gnu-ld"), "-m", "elf_i386", "-Ttext", "0x7c00",
                     "--oformat", "binary", "-o", out, objects], check=True)
     with open(out, "rb") as f:
-        return f.read() + text.ljust(SECTOR, b"\0")
+        return f.read()
+
+
+def boot_sector(folder, read=True, text=TEXT):
+    """tests/boot/sector.S, assembled, with a text behind it; read: by the BIOS."""
+    return assemble(folder, "sector.S", READ=int(read)) + text.ljust(SECTOR, b"\0")
 
 
 def write(folder, name, data, size=0):
