@@ -205,6 +205,15 @@ fail:
     return false;
 }
 
+bool device_add_usb(Machine *m, Error **errp)
+{
+    g_autoptr(Opts) o = opts_new("usb=on");
+
+    opts_add(o, "driver", "qemu-xhci");
+    opts_add(o, "addr", "0x1d");
+    return device_add_opts(m, o, false, errp);
+}
+
 bool device_del(Machine *m, const char *id, Error **errp)
 {
     Object *obj = *id == '/' ? qom_resolve(qom_root(), id) : child_find(m->peripheral, id);

@@ -382,14 +382,6 @@ void machine_reset(Machine *m)
 
 /* --- Types --- */
 
-static bool machine_check_usb(Object *obj, Error **errp)
-{
-    return !((Machine *)obj)->usb ||
-           error_fail(errp,
-                      "%s: property 'usb': this machine has no USB controller (accepted: off)",
-                      obj->type->name);
-}
-
 static const char *const irqchip_names[] = {"on", "off", "split", NULL};
 
 static const PropDesc machine_props[] = {
@@ -401,8 +393,8 @@ static const PropDesc machine_props[] = {
     PROP_STR("memory-backend", Machine, memory_backend, NULL, "id of the object that is the RAM"),
     PROP_STR("firmware", Machine, firmware, NULL, "firmware image (-bios)"),
     PROP_BOOL("graphics", Machine, graphics, true, "a display is wanted (off: -nographic)"),
-    PROP_BOOL("usb", Machine, usb, false, "a USB controller of the board's own",
-              .check = machine_check_usb),
+    PROP_BOOL("usb", Machine, usb, false,
+              "a USB controller (xHCI) in slot 0x1d of the first PCI bus"),
     PROP_BOOL("dump-guest-core", Machine, dump_guest_core, true,
               "guest memory is part of the emulator's core dumps"),
     PROP_ENUM(

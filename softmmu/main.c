@@ -24,6 +24,7 @@
 #include "rhea/opts.h"
 #include "rhea/report.h"
 #include "snapshot/snapshot.h"
+#include "softmmu/device-add.h"
 #include "softmmu/gdbstub.h"
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
@@ -309,8 +310,9 @@ static bool main_build(Setup *s, Error **errp)
         !cmdline_run(s, PHASE_BACKEND, errp) || !setup_default_backends(s, errp) ||
         !machine_check(s->m, errp) ||
         !accel_select(s->m, s->accels->len ? s->accels->str : NULL, errp) ||
-        !machine_init_board(s->m, errp) || !cmdline_run(s, PHASE_DEVICE, errp) ||
-        !machine_board_ready(s->m, errp) || !accel_start_cpus(s->m, errp)) {
+        !machine_init_board(s->m, errp) || (s->m->usb && !device_add_usb(s->m, errp)) ||
+        !cmdline_run(s, PHASE_DEVICE, errp) || !machine_board_ready(s->m, errp) ||
+        !accel_start_cpus(s->m, errp)) {
         return false;
     }
     if (s->m->dumpdtb) {

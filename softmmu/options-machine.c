@@ -408,6 +408,31 @@ static bool run_device(Setup *s, const char *arg, Error **errp)
     return o && device_add_opts(s->m, o, false, errp);
 }
 
+static bool run_usb(Setup *s, const char *arg, Error **errp)
+{
+    return collect_machine_prop("usb", "on", s, errp);
+}
+
+static bool run_usbdevice(Setup *s, const char *arg, Error **errp)
+{
+    static const char *const names[] = {"keyboard", "mouse", "tablet", NULL};
+    static const char *const drivers[] = {"usb-kbd", "usb-mouse", "usb-tablet"};
+    g_autoptr(Opts) o = opts_new("-usbdevice");
+    int i = 0;
+
+    while (names[i] && strcmp(names[i], arg)) {
+        i++;
+    }
+    if (!names[i]) {
+        return error_unknown_name(errp, "-usbdevice: device", arg, names);
+    }
+    if (!bus_exists(s->m, "usb-bus", NULL) && !device_add_usb(s->m, errp)) {
+        return false;
+    }
+    opts_add(o, "driver", drivers[i]);
+    return device_add_opts(s->m, o, false, errp);
+}
+
 /* The debug console that firmware and small kernels write to. */
 static bool run_debugcon(Setup *s, const char *arg, Error **errp)
 {
@@ -609,6 +634,10 @@ static const Option machine_options[] = {
      run_debugcon},
     {"device", "DRIVER[,PROP=VALUE...]", PHASE_DEVICE,
      "add a device; 'help' lists them, DRIVER,help its properties", run_device},
+    {"usb", NULL, PHASE_EARLY, "add a USB controller, an xHCI on every board (-machine usb=on)",
+     run_usb},
+    {"usbdevice", "keyboard|mouse|tablet", PHASE_DEVICE,
+     "add a USB device, and a controller when there is none", run_usbdevice},
     {"object", "TYPE,id=ID[,PROP=VALUE...]", PHASE_OBJECT,
      "create an object (backends); 'help' lists the types, TYPE,help the properties", run_object},
     {"global", "DRIVER.PROP=VALUE", PHASE_EARLY, "a default for every device of the type",

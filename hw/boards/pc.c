@@ -50,9 +50,6 @@ static bool create_fw_cfg(PcMachine *s, Error **errp)
 /* Properties that name what these boards do not have. */
 static bool check_properties(PcMachine *s, Error **errp)
 {
-    if (s->usb_on) {
-        return error_fail(errp, "-machine: usb=on: this board has no USB controller yet");
-    }
     if (s->vmport == ON_OFF_AUTO_ON) {
         return error_fail(errp, "-machine: vmport=on: this board has no VMware port");
     }
@@ -135,7 +132,6 @@ static const PropDesc pc_props[] = {
     PROP_BOOL("acpi", PcMachine, acpi_on, true, "the board has ACPI tables"),
     PROP_BOOL("i8042", PcMachine, i8042_on, true, "the board has a keyboard controller"),
     PROP_ONOFFAUTO("vmport", PcMachine, vmport, ON_OFF_AUTO_AUTO, "VMware's port (not there)"),
-    PROP_BOOL("usb", PcMachine, usb_on, false, "USB controller of the chipset (not there)"),
     PROP_ONOFFAUTO("smm", PcMachine, smm, ON_OFF_AUTO_AUTO, "system management mode"),
     PROP_ENUM("smbios-entry-point-type", PcMachine, smbios_entry, SMBIOS_ENTRY_AUTO,
               smbios_entry_names,

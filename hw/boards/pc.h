@@ -12,7 +12,7 @@ enum { PC_MAX_CPUS = 255, PC_MAX_APIC_ID = 254, PC_FLASH_BANKS = 2 };
 typedef struct PcMachine {
     Machine machine;
     /* properties */
-    bool hpet_on, acpi_on, usb_on, i8042_on;
+    bool hpet_on, acpi_on, i8042_on;
     int smm, vmport, smbios_entry;
     char *flash_drive[PC_FLASH_BANKS];
     /* parts */

@@ -11,6 +11,8 @@
  * the machine runs, and the device must allow it.  On failure nothing is left behind.
  */
 bool device_add_opts(Machine *m, Opts *o, bool hotplug, Error **errp) MUST_CHECK;
+/* The USB controller of -machine usb=on, in a PCI slot that is seldom asked for. */
+bool device_add_usb(Machine *m, Error **errp) MUST_CHECK;
 /* @id is the id= or a path. */
 bool device_del(Machine *m, const char *id, Error **errp) MUST_CHECK;
 

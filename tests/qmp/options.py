@@ -73,11 +73,24 @@ def old_spellings():
         assert "read-only" in out and f"unix:{sock},server=on" in out, out
         accepted("-qmp", f"unix:{sock},server,nowait", "-only-migratable", "-overcommit",
                  "mem-lock=off,cpu-pm=off", "-run-with", "async-teardown=off")
-        refused("no USB controller", "-machine", "usb=on")
         refused("no ACPI tables", "-machine", "acpi=on")
         refused("accepted: none", "-machine", "aia=aplic")
         refused("accepted: off", "-run-with", "async-teardown=on")
         refused("did you mean 'mem-lock'", "-overcommit", "memlock=on")
+
+
+@suite.test
+def usb_as_scripts_ask_for_it():
+    for option in (["-usb"], ["-machine", "usb=on"]):
+        out = accepted(*option, "-device", "usb-tablet,bus=usb-bus.0", lines=("info usb", "info pci", "quit"))
+        assert "Port 1, Product USB Tablet" in out and "device  29" in out, out
+    out = accepted("-usbdevice", "tablet", "-usbdevice", "keyboard", "-usbdevice", "mouse",
+                   lines=("info usb", "quit"))
+    assert re.findall(r"Bus usb-bus.0, Port (\d), Product USB (\w+)", out) == [
+        ("1", "Tablet"), ("2", "Keyboard"), ("3", "Mouse")], out
+    assert "USB support not enabled" in accepted(lines=("info usb", "quit"))
+    refused("did you mean 'tablet'", "-usbdevice", "tabley")
+    refused("usb-bus", "-device", "usb-kbd")
 
 
 @suite.test

@@ -385,7 +385,7 @@ def fails(args, words):
 def wrong_options():
     for args, words in ((["-device", "isa-serial,iobase=0xffff,irq=4"], "iobase"),
                         (["-device", "isa-serial,irq=16"], "irq"),
-                        (["-M", "pc,usb=on"], "usb"), (["-boot", "order=x"], "'x'"),
+                        (["-boot", "order=x"], "'x'"),
                         (["-bios", "no-such-file"], "no-such-file"),
                         (["-device", "pvpanic-pci,addr=1f.8"], "addr"),
                         (["-device", "e1000,rombar=2"], "accepted: on, off, 1, 0"),
