@@ -63,7 +63,8 @@ def devices(folder, machine):
         args += ["-device", "ide-hd,bus=ide.0,drive=d1", "-device", "ide-cd,bus=ide.1,drive=c1"]
     for device in ("virtio-scsi-pci,id=scsi", "scsi-hd,bus=scsi.0,drive=d2", "scsi-cd,bus=scsi.0,drive=c2",
                    "virtio-blk-pci,drive=d3,num-queues=2", "virtio-net-pci,netdev=n0", "e1000,netdev=n1", "virtio-rng-pci",
-                   "virtio-balloon-pci", "virtio-mouse-pci", "virtio-serial-pci", "virtserialport,chardev=n,name=p", "pvpanic",
+                   "virtio-balloon-pci", "virtio-mouse-pci", "qemu-xhci", "usb-kbd", "usb-tablet", "virtio-serial-pci",
+                   "virtserialport,chardev=n,name=p", "pvpanic",
                    "pvpanic-pci", "isa-debugcon,chardev=n2"):
         args += ["-device", device]
     return args + ["-netdev", "user,id=n0,restrict=on", "-netdev", "user,id=n1,restrict=on", "-chardev", "null,id=n",
