@@ -31,14 +31,14 @@ def guest_assets():
     return module
 
 
-def add_modules(folder, wanted):
+def add_modules(folder, wanted, flavour):
     """The guests' initrd with more modules, which the kernel unpacks one after the other."""
-    kernel = rhea.guest_file("kernel")
+    kernel = rhea.guest_file(flavour + "kernel")
     tree, = glob.glob(kernel + "/usr/lib/modules/*") or glob.glob(kernel + "/lib/modules/*")
     order = guest_assets().load_order(tree, wanted)
     path = os.path.join(folder, "initrd")
     with open(path, "wb") as f:
-        with open(rhea.guest_file("initrd.cpio"), "rb") as base:
+        with open(rhea.guest_file(flavour + "initrd.cpio"), "rb") as base:
             f.write(base.read())
         f.write(b"\0" * (-f.tell() % 4))
         archive = cpio.Archive(f)
@@ -49,9 +49,11 @@ def add_modules(folder, wanted):
     return path
 
 
-def linux(folder, wanted, *devices):
-    return rhea.Machine("-kernel", rhea.guest_file("Image"), "-initrd", add_modules(folder, wanted), "-append",
-                        "console=ttyS0", *devices, memory="512M", qmp=True)
+def linux(folder, wanted, *devices, flavour=""):
+    """@flavour is the folder of a kernel other than the guests' own."""
+    return rhea.Machine("-kernel", rhea.guest_file(flavour + "Image"), "-initrd",
+                        add_modules(folder, wanted, flavour), "-append", "console=ttyS0", *devices,
+                        memory="512M", qmp=True)
 
 
 def load(m, count):
@@ -89,16 +91,16 @@ def button(down):
 
 
 def find(devices, word):
-    name, = [n for n in devices if word in n]
+    name, = [n for n in devices if word in n and ("Virtio" in n or "USB" in n)]
     return devices[name]
 
 
-def drives(wanted, *devices):
-    with rhea.scratch() as folder, linux(folder, wanted, *devices) as m, m.qmp() as q:
+def drives(wanted, *devices, flavour=""):
+    with rhea.scratch() as folder, linux(folder, wanted, *devices, flavour=flavour) as m, m.qmp() as q:
         names = load(m, 3)
         typed = Reader(m, find(names, "Keyboard"), 4 if wanted is VIRTIO else 6)
         send(q, key("a", True), key("a", False))
-        got = [e for e in typed.events()]
+        got = typed.events()
         assert got == [(KEY, 30, 1), (KEY, 30, 0)], got
         # The tablet is the current pointer; the mouse takes movements all the same.
         pointed = Reader(m, find(names, "Tablet"), 6)
@@ -116,6 +118,24 @@ suite.add("virtio", drives, VIRTIO, "-device", "virtio-keyboard-device", "-devic
           "virtio-tablet-device")
 suite.add("usb", drives, USB, "-device", "qemu-xhci", "-device", "usb-kbd", "-device", "usb-mouse", "-device",
           "usb-tablet")
+
+
+def on_pc(*args, **options):
+    before = os.environ.get("RHEA_EMULATOR")
+    os.environ["RHEA_EMULATOR"] = os.path.join(os.path.dirname(rhea.emulator()), "rhea-system-x86_64")
+    try:
+        drives(*args, **options)
+    finally:
+        if before is None:
+            del os.environ["RHEA_EMULATOR"]
+        else:
+            os.environ["RHEA_EMULATOR"] = before
+
+
+suite.add("virtio-pc", on_pc, VIRTIO, "-M", "q35", "-device", "virtio-keyboard-pci", "-device", "virtio-mouse-pci",
+          "-device", "virtio-tablet-pci")
+suite.add("usb-pc", on_pc, USB, "-M", "pc", "-usbdevice", "keyboard", "-usbdevice", "mouse", "-usbdevice", "tablet",
+          flavour="stock-trixie/")
 
 
 @suite.test
