@@ -2,12 +2,13 @@
 /*
  * USB keyboard, mouse and tablet.  Specs: Device Class Definition for HID 1.11, HID Usage Tables 1.12.
  * Boot and report protocol have the same reports.  A device takes input only while it is configured.
- * Not modelled: reports at the idle rate without a change; LEDs are accepted and not shown.
- * Threading: the machine lock.
+ * Not modelled: LEDs are accepted and not shown.
+ * Time base is the virtual clock.  Threading: the machine lock.
  */
 #include "rhea/osdep.h"
 
 #include "hw/usb/usb.h"
+#include "memory/clock.h"
 #include "rhea/endian.h"
 #include "snapshot/snapshot.h"
 #include "ui/input.h"
@@ -26,6 +27,7 @@ enum { KEYS_SHOWN = 6, KEYBOARD_LEN = 8, MOUSE_LEN = 4, TABLET_LEN = 6, REPORT_M
 enum { USAGE_ERROR = 1, USAGE_MODIFIERS = 0xe0, USAGES = 0xe8 };
 /* What waits for a guest that does not ask. */
 enum { WAITING_MAX = 16 };
+enum { IDLE_UNIT_NS = 4 * NS_PER_MS };
 
 /* A state of the pointer, or (keyboard) a key's usage in x and whether it is down in buttons. */
 typedef struct HidEvent {
@@ -37,8 +39,10 @@ typedef struct UsbHid {
     UsbDevice parent;
     /* wiring */
     bool listening;
+    ClockTimer idle_over;
     /* guest-visible: all of it is in hid_snapshot */
     uint8_t idle, protocol;
+    int64_t told_ns; /* when the last report went */
     uint32_t count;
     HidEvent waiting[WAITING_MAX];
     uint8_t down[USAGES / 8]; /* keys as the guest has been told */
@@ -214,6 +218,26 @@ static void tablet_report(UsbHid *s, uint8_t *out)
     s->last.z = 0;
 }
 
+/*
+ * Whether a report without news is due, which firmware repeats keys by; the host asks again when it is
+ * (7.2.4).  No idle rate: never.
+ */
+static bool hid_is_due(UsbHid *s)
+{
+    int64_t due = s->told_ns + s->idle * (int64_t)IDLE_UNIT_NS;
+
+    if (!s->idle || clock_now_ns(s->idle_over.clock) >= due) {
+        return s->idle;
+    }
+    clock_timer_arm(&s->idle_over, due);
+    return false;
+}
+
+static void hid_idle_over(void *opaque)
+{
+    usb_wakeup(opaque, EP_REPORTS);
+}
+
 static int hid_in(UsbDevice *dev, unsigned ep, uint8_t *data, unsigned len)
 {
     UsbHid *s = (UsbHid *)dev;
@@ -222,9 +246,10 @@ static int hid_in(UsbDevice *dev, unsigned ep, uint8_t *data, unsigned len)
     if (ep != EP_REPORTS) {
         return USB_STALL;
     }
-    if (!hid_has_report(s)) {
+    if (!hid_has_report(s) && !hid_is_due(s)) {
         return USB_NAK;
     }
+    s->told_ns = clock_now_ns(s->idle_over.clock);
     hid_kind(s)->report(s, out);
     len = MIN(len, hid_kind(s)->len);
     memcpy(data, out, len);
@@ -240,7 +265,10 @@ static int hid_control(UsbDevice *dev, const UsbSetup *setup, uint8_t *data)
     if (setup->type == CLASS_OUT) {
         switch (setup->request) {
         case SET_REPORT: return setup->length; /* LEDs */
-        case SET_IDLE: s->idle = setup->value >> 8; return 0;
+        case SET_IDLE:
+            s->idle = setup->value >> 8;
+            s->told_ns = clock_now_ns(s->idle_over.clock);
+            return 0;
         case SET_PROTOCOL: s->protocol = setup->value & 1; return 0;
         default: return USB_STALL;
         }
@@ -283,7 +311,9 @@ static void hid_reset(UsbDevice *dev)
     UsbHid *s = (UsbHid *)dev;
 
     hid_configured(dev);
+    clock_timer_disarm(&s->idle_over);
     s->idle = 0;
+    s->told_ns = 0;
     s->protocol = 1;
     s->count = 0;
     memset(s->down, 0, sizeof(s->down));
@@ -291,12 +321,22 @@ static void hid_reset(UsbDevice *dev)
     s->last = (HidEvent){0};
 }
 
+static bool hid_realize(Device *dev, Error **errp)
+{
+    UsbHid *s = (UsbHid *)dev;
+
+    clock_timer_init(&s->idle_over, device_clock(dev), hid_idle_over, s);
+    return true;
+}
+
 static void hid_snapshot(Device *dev, Snapshot *sn)
 {
     UsbHid *s = (UsbHid *)dev;
 
     snap_section(sn, "usb-hid", 1);
-    snap_fields(sn, &s->idle, &s->protocol);
+    snap_fields(sn, &s->idle, &s->protocol, &s->told_ns);
+    snap_timer(sn, &s->idle_over);
+    s->told_ns = CLAMP(s->told_ns, 0, INT64_MAX / 2);
     snap_u32_max(sn, &s->count, WAITING_MAX);
     for (unsigned i = 0; i < WAITING_MAX; i++) {
         HidEvent *e = &s->waiting[i];
@@ -337,7 +377,7 @@ static const uint8_t tablet_descriptor[] = {
     BUTTONS, 0x05, 0x01, 0x09, 0x30, 0x09, 0x31, 0x15, 0x00, 0x26, 0xff,  0x7f, 0x35,
     0x00,    0x46, 0xff, 0x7f, 0x75, 0x10, 0x95, 0x02, 0x81, 0x02, WHEEL, 0xc0, 0xc0};
 
-static const DeviceOps hid_dev_ops = DEVICE_OPS(hid_snapshot);
+static const DeviceOps hid_dev_ops = DEVICE_OPS(hid_snapshot, .realize = hid_realize);
 QOM_TYPE(hid_type, .name = "usb-hid", .parent = TYPE_USB_DEVICE, .size = sizeof(UsbHid),
          .abstract = true, .dev = &hid_dev_ops);
 

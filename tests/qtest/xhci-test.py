@@ -306,6 +306,36 @@ def stop_and_go(q, control, hc, d):
 
 
 @suite.test
+def idle_rate():
+    """Without news a report comes when the idle rate says so, through a snapshot too; never at rate 0."""
+    with machine("-device", "usb-kbd,id=k") as q, q.qmp() as control:
+        hc = Xhci(q)
+        hc.drain()
+        d = hc.attach(1)
+        d.configure()
+        assert d.control(0x21, 0x0a, 5 << 8)[0] == SUCCESS, "20 ms"
+        keys(control, "a")
+        first, second = d.want(), d.want()
+        assert hc.event()[1] == SUCCESS and hc.memory.get(first, 8) == b"\0\0\4\0\0\0\0\0"
+        q.step(19 * 10**6)
+        assert hc.event() is None
+        q.command("rhea_snapshot")
+        q.step(2 * 10**6)
+        assert hc.event()[1] == SUCCESS and hc.memory.get(second, 8) == b"\0\0\4\0\0\0\0\0"
+        assert d.control(0x21, 0x0a, 0)[0] == SUCCESS
+        d.want()
+        q.step(10**9)
+        assert hc.event() is None
+        # It is pulled while a report is due.
+        assert d.control(0x21, 0x0a, 5 << 8)[0] == SUCCESS
+        d.ring(3)
+        control.command("device_del", id="k")
+        hc.drain()
+        q.step(10**9)
+        assert hc.event() is None
+
+
+@suite.test
 def pointers():
     with machine("-device", "usb-tablet,port=3", "-device", "usb-mouse") as q, q.qmp() as control:
         hc = Xhci(q)
