@@ -45,6 +45,13 @@ void console_free(Console *con)
         return;
     }
     g_ptr_array_remove(consoles, con);
+    for (unsigned i = 0; i < con->listeners->len; i++) {
+        const Listener *l = &g_array_index(con->listeners, Listener, i);
+
+        if (l->ops->gone) {
+            l->ops->gone(l->opaque, con);
+        }
+    }
     if (con->surface) {
         pixman_image_unref(con->surface);
     }

@@ -37,6 +37,7 @@ typedef struct ConsoleOps {
 typedef struct ConsoleListenerOps {
     void (*surface)(void *opaque, Console *con); /* another surface */
     void (*dirty)(void *opaque, Console *con, unsigned x, unsigned y, unsigned w, unsigned h);
+    void (*gone)(void *opaque, Console *con); /* the device goes; con is not to be used any more */
 } ConsoleListenerOps;
 
 /* --- For devices --- */
