@@ -28,6 +28,7 @@
 #include "softmmu/gdbstub.h"
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
+#include "ui/vnc.h"
 #include "cmdline.h"
 
 static char *pidfile_path; /* written by us: to be removed */
@@ -375,6 +376,7 @@ int main(int argc, char **argv)
     status = main_loop_run(s.m);
     accel_save(machine_accel(s.m));
     gdbstub_exit(status);
+    vnc_stop();
     monitor_cleanup_all();
     net_cleanup_all();
     (void)!export_server_stop(NULL);

@@ -6,6 +6,7 @@
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "softmmu/gdbstub.h"
+#include "ui/vnc.h"
 #include "cmdline.h"
 
 static bool is_help(const char *text)
@@ -173,17 +174,30 @@ static bool run_nographic(Setup *s, const char *arg, Error **errp)
 
 static bool run_display(Setup *s, const char *arg, Error **errp)
 {
-    static const char *const accepted[] = {"none", NULL};
+    static const char *const accepted[] = {"none", "vnc", NULL};
 
     if (is_help(arg)) {
-        printf("Available display backend types:\nnone\n");
+        printf("Available display backend types:\nnone\nvnc\n");
         cmdline_exit_ok();
+    }
+    if (g_str_has_prefix(arg, "vnc=")) {
+        return vnc_start(arg + strlen("vnc="), errp);
     }
     if (strcmp(arg, "none")) {
         return error_unknown_name(errp, "-display: type", arg, accepted);
     }
     s->no_display = true;
     return true;
+}
+
+static bool run_vnc(Setup *s, const char *arg, Error **errp)
+{
+    return vnc_start(arg, errp);
+}
+
+static bool run_layout(Setup *s, const char *arg, Error **errp)
+{
+    return vnc_set_layout(arg, errp);
 }
 
 static bool only_none(const char *what, const char *arg, Error **errp)
@@ -226,7 +240,16 @@ static bool run_no_user_config(Setup *s, const char *arg, Error **errp)
 static const Option display_options[] = {
     {"nographic", NULL, PHASE_EARLY,
      "no display; serial port and monitor share the terminal (Ctrl-A h for help)", run_nographic},
-    {"display", "none", PHASE_EARLY, "no display and no default console", run_display},
+    {"display", "none|vnc=SPEC", PHASE_BACKEND,
+     "none: no display and no default console; vnc: as -vnc SPEC", run_display},
+    {"vnc", "[HOST]:N|unix:PATH[,to=M][,password=on|off][,share=POLICY]", PHASE_BACKEND,
+     "VNC viewers see the first console at TCP port 5900+N (the first free one up to 5900+M):\n"
+     "password  they need the one that the monitor's set_password sets [off]\n"
+     "share     who asks to be alone: allow-exclusive (the others go), force-shared (is refused),\n"
+     "          ignore (is not alone) [allow-exclusive]",
+     run_vnc},
+    {"k", "LAYOUT", PHASE_EARLY, "the keyboard of VNC viewers: en-us, de, fr-ch, ... [en-us]",
+     run_layout},
     {"vga", "std|none", PHASE_MACHINE, "the graphics card of a PC [std]", run_vga},
     {"parallel", "none", PHASE_EARLY, "no parallel port", run_parallel},
     {"nodefaults", NULL, PHASE_EARLY, "no default serial port, monitor and network card",

@@ -4,3 +4,7 @@
 obj-y += ui/console.o
 obj-y += ui/input.o
 obj-y += ui/screendump.o
+obj-y += ui/vnc-client.o
+obj-y += ui/vnc-encode.o
+obj-y += ui/vnc-keys.o
+obj-y += ui/vnc-server.o

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The VNC server as a viewer meets it: versions, password, pictures in each encoding, keys, bad peers."""
+
+import os
+import random
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from qtest import PcQtest  # noqa: E402
+import ppm  # noqa: E402
+import rfb  # noqa: E402
+import rhea  # noqa: E402
+import tap  # noqa: E402
+
+suite = tap.Suite()
+FRAMES, REGS = 0xe0000000, 0xe4000000
+XRES, YRES, BPP, ENABLE = 1, 2, 3, 4
+
+
+class Screen(PcQtest):
+    """A PC with a linear framebuffer and a server."""
+
+    def __init__(self, options=""):
+        self.scratch = rhea.scratch()
+        self.path = os.path.join(self.scratch.__enter__(), "vnc")
+        super().__init__("-vga", "none", "-device", "bochs-display,addr=9,vgamem_mb=4", "-vnc",
+                         f"unix:{self.path}{options}", qmp=True)
+
+    def __enter__(self):
+        super().__enter__()
+        self.set_config(9 << 3, 0x10, FRAMES)
+        self.set_config(9 << 3, 0x18, REGS)
+        self.set_config(9 << 3, 0x04, 2, 2)
+        self.mode(72, 40)
+        self.monitor = self.qmp()
+        return self
+
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        self.scratch.__exit__(None, None, None)
+
+    def mode(self, width, height):
+        for index, value in ((ENABLE, 0), (XRES, width), (YRES, height), (BPP, 32), (ENABLE, 0xc1)):
+            self.write(REGS + 0x500 + 2 * index, value, 2)
+
+    def draw(self, pixels):
+        data = b"".join(struct.pack("<I", p) for p in pixels)
+        for at in range(0, len(data), 4096):
+            part = data[at:at + 4096]
+            self.command("write", FRAMES + at, len(part), "0x" + part.hex())
+
+    def noise_and_text(self, width=72, height=40):
+        """Tiles of one colour, of two, and of many."""
+        rng = random.Random(3)
+        self.draw(0x102030 if x < 20 else rng.choice((0xffffff, 0x0000aa)) if x < 45 else rng.getrandbits(24)
+                  for y in range(height) for x in range(width))
+
+    def shown(self):
+        return ppm.screendump(self.monitor, self.folder)
+
+
+def scaled(picture, maxima):
+    return ppm.Picture([[tuple((p * m + 127) // 255 for p, m in zip(pixel, maxima)) for pixel in row]
+                        for row in picture.rows])
+
+
+def shows_the_screen(version, encoding, form):
+    with Screen() as q:
+        q.noise_and_text()
+        wanted = q.shown()
+        with rfb.Viewer(q.path, version) as v:
+            assert (v.width, v.height) == (72, 40)
+            if form:
+                v.pixel_format(*form)
+            v.encodings(encoding)
+            v.request()
+            assert encoding in v.update()
+            v.picture().same(scaled(wanted, v.maxima), "the whole screen")
+            # What changes comes by itself, and only that.
+            v.request(incremental=True)
+            q.write(FRAMES + 4 * (72 * 5 + 7), 0xff8001)
+            v.update()
+            v.picture().same(scaled(q.shown(), v.maxima), "one pixel")
+
+
+for protocol in (3, 7, 8):
+    suite.add(f"version-3.{protocol}", shows_the_screen, protocol, rfb.RAW, None)
+for label, how in (("native", None), ("32-big", (32, "big", (255, 255, 255), (0, 8, 16))),
+                   ("16", (16, "little", (31, 63, 31), (11, 5, 0))), ("8", (8, "little", (7, 7, 3), (0, 3, 6)))):
+    for number, text in ((rfb.RAW, "raw"), (rfb.HEXTILE, "hextile")):
+        suite.add(f"{text}-{label}", shows_the_screen, 8, number, how)
+
+
+@suite.test
+def another_mode_is_told():
+    with Screen() as q, rfb.Viewer(q.path) as v:
+        v.encodings(rfb.HEXTILE, rfb.DESKTOP_SIZE)
+        v.request()
+        v.update()
+        v.request(incremental=True)
+        q.mode(64, 48)
+        while (v.width, v.height) != (64, 48):
+            v.update()
+            v.request(incremental=True)
+        v.request()
+        while None in {p for row in v.rows for p in row}:
+            v.update()
+            v.request(incremental=True)
+        v.picture().same(q.shown(), "the new mode")
+
+
+@suite.test
+def the_password_lets_in():
+    with Screen(",password=on") as q:
+        def refused(password, version=8):
+            try:
+                rfb.Viewer(q.path, version, password)
+            except (rfb.Refused, ConnectionError):
+                return True
+            return False
+        assert refused(""), "none is set"
+        q.monitor.command("set_password", protocol="vnc", password="long secret")
+        assert refused("") and refused("other") and refused("other", 3)
+        for version in (3, 7, 8):
+            rfb.Viewer(q.path, version, "long sec").sock.close()
+        q.monitor.command("human-monitor-command", command_line="set_password vnc b")
+        assert refused("long sec")
+        rfb.Viewer(q.path, 8, "b").sock.close()
+        q.monitor.command("change-vnc-password", password="")
+        assert refused("") and refused("b")
+
+
+@suite.test
+def no_security_type_goes_round_the_password():
+    with Screen(",password=on") as q:
+        with rfb.Viewer.__new__(rfb.Viewer) as v:
+            v.sock = rfb.socket.socket(rfb.socket.AF_UNIX)
+            v.sock.settimeout(60)
+            v.sock.connect(q.path)
+            v.take(12)
+            v.send(b"RFB 003.008\n")
+            assert v.take(2) == b"\x01\x02"
+            v.send(b"\x01\x01")
+            assert v.take(4) == b"\x00\x00\x00\x01"
+            v.closed()
+
+
+@suite.test
+def keys_reach_the_keyboard():
+    with Screen() as q, rfb.Viewer(q.path) as v:
+        def codes():
+            v.request()
+            v.update()              # what was sent before has been taken
+            got = []
+            while q.inp(0x64) & 1:
+                got.append(q.inp(0x60))
+            return got
+        q.out(0x64, 0x60)           # the command byte: translation to set 1, no interrupts
+        q.out(0x60, 0x40)
+        q.out(0x60, 0xf4)
+        codes()
+        v.key(ord("a"), 1)
+        v.key(ord("a"), 0)
+        assert codes() == [0x1e, 0x9e]
+        v.key(0xff52, 1)            # Up
+        v.key(0xff52, 0)
+        assert codes() == [0xe0, 0x48, 0xe0, 0xc8]
+        v.encodings(rfb.QEMU_KEY)
+        v.request()
+        v.update()
+        assert v.qemu_keys
+        v.qemu_key(ord("q"), 0x1e, 1)
+        assert codes() == [0x1e]
+        v.sock.close()              # what is held is released
+        with rfb.Viewer(q.path) as v:
+            assert codes() == [0x9e]
+
+
+@suite.test
+def who_wants_to_be_alone():
+    with Screen() as q:
+        first = rfb.Viewer(q.path)
+        second = rfb.Viewer(q.path)
+        third = rfb.Viewer(q.path, shared=0)
+        first.closed()
+        second.closed()
+        third.request()
+        third.update()
+    with Screen(",share=force-shared") as q:
+        first = rfb.Viewer(q.path)
+        try:
+            rfb.Viewer(q.path, shared=0)
+            raise AssertionError("it is alone")
+        except ConnectionError:
+            pass
+        first.request()
+        first.update()
+
+
+@suite.test
+def a_viewer_that_does_not_read_holds_up_nobody():
+    with Screen() as q:
+        q.mode(1024, 768)
+        slow, quick = rfb.Viewer(q.path), rfb.Viewer(q.path)
+        for _ in range(100):
+            slow.request()
+        quick.encodings(rfb.HEXTILE)
+        for _ in range(3):
+            quick.request()
+            quick.update()
+        assert "Clients: 2" in q.monitor.command("human-monitor-command", command_line="info vnc")
+
+
+@suite.test
+def bad_messages_end_the_connection():
+    bad = [b"\x01", b"\xfe", b"\x00" * 20, struct.pack(">BxH", 2, 65535), struct.pack(">BB", 255, 1) + bytes(10),
+           struct.pack(">B3xBBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 32)]
+    with Screen() as q:
+        for message in bad:
+            with rfb.Viewer(q.path) as v:
+                v.send(message)
+                v.closed()
+        rng = random.Random(5)
+        for _ in range(60):
+            with rfb.Viewer(q.path) as v:
+                v.send(bytes(rng.choice((rng.randrange(8), rng.randrange(256))) for _ in range(200)))
+        with rfb.Viewer(q.path) as v:
+            v.send(struct.pack(">B3xI", 6, 100000) + bytes(100000))     # a clipboard is thrown away
+            v.request()
+            v.update()
+
+
+@suite.test
+def what_the_monitors_say():
+    with Screen() as q:
+        told = q.monitor.command("query-vnc")
+        assert told == {"enabled": True, "host": q.path, "service": "", "family": "unix", "auth": "none"}, told
+    with PcQtest("-vga", "none", qmp=True) as q, q.qmp() as monitor:
+        assert monitor.command("query-vnc") == {"enabled": False}
+        assert "none" in monitor.command("human-monitor-command", command_line="info vnc")
+
+
+sys.exit(suite.run())
