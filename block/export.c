@@ -10,6 +10,7 @@
 #include "block/dirty-bitmap.h"
 #include "block/export.h"
 #include "block/nbd-server.h"
+#include "block/tls.h"
 #include "rhea/defer.h"
 #include "rhea/json.h"
 #include "softmmu/runstate.h"
@@ -241,11 +242,14 @@ bool export_server_start(const ExportServerSpec *spec, Error **errp)
         }
         return error_fail(errp, "NBD server already running");
     }
-    fd = server_socket(spec, errp);
+    server.tls = spec->tls ? tls_creds_get(spec->tls, true, errp) : NULL;
+    fd = spec->tls && !server.tls ? -1 : server_socket(spec, errp);
     if (fd < 0) {
+        tls_creds_unref(server.tls);
         return false;
     }
     state.server = nbd_server_new(&server);
+    tls_creds_unref(server.tls);
     state.path = g_strdup(spec->path);
     state.exports = g_ptr_array_new();
     nbd_server_listen(state.server, fd);

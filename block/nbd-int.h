@@ -30,6 +30,7 @@ typedef struct NbdConn {
     int fd;
     NbdExport *export; /* a use of it, once it is chosen; written under the server's lock */
     int64_t deadline;  /* of the handshake, monotonic microseconds; 0: none */
+    bool encrypted;    /* TLS has begun */
     bool broken;       /* atomic: what it still has to say is of no interest */
 
     /* Agreed on; fixed when requests begin. */
@@ -56,6 +57,10 @@ void nbd_export_put(NbdServer *s, NbdExport *e);
 void nbd_export_choose(NbdConn *c, NbdExport *e);
 /* Calls @fn for each, under the server's lock, while it returns true. */
 bool nbd_export_foreach(NbdServer *s, bool (*fn)(const NbdExport *e, void *opaque), void *opaque);
+/* The client is at the other end of @fd from now on, which the connection takes over. */
+void nbd_change_socket(NbdConn *c, int fd);
+/* NULL: clients do not speak TLS. */
+struct TlsCreds *nbd_server_tls(const NbdServer *s);
 uint16_t nbd_export_flags(const NbdConn *c, const NbdExport *e);
 void nbd_verbose(const NbdConn *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The handshake of the NBD server: fixed newstyle, its options, and the answers.
- * Not offered: TLS.  The thread of the connection.
+ * The thread of the connection.
  */
 #include "rhea/osdep.h"
 
+#include "block/tls.h"
 #include "nbd-int.h"
 #include "rhea/endian.h"
 
@@ -306,13 +307,60 @@ static Next option_structured(Option *o)
     return reply(o, NBD_REP_ACK, NULL);
 }
 
+static Next begin_tls(NbdConn *c)
+{
+    int64_t left = c->deadline ? (c->deadline - g_get_monotonic_time()) / 1000 : 0;
+    Error *err = NULL;
+    int fd;
+
+    fd = c->deadline && left <= 0
+             ? -1
+             : tls_serve(nbd_server_tls(c->server), c->fd, (unsigned)left, &err);
+    if (fd < 0) {
+        nbd_verbose(c, "%s", err ? error_text(err) : "TLS handshake: too late");
+        error_free(err);
+        return NEXT_CLOSE;
+    }
+    nbd_change_socket(c, fd);
+    c->encrypted = true;
+    return NEXT_OPTION;
+}
+
+/* What was agreed on before is forgotten: anybody may have said it. */
+static Next option_starttls(Option *o)
+{
+    NbdConn *c = o->c;
+
+    if (o->data.left || c->encrypted) {
+        return reply_invalid(o);
+    }
+    if (!nbd_server_tls(c->server)) {
+        return reply(o, NBD_REP_ERR_POLICY, "this server does not speak TLS");
+    }
+    c->structured = false;
+    c->contexts = 0;
+    return reply(o, NBD_REP_ACK, NULL) == NEXT_OPTION ? begin_tls(c) : NEXT_CLOSE;
+}
+
+/* Whether it may be answered in the clear. */
+static bool may_run(const Option *o)
+{
+    return !nbd_server_tls(o->c->server) || o->c->encrypted || o->number == NBD_OPT_STARTTLS ||
+           o->number == NBD_OPT_ABORT;
+}
+
 static Next run_option(Option *o)
 {
+    if (!may_run(o)) {
+        return o->number == NBD_OPT_EXPORT_NAME
+                   ? NEXT_CLOSE
+                   : reply(o, NBD_REP_ERR_TLS_REQD, "this server speaks TLS only");
+    }
     switch (o->number) {
     case NBD_OPT_EXPORT_NAME: return option_export_name(o);
     case NBD_OPT_ABORT: reply(o, NBD_REP_ACK, NULL); return NEXT_CLOSE;
     case NBD_OPT_LIST: return option_list(o);
-    case NBD_OPT_STARTTLS: return reply(o, NBD_REP_ERR_POLICY, "this server does not speak TLS");
+    case NBD_OPT_STARTTLS: return option_starttls(o);
     case NBD_OPT_INFO:
     case NBD_OPT_GO: return option_go(o);
     case NBD_OPT_STRUCTURED_REPLY: return option_structured(o);

@@ -5,6 +5,7 @@
  */
 #include "rhea/osdep.h"
 
+#include "block/tls.h"
 #include "nbd-link.h"
 
 const char *const nbd_options[] = {
@@ -20,6 +21,7 @@ const char *const nbd_options[] = {
     "open-timeout",
     "reconnect-delay",
     "tls-certificates",
+    "tls-creds",
     "tls-psk-file",
     "tls-username",
     NULL,
@@ -103,6 +105,34 @@ static bool take_server(NbdPlace *p, Opts *o, Error **errp)
     return true;
 }
 
+/* What libnbd wants to know, from an object's name. */
+static bool take_creds(NbdPlace *p, Opts *o, Error **errp)
+{
+    const char *id = opts_take(o, "tls-creds");
+    TlsCreds *c;
+
+    if (!id) {
+        return true;
+    }
+    if (p->tls_certificates || p->tls_psk_file) {
+        return error_fail(
+            errp,
+            "%s: tls-creds= does not go with tls-certificates= and tls-psk-file=", opts_what(o));
+    }
+    c = tls_creds_get(id, false, errp);
+    if (!c) {
+        return false;
+    }
+    if (c->spec.psk) {
+        p->tls_psk_file = g_build_filename(c->spec.dir, "keys.psk", NULL);
+    } else {
+        p->tls_certificates = g_strdup(c->spec.dir);
+    }
+    p->tls_username = p->tls_username ? p->tls_username : g_strdup(c->spec.username);
+    tls_creds_unref(c);
+    return true;
+}
+
 bool nbd_place_take(NbdPlace *p, Opts *o, Error **errp)
 {
     const char *filename = opts_take(o, "filename"), *export = opts_take(o, "export");
@@ -111,6 +141,9 @@ bool nbd_place_take(NbdPlace *p, Opts *o, Error **errp)
     p->tls_certificates = g_strdup(opts_take(o, "tls-certificates"));
     p->tls_psk_file = g_strdup(opts_take(o, "tls-psk-file"));
     p->tls_username = g_strdup(opts_take(o, "tls-username"));
+    if (!take_creds(p, o, errp)) {
+        return false;
+    }
     if (strlen(p->export) > 4096) {
         return error_fail(errp, "%s: export= is longer than 4096 bytes", opts_what(o));
     }

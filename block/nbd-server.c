@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The NBD server: exports, and a thread for each connection.
- * Spec: doc/proto.md of the NetworkBlockDevice project.  Not there: TLS, resizing, extended headers.
+ * Spec: doc/proto.md of the NetworkBlockDevice project.  Not there: resizing, extended headers.
  * Threading: one thread listens; a connection's thread reads, its workers execute and answer.  The server's
  * lock guards the lists.
  */
@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "block/dirty-bitmap.h"
+#include "block/tls.h"
 #include "nbd-int.h"
 #include "rhea/report.h"
 
@@ -260,6 +261,19 @@ static void limit_sending(int fd, unsigned seconds)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
+void nbd_change_socket(NbdConn *c, int fd)
+{
+    limit_sending(fd, c->server->spec.handshake_seconds);
+    g_mutex_lock(&c->server->lock); /* that of whoever ends connections */
+    c->fd = fd;
+    g_mutex_unlock(&c->server->lock);
+}
+
+struct TlsCreds *nbd_server_tls(const NbdServer *s)
+{
+    return s->spec.tls;
+}
+
 /* The end of a connection's thread: nothing of it, nor of the server, is touched afterwards. */
 static void conn_end(NbdConn *c)
 {
@@ -399,6 +413,7 @@ NbdServer *nbd_server_new(const NbdServerSpec *spec)
     NbdServer *s = g_new0(NbdServer, 1);
 
     s->spec = *spec;
+    s->spec.tls = spec->tls ? tls_creds_ref(spec->tls) : NULL;
     g_mutex_init(&s->lock);
     g_cond_init(&s->changed);
     s->exports = g_ptr_array_new();
@@ -436,6 +451,7 @@ void nbd_server_free(NbdServer *s)
     }
     g_ptr_array_unref(s->exports);
     g_ptr_array_unref(s->conns);
+    tls_creds_unref(s->spec.tls);
     close(s->wake_fd);
     g_mutex_clear(&s->lock);
     g_cond_clear(&s->changed);

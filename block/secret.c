@@ -4,7 +4,6 @@
 
 #include "block/secret.h"
 #include "crypt.h"
-#include "rhea/opts.h"
 
 enum { MAX_SECRET = 1 << 20, AES_KEY = 32 };
 
@@ -177,32 +176,4 @@ const uint8_t *secret_find(const char *id, size_t *len, Error **errp)
     }
     *len = s->len;
     return s->bytes;
-}
-
-bool secret_add_object(const char *text, Error **errp)
-{
-    static const char *const formats[] = {"raw", "base64", NULL};
-    static const char *const keys[] = {"qom-type", "id",    "data", "file",
-                                       "format",   "keyid", "iv",   NULL};
-    g_autoptr(Opts) o = opts_parse("--object", text, "qom-type", errp);
-    const char *type = o ? opts_take(o, "qom-type") : NULL;
-    const char *id = o ? opts_take(o, "id") : NULL;
-    SecretSource src = {0};
-    int format = 0;
-
-    if (!o) {
-        return false;
-    }
-    if (g_strcmp0(type, "secret") || !id) {
-        return error_fail(errp, "--object: secret,id=NAME,... is what tools know");
-    }
-    src.data = opts_take(o, "data");
-    src.file = opts_take(o, "file");
-    src.key_id = opts_take(o, "keyid");
-    src.iv = opts_take(o, "iv");
-    if (!opts_take_enum(o, "format", formats, &format, errp) || !opts_done(o, keys, errp)) {
-        return false;
-    }
-    src.base64 = format == 1;
-    return secret_add(id, &src, errp);
 }

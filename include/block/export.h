@@ -12,6 +12,7 @@ typedef struct ExportServerSpec {
     const char *host, *port; /* TCP; host NULL: every address */
     const char *path;        /* a Unix socket, instead */
     int fd;                  /* a listening socket, instead; it is taken over; -1: none */
+    const char *tls;         /* id of TLS credentials; NULL: clients speak in the clear */
     unsigned max_connections, handshake_seconds; /* as NbdServerSpec has them */
 } ExportServerSpec;
 

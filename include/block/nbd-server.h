@@ -40,10 +40,13 @@ typedef struct NbdExportSpec {
     unsigned n_bitmaps;
 } NbdExportSpec;
 
+struct TlsCreds;
+
 typedef struct NbdServerSpec {
     unsigned max_connections; /* 0: any number; others wait until one has ended */
     unsigned
         handshake_seconds; /* a client that has not chosen an export by then is dropped; 0: never */
+    struct TlsCreds *tls;  /* NULL, or: clients must speak TLS; the server takes a reference */
     bool verbose;          /* says on stderr what clients do */
     void (*last_left)(
         void *opaque); /* NULL, or: the last client has gone; the thread of a connection */

@@ -23,7 +23,4 @@ void secret_remove(const char *id);
 /* The bytes, which stay until it is removed; NULL: there is no such secret. */
 const uint8_t *secret_find(const char *id, size_t *len, Error **errp);
 
-/* "--object" of the tools: "secret,id=NAME,..."; @text as the user wrote it. */
-bool secret_add_object(const char *text, Error **errp) MUST_CHECK;
-
 #endif

@@ -43,7 +43,7 @@ static bool server_start(Machine *m, JsonObject *args, JsonNode **ret, Error **e
 {
     int64_t connections = qmp_arg_int(args, "max-connections", MAX_CONNECTIONS);
     int64_t seconds = qmp_arg_int(args, "handshake-max-seconds", HANDSHAKE_SECONDS);
-    ExportServerSpec spec = {.fd = -1};
+    ExportServerSpec spec = {.fd = -1, .tls = qmp_arg_str(args, "tls-creds")};
 
     if (connections < 0 || connections > UINT32_MAX || seconds < 0 || seconds > UINT32_MAX) {
         return error_fail(errp, "'max-connections' and 'handshake-max-seconds' are from 0 to "
@@ -55,9 +55,10 @@ static bool server_start(Machine *m, JsonObject *args, JsonNode **ret, Error **e
            export_server_start(&spec, errp);
 }
 
-QMP_COMMAND(server_start_command, .name = "nbd-server-start", .run = server_start,
-            .args = "{addr: {type: <inet|unix|fd>, data: {*host: str, *port: str, *path: str, "
-                    "*str: str}}, *max-connections: int, *handshake-max-seconds: int}");
+QMP_COMMAND(
+    server_start_command, .name = "nbd-server-start", .run = server_start,
+    .args = "{addr: {type: <inet|unix|fd>, data: {*host: str, *port: str, *path: str, "
+            "*str: str}}, *tls-creds: str, *max-connections: int, *handshake-max-seconds: int}");
 
 static bool server_stop(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {

@@ -174,20 +174,20 @@ static QmpType *build_driver_type(void)
 
 QMP_TYPE(blockdev_driver_type, .name = "BlockdevDriver", .build = build_driver_type);
 /* @file is a node's name or the options of one. What drivers have of their own they check themselves. */
-QMP_COMMAND(blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
-            .args =
-                "{driver: BlockdevDriver, node-name: str, *filename: str, *file: any, "
-                "*server: {type: <inet|unix>, *host: str, *port: str, *path: str}, *export: str, "
-                "*open-timeout: int, *reconnect-delay: int, *tls-certificates: str, "
-                "*tls-psk-file: str, *tls-username: str, *url: str, *readahead: int, *timeout: "
-                "int, *sslverify: bool, "
-                "*cookie: str, "
-                "*backing: any, *data-file: any, "
-                "*read-only: bool, *auto-read-only: bool, *force-share: bool, "
-                "*discard: <ignore|unmap>, *detect-zeroes: <off|on|unmap>, "
-                "*aio: <threads|native|io_uring>, *locking: <auto|on|off>, "
-                "*offset: int, *size: int, "
-                "*cache: {*direct: bool, *no-flush: bool}, ...}");
+QMP_COMMAND(
+    blockdev_add_command, .name = "blockdev-add", .run = blockdev_add,
+    .args = "{driver: BlockdevDriver, node-name: str, *filename: str, *file: any, "
+            "*server: {type: <inet|unix>, *host: str, *port: str, *path: str}, *export: str, "
+            "*open-timeout: int, *reconnect-delay: int, *tls-certificates: str, *tls-creds: str, "
+            "*tls-psk-file: str, *tls-username: str, *url: str, *readahead: int, *timeout: "
+            "int, *sslverify: bool, "
+            "*cookie: str, "
+            "*backing: any, *data-file: any, "
+            "*read-only: bool, *auto-read-only: bool, *force-share: bool, "
+            "*discard: <ignore|unmap>, *detect-zeroes: <off|on|unmap>, "
+            "*aio: <threads|native|io_uring>, *locking: <auto|on|off>, "
+            "*offset: int, *size: int, "
+            "*cache: {*direct: bool, *no-flush: bool}, ...}");
 
 static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {

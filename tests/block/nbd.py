@@ -423,6 +423,131 @@ def disks_of_machines():
                 q.command("blockdev-del", node_name="m")
 
 
+def certificates(w):
+    """Directories "server", "client" and "stranger", the last with a certificate of another authority."""
+    def certtool(*argv, template=""):
+        with open(w.file("template"), "w", encoding="ascii") as f:
+            f.write(template)
+        run("certtool", *argv, *(["--template", w.file("template")] if template else []))
+
+    for ca in "ca", "other":
+        certtool("--generate-privkey", "--bits", "2048", "--outfile", w.file(f"{ca}-key"))
+        certtool("--generate-self-signed", "--load-privkey", w.file(f"{ca}-key"), "--outfile", w.file(ca),
+                 template=f"cn = {ca}\nca\ncert_signing_key\nexpiration_days = 100\n")
+    for who, ca in ("server", "ca"), ("client", "ca"), ("stranger", "other"):
+        end = "server" if who == "server" else "client"
+        folder = w.file(who)
+        os.mkdir(folder)
+        certtool("--generate-privkey", "--bits", "2048", "--outfile", f"{folder}/{end}-key.pem")
+        certtool("--generate-certificate", "--load-ca-privkey", w.file(f"{ca}-key"), "--load-ca-certificate", w.file(ca),
+                 "--load-privkey", f"{folder}/{end}-key.pem", "--outfile", f"{folder}/{end}-cert.pem",
+                 template=f"cn = {who}\ndns_name = localhost\nip_address = 127.0.0.1\ntls_www_{end}\n"
+                          "signing_key\nencryption_key\nexpiration_days = 100\n")
+        run("cp", w.file("ca"), f"{folder}/ca-cert.pem")
+
+
+def tls_server(w, s, image, *objects):
+    """Ours; skips where it was built without."""
+    argv = [nbd.NBD, *objects, "--tls-creds=t", "-k", s, "-t", "-e", "0", "-f", "raw", image]
+    probe = subprocess.run([nbd.NBD, *objects, "--tls-creds=t", w.file("none")], capture_output=True, text=True,
+                           timeout=60, check=False)
+    if "do not speak TLS" in probe.stderr:
+        raise Skip("this build has no GnuTLS")
+    return serving(argv, s)
+
+
+@suite.test
+def our_server_with_certificates():
+    need_client()
+    need("certtool")
+    need("nbdcopy")
+    with Workdir() as w:
+        s, image = w.file("s"), raw(w.file("raw"))
+        certificates(w)
+        objects = ["--object", f"tls-creds-x509,id=t,endpoint=server,dir={w.file('server')}"]
+        with tls_server(w, s, image, *objects):
+            address = f"nbds+unix://localhost/?socket={s}&tls-certificates="
+            run("nbdcopy", address + w.file("client"), w.file("copy"))
+            img("compare", "-U", "-f", "raw", "-F", "raw", image, w.file("copy"))
+            run("nbdinfo", address + w.file("stranger"), ok=(1,))
+            run("nbdinfo", uri(s), ok=(1,))
+            run("nbdinfo", "--list", uri(s), ok=(1,))
+            ours = f"driver=raw,file.driver=nbd,file.path={s},file.tls-creds=c"
+            for who, status in ("client", 0), ("stranger", 1):
+                creds = ["--object", f"tls-creds-x509,id=c,endpoint=client,dir={w.file(who)},verify-peer=off"]
+                img("io", *creds, "--image-opts", "-c", "write -P 9 1k 300k", "-c", "read -P 9 1k 300k", ours,
+                    ok=(status,))
+            if HAVE_QEMU:
+                theirs = f"driver=nbd,path={s},tls-creds=c,tls-hostname=localhost"
+                qemu_img("convert", "--object", f"tls-creds-x509,id=c,endpoint=client,dir={w.file('client')}",
+                         "--image-opts", "-O", "raw", theirs, w.file("copy"))
+                img("compare", "-U", "-f", "raw", "-F", "raw", image, w.file("copy"))
+        open_to_all = objects[:1] + [objects[1] + ",verify-peer=off"]
+        with tls_server(w, s, image, *open_to_all):
+            run("nbdinfo", address + w.file("stranger"))
+        for wrong in (["--object", f"tls-creds-x509,id=t,endpoint=server,dir={w.file('client')}"],
+                      ["--object", f"tls-creds-x509,id=t,endpoint=client,dir={w.file('client')}"],
+                      ["--object", "tls-creds-x509,id=t,endpoint=server"], []):
+            run(nbd.NBD, *wrong, "--tls-creds=t", "-k", s, "-f", "raw", image, ok=(1,))
+
+
+@suite.test
+def our_server_with_shared_keys():
+    need_client()
+    need("nbdinfo")
+    with Workdir() as w:
+        s, image = w.file("s"), raw(w.file("raw"))
+        for who, key in ("good", "a" * 64), ("bad", "b" * 64):
+            os.mkdir(w.file(who))
+            with open(w.file(f"{who}/keys.psk"), "w", encoding="ascii") as f:
+                f.write(f"somebody:{key}\n")
+        with tls_server(w, s, image, "--object", f"tls-creds-psk,id=t,endpoint=server,dir={w.file('good')}"):
+            ours = f"driver=raw,file.driver=nbd,file.path={s},file.tls-creds=c"
+            for who, status in ("good", 0), ("bad", 1):
+                run("nbdinfo", f"nbds+unix://somebody@/?socket={s}&tls-psk-file={w.file(who)}/keys.psk", ok=(status,))
+                img("info", "--object", f"tls-creds-psk,id=c,dir={w.file(who)},username=somebody", "--image-opts", ours,
+                    ok=(status,))
+            # Somebody who begins and says nothing more, or nonsense, holds nobody up.
+            for rest in b"", b"\x16\x03\x01\xff\xff" + bytes(100):
+                peer = Client(s)
+                peer.ask(nbd.STARTTLS)
+                peer.s.sendall(rest)
+                run("nbdinfo", f"nbds+unix://somebody@/?socket={s}&tls-psk-file={w.file('good')}/keys.psk")
+                peer.close()
+
+
+@suite.test
+def a_machine_serves_with_tls():
+    need("nbdinfo")
+    with Workdir() as w:
+        s = w.file("s")
+        os.mkdir(w.file("keys"))
+        with open(w.file("keys/keys.psk"), "w", encoding="ascii") as f:
+            f.write(f"somebody:{'a' * 64}\n")
+        with rhea.Machine("-bios", "none", "-S", "-drive", f"file={raw(w.file('raw'))},format=raw,if=none,id=d",
+                          qmp=True) as m, m.qmp() as q:
+            address = {"type": "unix", "data": {"path": s}}
+            try:
+                q.command("object-add", **{"qom-type": "tls-creds-psk", "id": "t", "endpoint": "server",
+                                           "dir": w.file("keys")})
+            except AssertionError as e:
+                if "do not speak TLS" in str(e):
+                    raise Skip("this build has no GnuTLS") from e
+                raise
+            try:
+                q.command("nbd-server-start", addr=address, **{"tls-creds": "none"})
+            except AssertionError as e:
+                assert "no TLS credentials" in str(e), e
+            else:
+                raise RuntimeError("credentials that are not there")
+            q.command("nbd-server-start", addr=address, **{"tls-creds": "t"})
+            q.command("object-del", id="t")  # the server has its own reference
+            q.command("block-export-add", type="nbd", id="e", **{"node-name": "d", "name": "e"})
+            run("nbdinfo", f"nbds+unix://somebody@/e?socket={s}&tls-psk-file={w.file('keys')}/keys.psk")
+            run("nbdinfo", uri(s, "e"), ok=(1,))
+            q.command("nbd-server-stop")
+
+
 @suite.test
 def more_sockets_than_one_are_refused():
     with Workdir() as w:

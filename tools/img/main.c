@@ -6,7 +6,7 @@
 
 #include <getopt.h>
 
-#include "block/secret.h"
+#include "block/tool-object.h"
 #include "img.h"
 #include "rhea/report.h"
 
@@ -76,7 +76,7 @@ static bool take_object(const char *text)
 {
     Error *err = NULL;
 
-    if (!secret_add_object(text, &err)) {
+    if (!tool_object_add(text, &err)) {
         img_fail(err);
         return false;
     }

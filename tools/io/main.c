@@ -4,7 +4,7 @@
 
 #include <getopt.h>
 
-#include "block/secret.h"
+#include "block/tool-object.h"
 #include "io.h"
 #include "rhea/report.h"
 
@@ -54,7 +54,7 @@ static bool take_object(const char *text)
 {
     Error *err = NULL;
 
-    return secret_add_object(text, &err) || io_fail(err);
+    return tool_object_add(text, &err) || io_fail(err);
 }
 
 /* False: the option is not known. */

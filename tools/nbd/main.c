@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rhea-nbd: exports a disk image to NBD clients, with the command line of qemu-nbd.
- * Not there: the kernel's client (-c, -d), TLS.
+ * Not there: the kernel's client (-c, -d), TLS of --list.
  */
 #include "rhea/osdep.h"
 
@@ -17,7 +17,8 @@
 #include "block/image.h"
 #include "block/nbd-client.h"
 #include "block/nbd-server.h"
-#include "block/secret.h"
+#include "block/tls.h"
+#include "block/tool-object.h"
 #include "rhea/report.h"
 
 enum { HANDSHAKE_SECONDS = 10, FIRST_PASSED_FD = 3 };
@@ -25,7 +26,7 @@ enum { HANDSHAKE_SECONDS = 10, FIRST_PASSED_FD = 3 };
 static const char default_port[] = "10809";
 
 typedef struct Args {
-    const char *port, *bind, *socket, *pid_file;
+    const char *port, *bind, *socket, *pid_file, *tls;
     const char *format, *name, *description, *snapshot;
     GPtrArray *image;   /* names and values of more image options, in turns */
     GPtrArray *bitmaps; /* names */
@@ -44,6 +45,7 @@ enum {
     OPT_FORK,
     OPT_PID_FILE,
     OPT_OBJECT,
+    OPT_TLS_CREDS,
 };
 
 static const char letters[] = "hVp:b:k:e:tvx:D:o:B:Lc:df:rsl:n";
@@ -77,6 +79,7 @@ static const struct option longs[] = {
     {"fork", no_argument, NULL, OPT_FORK},
     {"pid-file", required_argument, NULL, OPT_PID_FILE},
     {"object", required_argument, NULL, OPT_OBJECT},
+    {"tls-creds", required_argument, NULL, OPT_TLS_CREDS},
     {NULL, 0, NULL, 0},
 };
 
@@ -92,6 +95,8 @@ static void help(void)
         "  -k, --socket=PATH         Unix socket to listen on, instead of a port\n"
         "  -e, --shared=NUMBER       clients at a time (1); 0: any number\n"
         "  -t, --persistent          does not end when the last client has gone\n"
+        "      --tls-creds=ID        clients must speak TLS, with the credentials of that "
+        "--object\n"
         "  -v, --verbose             says on standard error what clients do\n"
         "  -L, --list                lists what another server exports (-k, or -b and -p)\n\n"
         "The export:\n"
@@ -110,7 +115,9 @@ static void help(void)
         "      --discard=MODE        ignore or unmap\n"
         "      --detect-zeroes=MODE  off, on or unmap\n"
         "      --image-opts          FILE is a list of options (driver=...,file.filename=...)\n"
-        "      --object=OBJECT       secret,id=NAME,data=TEXT|file=PATH: a password for options\n\n"
+        "      --object=OBJECT       secret,id=NAME,data=TEXT|file=PATH: a password for options;\n"
+        "                            tls-creds-x509 or "
+        "tls-creds-psk,id=NAME,dir=PATH,endpoint=server\n\n"
         "The process:\n"
         "      --fork                goes to the background when it listens\n"
         "      --pid-file=PATH       where the number of the process is written\n"
@@ -135,7 +142,7 @@ static bool take_object(const char *text)
 {
     Error *err = NULL;
 
-    if (secret_add_object(text, &err)) {
+    if (tool_object_add(text, &err)) {
         return true;
     }
     report("%s", error_text(err));
@@ -187,6 +194,7 @@ static bool take_option(Args *a, int letter, const char *arg)
     case OPT_DETECT_ZEROES: image_option(a, "detect-zeroes", arg); return true;
     case OPT_IMAGE_OPTS: a->image_opts = true; return true;
     case OPT_FORK: a->fork = true; return true;
+    case OPT_TLS_CREDS: a->tls = arg; return true;
     case OPT_OBJECT: return take_object(arg);
     case OPT_PID_FILE: a->pid_file = arg; return true;
     case 'c':
@@ -378,9 +386,20 @@ static bool serve(const Args *a, BlockNode *n, GPtrArray *bitmaps, int signals, 
                             .writable = !block_read_only(n),
                             .bitmaps = (DirtyBitmap *const *)bitmaps->pdata,
                             .n_bitmaps = bitmaps->len};
-    NbdServer *s = nbd_server_new(&spec);
-    bool ok = nbd_server_add(s, &export, errp) && start_listening(a, s, errp) &&
-              (!a->pid_file || write_pid(a->pid_file, errp));
+    NbdServer *s;
+    bool ok;
+
+    if (a->tls) {
+        spec.tls = tls_creds_get(a->tls, true, errp);
+        if (!spec.tls) {
+            close(gone);
+            return false;
+        }
+    }
+    s = nbd_server_new(&spec);
+    tls_creds_unref(spec.tls);
+    ok = nbd_server_add(s, &export, errp) && start_listening(a, s, errp) &&
+         (!a->pid_file || write_pid(a->pid_file, errp));
 
     if (ok) {
         if (ready_fd >= 0) {
