@@ -249,6 +249,11 @@ static bool run_meta(const Option *o, const char *arg, Error **errp)
            (!strcmp(o->names, "set") ? set_in_given(arg, errp) : read_config(arg, errp));
 }
 
+const Option *cmdline_find(const char *arg)
+{
+    return option_find(arg + (arg[1] == '-' ? 2 : 1));
+}
+
 bool cmdline_parse(int argc, char **argv, Error **errp)
 {
     given = g_array_new(FALSE, FALSE, sizeof(Given));
@@ -267,8 +272,8 @@ bool cmdline_parse(int argc, char **argv, Error **errp)
             given_add(o, "hda", name);
             continue;
         }
+        o = cmdline_find(name);
         name += name[1] == '-' ? 2 : 1;
-        o = option_find(name);
         if (!o) {
             return option_unknown(argv[i], name, errp);
         }
@@ -297,6 +302,17 @@ bool cmdline_run(Setup *s, OptionPhase phase, Error **errp)
         }
     }
     return true;
+}
+
+void cmdline_foreach_given(void (*fn)(const Option *o, const char *name, const char *arg,
+                                      void *opaque),
+                           void *opaque)
+{
+    for (guint i = 0; i < given->len; i++) {
+        const Given *g = &g_array_index(given, Given, i);
+
+        fn(g->option, g->name, g->arg, opaque);
+    }
 }
 
 void cmdline_exit_ok(void)

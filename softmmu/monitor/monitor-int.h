@@ -5,6 +5,7 @@
 
 #include "chardev/chardev.h"
 #include "monitor/monitor.h"
+#include "softmmu/runstate.h"
 
 /* The tables (linker sections). */
 extern const HmpCommand *const __start_rhea_hmp[] __attribute__((weak));
@@ -39,6 +40,11 @@ struct BlockNode *monitor_snapshot_sync(JsonObject *args, Error **errp);
 const char *monitor_io_status(int failed);
 /* Adds "dirty-bitmaps" if there are any. */
 void monitor_add_bitmaps(JsonObject *obj, struct BlockNode *n);
+
+/* Runs @fn while the VM is stopped, in state @during (RUN_SAVE, RUN_RESTORE). */
+typedef bool (*MonitorStoppedFn)(Machine *m, const void *what, Error **errp);
+bool monitor_with_vm_stopped(Machine *m, RunState during, MonitorStoppedFn fn, const void *what,
+                             Error **errp) MUST_CHECK;
 
 /* Names (and aliases) of HMP commands that begin with @prefix; "info " ones too. Unref. */
 GPtrArray *hmp_complete(const char *prefix);

@@ -9,10 +9,8 @@
 
 /* --- While the VM stands still --- */
 
-typedef bool (*StateFn)(Machine *m, const void *what, Error **errp);
-
-/* Runs @fn while the VM is stopped, in state @during. */
-static bool with_vm_stopped(Machine *m, RunState during, StateFn fn, const void *what, Error **errp)
+bool monitor_with_vm_stopped(Machine *m, RunState during, MonitorStoppedFn fn, const void *what,
+                             Error **errp)
 {
     bool running = vm_is_started(m);
     RunState before = runstate_get(m);
@@ -65,7 +63,7 @@ static void hmp_savevm_file(Machine *m, const char *args, GString *out)
     Error *err = NULL;
 
     if (have_name(args, "savevm-file", "a file name", out)) {
-        hmp_print_result(with_vm_stopped(m, RUN_SAVE, save_file, args, &err), &err, out);
+        hmp_print_result(monitor_with_vm_stopped(m, RUN_SAVE, save_file, args, &err), &err, out);
     }
 }
 
@@ -78,7 +76,7 @@ static void hmp_loadvm_file(Machine *m, const char *args, GString *out)
     Error *err = NULL;
 
     if (have_name(args, "loadvm-file", "a file name", out)) {
-        hmp_print_result(with_vm_stopped(m, RUN_RESTORE, load_file, args, &err), &err, out);
+        hmp_print_result(monitor_with_vm_stopped(m, RUN_RESTORE, load_file, args, &err), &err, out);
     }
 }
 
@@ -94,7 +92,7 @@ static void hmp_savevm(Machine *m, const char *args, GString *out)
     DiskSnapshot what = {.tag = *args ? args : made_up, .replace = true};
     Error *err = NULL;
 
-    hmp_print_result(with_vm_stopped(m, RUN_SAVE, save_disks, &what, &err), &err, out);
+    hmp_print_result(monitor_with_vm_stopped(m, RUN_SAVE, save_disks, &what, &err), &err, out);
 }
 
 HMP_COMMAND(hmp_savevm_command, .name = "savevm", .args = "[tag]",
@@ -109,7 +107,7 @@ static void hmp_loadvm(Machine *m, const char *args, GString *out)
 
     if (have_name(args, "loadvm", "a tag", out)) {
         hmp_print_result(disk_snapshot_can_load(&what, &err) &&
-                             with_vm_stopped(m, RUN_RESTORE, load_disks, &what, &err),
+                             monitor_with_vm_stopped(m, RUN_RESTORE, load_disks, &what, &err),
                          &err, out);
     }
 }
@@ -176,7 +174,7 @@ static bool job_save(void *opaque, Error **errp)
 {
     SnapshotJob *sj = opaque;
 
-    return with_vm_stopped(sj->m, RUN_SAVE, save_disks, &sj->what, errp);
+    return monitor_with_vm_stopped(sj->m, RUN_SAVE, save_disks, &sj->what, errp);
 }
 
 static bool job_load(void *opaque, Error **errp)
@@ -184,7 +182,7 @@ static bool job_load(void *opaque, Error **errp)
     SnapshotJob *sj = opaque;
 
     return disk_snapshot_can_load(&sj->what, errp) &&
-           with_vm_stopped(sj->m, RUN_RESTORE, load_disks, &sj->what, errp);
+           monitor_with_vm_stopped(sj->m, RUN_RESTORE, load_disks, &sj->what, errp);
 }
 
 static bool job_delete(void *opaque, Error **errp)
