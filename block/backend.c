@@ -425,7 +425,26 @@ void blk_detach(BlockBackend *blk, void *owner)
     if (blk->owner == owner) {
         blk_drain(blk);
         blk->owner = NULL;
+        blk->resized = NULL;
         g_clear_pointer(&blk->owner_name, g_free);
+    }
+}
+
+void blk_on_resize(BlockBackend *blk, void (*fn)(void *owner))
+{
+    blk->resized = fn;
+    blk->told_size = blk_size(blk);
+}
+
+void block_backends_tell_sizes(void)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        BlockBackend *blk = g_ptr_array_index(backends, i);
+
+        if (blk->resized && blk->told_size != blk_size(blk)) {
+            blk->told_size = blk_size(blk);
+            blk->resized(blk->owner);
+        }
     }
 }
 

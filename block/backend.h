@@ -15,7 +15,9 @@ struct BlockBackend {
     bool may_write; /* an export that may be written to */
     void *owner;    /* the device that uses it */
     char *owner_name;
-    unsigned in_flight; /* machine lock */
+    void (*resized)(void *owner); /* NULL: it does not want to know */
+    uint64_t told_size;           /* what it knows */
+    unsigned in_flight;           /* machine lock */
     BlockOnError on_read_error, on_write_error;
     GQueue failed; /* requests that wait for the VM to go on */
     uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
@@ -25,6 +27,8 @@ struct BlockBackend {
 BlockBackend *block_backend_at(guint i);
 /* By its name, exports left out; NULL: none. */
 BlockBackend *block_backend_find(const char *name);
+/* Owners hear of sizes that are not what they were. */
+void block_backends_tell_sizes(void);
 /* Takes over the reference of @node. */
 BlockBackend *block_backend_new(const char *name, BlockNode *node);
 /* Nothing is in flight. */

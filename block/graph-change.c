@@ -2,6 +2,7 @@
 /* What the monitor changes in the graph of a running machine: external snapshots, sizes, backing files' names. */
 #include "rhea/osdep.h"
 
+#include "backend.h"
 #include "block-int.h"
 
 /* --- External snapshots --- */
@@ -111,6 +112,7 @@ bool blk_resize(const char *device, uint64_t size, Error **errp)
     block_graph_change_begin();
     ok = block_unclaimed(n, errp) && block_truncate(n, size, BLOCK_PREALLOC_OFF, errp);
     block_graph_change_end();
+    block_backends_tell_sizes();
     return ok;
 }
 

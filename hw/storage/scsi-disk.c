@@ -117,6 +117,16 @@ static bool check_block_size(ScsiDisk *d, Error **errp)
     return true;
 }
 
+/* The next command says so, unless it has something else to say. */
+static void disk_resized(void *owner)
+{
+    ScsiUnit *u = &((ScsiDisk *)owner)->unit;
+
+    if (!u->cd && !u->unit_attention) {
+        u->unit_attention = SENSE_CAPACITY_CHANGED;
+    }
+}
+
 static bool take_backend(ScsiDisk *d, Error **errp)
 {
     const char *type = d->dev.obj.type->name;
@@ -135,6 +145,7 @@ static bool take_backend(ScsiDisk *d, Error **errp)
         return false;
     }
     d->unit.blk = blk;
+    blk_on_resize(blk, disk_resized);
     return true;
 }
 

@@ -276,6 +276,12 @@ static bool blk_check_props(VirtioBlk *s, Error **errp)
     return true;
 }
 
+/* The driver reads the capacity anew. */
+static void blk_resized(void *owner)
+{
+    virtio_config_changed(&((VirtioBlk *)owner)->parent);
+}
+
 static bool blk_realize(Device *dev, Error **errp)
 {
     VirtioBlk *s = (VirtioBlk *)dev;
@@ -293,6 +299,7 @@ static bool blk_realize(Device *dev, Error **errp)
         !blk_attach(s->blk, s, name, errp)) {
         return false;
     }
+    blk_on_resize(s->blk, blk_resized);
     for (uint32_t i = 0; i < s->num_queues; i++) {
         virtio_add_queue(&s->parent, s->queue_size, blk_handle);
     }

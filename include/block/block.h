@@ -21,6 +21,8 @@ BlockBackend *blk_by_name(const char *id);
 /* A device takes / gives back the backend; an error names the present owner. */
 bool blk_attach(BlockBackend *blk, void *owner, const char *owner_name, Error **errp) MUST_CHECK;
 void blk_detach(BlockBackend *blk, void *owner);
+/* The owner hears of every change of the size, by block_resize and the like, until it detaches; the main thread. */
+void blk_on_resize(BlockBackend *blk, void (*fn)(void *owner));
 
 /* What happens when a request fails; AUTO: as -drive says, else report for reads and enospc for the rest. */
 typedef enum BlockOnError {
@@ -142,7 +144,7 @@ struct BlockNode *blk_snapshot_with(const char *node, const char *overlay, Error
 void blk_snapshot_undo(struct BlockNode *top);
 /* The node of a drive, or of that node-name; NULL, with an error: none. Filters in front are passed by. */
 struct BlockNode *blk_find_node(const char *device, Error **errp);
-/* The guest's device hears of the new size when it looks. */
+/* Devices that can tell their drivers do; others show it when these look. */
 bool blk_resize(const char *device, uint64_t size, Error **errp) MUST_CHECK;
 /* What @node, in the chain of @device, says of its backing file; the graph stays. */
 bool blk_change_backing_file(const char *device, const char *node, const char *backing,

@@ -162,6 +162,28 @@ def all_of_it(controller):
         rhea.check_ext4(r.file("raw"))
 
 
+@suite.test
+def a_disk_that_grows():
+    """Linux sees what block_resize did: by itself on virtio-blk, and hears of it when it next asks on SCSI."""
+    with rhea.scratch() as folder:
+        disks = [os.path.join(folder, name) for name in ("a", "b")]
+        for disk in disks:
+            img("create", "-q", "-f", "qcow2", disk, "8M")
+        machine = rhea.Machine("-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
+                               "console=ttyS0", "-device", "virtio-blk-device,drive=a", "-device", "virtio-scsi-device",
+                               "-device", "scsi-hd,drive=b", "-drive", f"file={disks[0]},format=qcow2,if=none,id=a",
+                               "-drive", f"file={disks[1]},format=qcow2,if=none,id=b", memory="384M", qmp=True)
+        with machine as m, m.qmp() as q:
+            m.expect(r"rhea-guest: ready", 300)
+            m.run("test $(cat /sys/block/vda/size) = 16384 && test $(cat /sys/block/sda/size) = 16384", 120)
+            for disk, size in ("a", 24 << 20), ("b", 12 << 20):
+                q.command("block_resize", device=disk, size=size)
+            m.run("while [ $(cat /sys/block/vda/size) != 49152 ]; do sleep 0.1; done", 120)
+            m.run("dd if=/dev/sda of=/dev/null bs=4k skip=500 count=1; while ! dmesg | grep -i 'capacity data has changed'; do sleep 0.1; "
+                  "done", 120)
+            m.run("echo 1 > /sys/block/sda/device/rescan; test $(cat /sys/block/sda/size) = 24576", 120)
+
+
 for which in CONTROLLERS:
     suite.add(which, all_of_it, which)
 
