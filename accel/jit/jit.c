@@ -145,7 +145,12 @@ static const EngineOps jit_engine = {
 static bool jit_init(Accel *a, Machine *m, Error **errp)
 {
     Jit *jit = (Jit *)a;
+    uint64_t size = jit->persist.cache_size_mib;
 
+    if (size < 1 || size > PERSIST_MAX_MIB) {
+        return error_fail(errp, "-accel tcg: cache-size=%" PRIu64 " is out of range (1 to %d MiB)",
+                          size, PERSIST_MAX_MIB);
+    }
     return engine_init(&jit->engine, jit->lockstep ? &lockstep_engine : &jit_engine, errp);
 }
 

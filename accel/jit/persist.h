@@ -6,6 +6,8 @@
 #include "accel/core/engine.h"
 #include "accel/jit/store.h"
 
+enum { PERSIST_MAX_MIB = 8192 };
+
 typedef struct Persist {
     char *cache; /* property: NULL, "on", "off", or a folder */
     uint64_t cache_size_mib;

@@ -97,6 +97,15 @@ def kept_translations(harts):
         assert kept_run(folder, harts)[0] > made / 100  # some blocks are lost, the guest does not notice
 
 
+@suite.test
+def size_of_kept_translations_has_bounds():
+    rhea.need_accel("tcg")
+    for size in ("0", "8193", str(2**64 - 1)):
+        with own_guest("-accel", f"tcg,cache-size={size}") as m:
+            assert m.wait(60) == 1
+            assert "out of range (1 to 8192 MiB)" in m.errors(), m.errors()
+
+
 def kept_whole(harts):
     """The whole test finds nothing wrong with kept translations."""
     with rhea.scratch() as folder:
