@@ -23,11 +23,11 @@ XRES, YRES, BPP, ENABLE = 1, 2, 3, 4
 class Screen(PcQtest):
     """A PC with a linear framebuffer and a server."""
 
-    def __init__(self, options=""):
+    def __init__(self, options="", *more):
         self.scratch = rhea.scratch()
         self.path = os.path.join(self.scratch.__enter__(), "vnc")
         super().__init__("-vga", "none", "-device", "bochs-display,addr=9,vgamem_mb=4", "-vnc",
-                         f"unix:{self.path}{options}", qmp=True)
+                         f"unix:{self.path}{options}", *more, qmp=True)
 
     def __enter__(self):
         super().__enter__()
@@ -177,6 +177,62 @@ def keys_reach_the_keyboard():
         v.sock.close()              # what is held is released
         with rfb.Viewer(q.path) as v:
             assert codes() == [0x9e]
+
+
+@suite.test
+def the_layout_finds_the_key():
+    with Screen("", "-k", "de") as q, rfb.Viewer(q.path) as v:
+        q.out(0x64, 0x60)
+        q.out(0x60, 0x40)
+        q.out(0x60, 0xf4)
+        while q.inp(0x64) & 1:
+            q.inp(0x60)
+        for keysym, scancode in ((ord("z"), 0x15), (ord("y"), 0x2c), (0xdf, 0x0c)):
+            v.key(keysym, 1)
+            v.request()
+            v.update()
+            assert q.inp(0x60) == scancode, chr(keysym)
+
+
+@suite.test
+def the_pointer_moves_the_mouse():
+    with Screen() as q, rfb.Viewer(q.path) as v:
+        def got():
+            v.request()
+            v.update()
+            data = []
+            while q.inp(0x64) & 1:
+                data.append(q.inp(0x60))
+            return data
+        q.out(0x64, 0x60)
+        q.out(0x60, 0)
+        q.out(0x64, 0xd4)
+        q.out(0x60, 0xf4)           # movements are reported
+        got()
+        v.pointer(10, 10)
+        assert got() == [0x28, 10, 0xf6], "down is negative"
+        v.pointer(13, 9)
+        assert got() == [0x08, 3, 1]
+        v.pointer(13, 9, 1)
+        assert got() == [0x09, 0, 0], "left"
+        v.pointer(13, 9, 6)
+        assert got() == [0x0e, 0, 0], "middle and right"
+
+
+@suite.test
+def the_first_free_display():
+    with rfb.socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        if not 5900 <= port < 65500:
+            return
+        with PcQtest("-vga", "none", "-vnc", f"127.0.0.1:{port - 5900},to={port - 5880}", qmp=True) as q:
+            with q.qmp() as monitor:
+                told = monitor.command("query-vnc")
+            assert told["family"] == "ipv4" and port < int(told["service"]) <= port + 20, told
+            with rfb.socket.create_connection(("127.0.0.1", int(told["service"])), 60) as peer:
+                assert peer.recv(12) == b"RFB 003.008\n"
 
 
 @suite.test
