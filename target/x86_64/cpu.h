@@ -131,9 +131,9 @@ typedef struct X86Env {
     uint64_t dr6_pending;   /* of a debug exception: goes to DR6 */
     uint8_t exception_kind; /* X86EventKind */
     uint8_t insn_len;       /* of the software interrupt */
-    int16_t delivering;     /* exception under delivery, #BP for interrupts, or X86_NOT_DELIVERING */
-    bool ext;               /* EXT bit of error codes: the event is not a software interrupt */
-    uint8_t bp_hit;         /* DR6.B0..3 of data and I/O breakpoints that this instruction hit */
+    int16_t delivering; /* exception under delivery, #BP for interrupts, or X86_NOT_DELIVERING */
+    bool ext;           /* EXT bit of error codes: the event is not a software interrupt */
+    uint8_t bp_hit;     /* DR6.B0..3 of data and I/O breakpoints that this instruction hit */
 
     /* x87 */
     uint16_t fpu_cw, fpu_sw; /* TOP is in fpu_sw */

@@ -25,7 +25,7 @@ typedef struct AcpiPm {
     uint8_t disable_s3, disable_s4; /* properties of the device: ACPI_PM_PROPS */
     /* guest-visible: all of it is in acpi_pm_snapshot */
     uint16_t status, enable, control;
-    bool rtc_alarm; /* the input's level */
+    bool rtc_alarm;           /* the input's level */
     int64_t overflow_from_ns; /* an overflow after this is not in status yet */
     uint8_t gpe[2 * ACPI_GPE_BYTES];
 } AcpiPm;

@@ -171,11 +171,12 @@ extern char bad_iret[], bad_iret_down[], bad_retf[], bad_sysret[];
 /* Returns to 1 << 47: IRET to the same level and to level 3, RETF, SYSRET. */
 static void iret_bad(void)
 {
-    __asm__ volatile("mov %%rsp, %%rcx; mov %%ss, %%eax; push %%rax; push %%rcx; pushf; mov %%cs, %%eax;"
-                     "push %%rax; push %0\nbad_iret: iretq"
-                     :
-                     : "r"(1ULL << 47)
-                     : "rax", "rcx");
+    __asm__ volatile(
+        "mov %%rsp, %%rcx; mov %%ss, %%eax; push %%rax; push %%rcx; pushf; mov %%cs, %%eax;"
+        "push %%rax; push %0\nbad_iret: iretq"
+        :
+        : "r"(1ULL << 47)
+        : "rax", "rcx");
 }
 
 static void iret_down_bad(void)
@@ -187,12 +188,18 @@ static void iret_down_bad(void)
 
 static void retf_bad(void)
 {
-    __asm__ volatile("mov %%cs, %%eax; push %%rax; push %0\nbad_retf: lretq" : : "r"(1ULL << 47) : "rax");
+    __asm__ volatile("mov %%cs, %%eax; push %%rax; push %0\nbad_retf: lretq"
+                     :
+                     : "r"(1ULL << 47)
+                     : "rax");
 }
 
 static void sysret_bad(void)
 {
-    __asm__ volatile("mov %0, %%rcx; mov $2, %%r11\nbad_sysret: sysretq" : : "r"(1ULL << 47) : "rcx", "r11");
+    __asm__ volatile("mov %0, %%rcx; mov $2, %%r11\nbad_sysret: sysretq"
+                     :
+                     : "r"(1ULL << 47)
+                     : "rcx", "r11");
 }
 
 /* The fault is the returning instruction's own: its address, its level, its stack. */
