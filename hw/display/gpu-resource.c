@@ -31,6 +31,13 @@ uint64_t gpu_resource_bytes(uint32_t width, uint32_t height)
     return (uint64_t)width * height * GPU_PIXEL;
 }
 
+uint64_t gpu_resource_cost(uint32_t width, uint32_t height, uint32_t nentries)
+{
+    enum { OVERHEAD = 1024 };
+
+    return gpu_resource_bytes(width, height) + OVERHEAD + (uint64_t)nentries * sizeof(GpuEntry);
+}
+
 GpuResource *gpu_resource_new(uint32_t id, uint32_t format, uint32_t width, uint32_t height)
 {
     pixman_format_code_t code;

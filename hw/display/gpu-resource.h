@@ -32,6 +32,8 @@ typedef struct GpuResource {
 GpuResource *gpu_resource_new(uint32_t id, uint32_t format, uint32_t width, uint32_t height);
 void gpu_resource_free(GpuResource *r);
 uint64_t gpu_resource_bytes(uint32_t width, uint32_t height);
+/* Host memory that a resource holds: pixels, backing entries, and what stands around them. */
+uint64_t gpu_resource_cost(uint32_t width, uint32_t height, uint32_t nentries);
 bool gpu_rect_inside(const GpuRect *r, uint32_t width, uint32_t height);
 /* The backing is @entries from now on, which it takes over. */
 void gpu_resource_attach(GpuResource *r, GpuEntry *entries, uint32_t n);

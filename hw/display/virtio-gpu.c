@@ -174,14 +174,14 @@ static uint32_t create_2d(VirtioGpu *s, const GpuCommand *c)
     if (width > GPU_MAX_SIDE || height > GPU_MAX_SIDE) {
         return ERR_PARAMETER;
     }
-    if (gpu_resource_bytes(width, height) > s->max_hostmem - s->hostmem) {
+    if (gpu_resource_cost(width, height, 0) > s->max_hostmem - s->hostmem) {
         return ERR_MEMORY;
     }
     r = gpu_resource_new(id, word(c, 1), width, height);
     if (!r) {
         return ERR_PARAMETER;
     }
-    s->hostmem += gpu_resource_bytes(width, height);
+    s->hostmem += gpu_resource_cost(width, height, 0);
     g_hash_table_insert(s->resources, GUINT_TO_POINTER(id), r);
     return OK_NODATA;
 }
@@ -198,7 +198,7 @@ static uint32_t unref(VirtioGpu *s, const GpuCommand *c)
             scanout_off(&s->scanouts[i]);
         }
     }
-    s->hostmem -= gpu_resource_bytes(r->width, r->height);
+    s->hostmem -= gpu_resource_cost(r->width, r->height, r->nentries);
     g_hash_table_remove(s->resources, GUINT_TO_POINTER(r->id));
     return OK_NODATA;
 }
@@ -232,6 +232,9 @@ static uint32_t attach(VirtioGpu *s, const GpuCommand *c)
         c->e->out_len < HEADER_SIZE + 8 + (uint64_t)n * ENTRY_SIZE) {
         return ERR_UNSPEC;
     }
+    if ((uint64_t)n * sizeof(GpuEntry) > s->max_hostmem - s->hostmem) {
+        return ERR_MEMORY;
+    }
     raw = g_malloc((size_t)n * ENTRY_SIZE);
     iov_to_buf(c->e->out, c->e->out_num, HEADER_SIZE + 8, raw, (size_t)n * ENTRY_SIZE);
     entries = g_new0(GpuEntry, n);
@@ -243,6 +246,7 @@ static uint32_t attach(VirtioGpu *s, const GpuCommand *c)
             return ERR_PARAMETER;
         }
     }
+    s->hostmem += (uint64_t)n * sizeof(GpuEntry);
     gpu_resource_attach(r, entries, n);
     return OK_NODATA;
 }
@@ -254,6 +258,7 @@ static uint32_t detach(VirtioGpu *s, const GpuCommand *c)
     if (!r || !r->nentries) {
         return ERR_RESOURCE;
     }
+    s->hostmem -= (uint64_t)r->nentries * sizeof(GpuEntry);
     gpu_resource_attach(r, NULL, 0);
     return OK_NODATA;
 }
@@ -458,7 +463,7 @@ static void load_resource(VirtioGpu *s, Snapshot *sn)
     if (!r) {
         return;
     }
-    bytes = gpu_resource_bytes(r->width, r->height);
+    bytes = gpu_resource_cost(r->width, r->height, r->nentries);
     if (!r->id || find_resource(s, r->id) || bytes > s->max_hostmem - s->hostmem) {
         gpu_resource_free(r);
         snap_fail(sn, "virtio-gpu: a resource too many");

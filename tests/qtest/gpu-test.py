@@ -151,6 +151,12 @@ def what_is_refused(g, dump):
     g.does(OK, CREATE, 1, 2, 512, 256)
     g.does(BAD_RESOURCE, CREATE, 1, 2, 8, 8)
     g.does(MEMORY, CREATE, 2, 2, 512, 257)
+    refused = 0
+    for number in range(100, 900):
+        refused = refused or (g.command(CREATE, number, 2, 1, 1)[0] == MEMORY and number)
+    assert 500 < refused < 700, f"what is small costs, too: {refused}"
+    for number in range(100, refused):
+        g.does(OK, UNREF, number, 0)
     for rect in ((0, 0, 513, 1), (512, 0, 1, 1), (1, 0, 0xffffffff, 1), (0, 0, 0, 0), (0, 0xffffffff, 1, 1)):
         g.does(BAD_PARAMETER, SCANOUT, *rect, 0, 1)
         g.does(BAD_PARAMETER, FLUSH, *rect, 1, 0)
@@ -170,7 +176,7 @@ def what_is_refused(g, dump):
     for number in (2, 0, 0xffffffff):
         g.does(BAD_RESOURCE, UNREF, number)
     g.does(OK, UNREF, 1)
-    g.does(OK, CREATE, 2, 2, 512, 512)
+    g.does(OK, CREATE, 2, 2, 512, 511)
     g.does(UNSPEC, 0x108, 0, 0)
     assert g.raw(b"\0\1")[:4] == struct.pack("<I", UNSPEC)
     assert g.raw(struct.pack("<IIQII", INFO, 0, 0, 0, 0), 10) == struct.pack("<IIH", OK_INFO, 0, 0)
