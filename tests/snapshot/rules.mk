@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
 
 fast-checks += tests/snapshot/state.py
-fast-checks += tests/snapshot/disks.py tests/snapshot/fork.py
-slow-checks += tests/snapshot/debian.py tests/snapshot/pc.py tests/snapshot/pc-linux.py tests/snapshot/generation.py
+fast-checks += tests/snapshot/disks.py
+fast-checks += tests/snapshot/fork.py
+slow-checks += tests/snapshot/debian.py
+slow-checks += tests/snapshot/pc.py
+slow-checks += tests/snapshot/pc-linux.py
+slow-checks += tests/snapshot/generation.py
