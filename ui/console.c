@@ -15,11 +15,32 @@ struct Console {
     const ConsoleOps *ops;
     void *opaque;
     pixman_image_t *surface;
+    ConsoleCursor cursor;
     GArray *listeners; /* of Listener */
 };
 
 /* In the order in which they were made. */
 static GPtrArray *consoles;
+
+/* Calls the ConsoleNotify at @member of each listener's table. */
+static void notify(Console *con, size_t member)
+{
+    for (unsigned i = 0; i < con->listeners->len; i++) {
+        const Listener *l = &g_array_index(con->listeners, Listener, i);
+        ConsoleNotify *const *func = G_STRUCT_MEMBER_P(l->ops, member);
+
+        if (*func) {
+            (*func)(l->opaque, con);
+        }
+    }
+}
+
+static void unref_image(pixman_image_t *image)
+{
+    if (image) {
+        pixman_image_unref(image);
+    }
+}
 
 /* --- For devices --- */
 
@@ -45,16 +66,9 @@ void console_free(Console *con)
         return;
     }
     g_ptr_array_remove(consoles, con);
-    for (unsigned i = 0; i < con->listeners->len; i++) {
-        const Listener *l = &g_array_index(con->listeners, Listener, i);
-
-        if (l->ops->gone) {
-            l->ops->gone(l->opaque, con);
-        }
-    }
-    if (con->surface) {
-        pixman_image_unref(con->surface);
-    }
+    notify(con, offsetof(ConsoleListenerOps, gone));
+    unref_image(con->surface);
+    unref_image(con->cursor.image);
     g_array_free(con->listeners, true);
     g_free(con);
 }
@@ -64,16 +78,8 @@ void console_set_surface(Console *con, pixman_image_t *surface)
     pixman_image_t *old = con->surface;
 
     con->surface = pixman_image_ref(surface);
-    for (unsigned i = 0; i < con->listeners->len; i++) {
-        const Listener *l = &g_array_index(con->listeners, Listener, i);
-
-        if (l->ops->surface) {
-            l->ops->surface(l->opaque, con);
-        }
-    }
-    if (old) {
-        pixman_image_unref(old);
-    }
+    notify(con, offsetof(ConsoleListenerOps, surface));
+    unref_image(old);
 }
 
 void console_dirty(Console *con, unsigned x, unsigned y, unsigned w, unsigned h)
@@ -93,6 +99,30 @@ void console_dirty(Console *con, unsigned x, unsigned y, unsigned w, unsigned h)
             l->ops->dirty(l->opaque, con, x, y, w, h);
         }
     }
+}
+
+void console_set_cursor(Console *con, pixman_image_t *image, unsigned hot_x, unsigned hot_y)
+{
+    pixman_image_t *old = con->cursor.image;
+
+    con->cursor.image = image ? pixman_image_ref(image) : NULL;
+    con->cursor.hot_x = hot_x;
+    con->cursor.hot_y = hot_y;
+    notify(con, offsetof(ConsoleListenerOps, cursor));
+    unref_image(old);
+}
+
+void console_move_cursor(Console *con, int x, int y, bool visible)
+{
+    ConsoleCursor *cursor = &con->cursor;
+
+    if (cursor->x == x && cursor->y == y && cursor->visible == visible) {
+        return;
+    }
+    cursor->x = x;
+    cursor->y = y;
+    cursor->visible = visible;
+    notify(con, offsetof(ConsoleListenerOps, cursor_moved));
 }
 
 void console_text_resize(ConsoleText *text, unsigned columns, unsigned rows)
@@ -137,6 +167,11 @@ void console_refresh(Console *con)
 pixman_image_t *console_surface(const Console *con)
 {
     return con->surface;
+}
+
+const ConsoleCursor *console_cursor(const Console *con)
+{
+    return &con->cursor;
 }
 
 bool console_text(Console *con, ConsoleText *text)

@@ -33,11 +33,24 @@ typedef struct ConsoleOps {
     void (*resize_wish)(void *opaque, unsigned width, unsigned height);
 } ConsoleOps;
 
+/* A pointer that the device draws over its surface, as a hardware cursor is. */
+typedef struct ConsoleCursor {
+    pixman_image_t *image; /* a8r8g8b8, alpha multiplied in; NULL: the device has no pointer */
+    unsigned hot_x, hot_y; /* the place in the image that points */
+    int x, y;              /* where that is on the surface, which it may lie outside of */
+    bool visible;
+} ConsoleCursor;
+
+/* Something has happened to the console; what it is the console tells. */
+typedef void ConsoleNotify(void *opaque, Console *con);
+
 /* What a front end supplies; any may be NULL. */
 typedef struct ConsoleListenerOps {
-    void (*surface)(void *opaque, Console *con); /* another surface */
     void (*dirty)(void *opaque, Console *con, unsigned x, unsigned y, unsigned w, unsigned h);
-    void (*gone)(void *opaque, Console *con); /* the device goes; con is not to be used any more */
+    ConsoleNotify *surface;      /* another surface */
+    ConsoleNotify *cursor;       /* another image or hot spot of the pointer */
+    ConsoleNotify *cursor_moved; /* the pointer's place or whether it is visible */
+    ConsoleNotify *gone;         /* the device goes; con is not to be used any more */
 } ConsoleListenerOps;
 
 /* --- For devices --- */
@@ -48,6 +61,9 @@ void console_free(Console *con);
 void console_set_surface(Console *con, pixman_image_t *surface);
 /* Part of the surface has changed; what lies outside of it is cut off. */
 void console_dirty(Console *con, unsigned x, unsigned y, unsigned w, unsigned h);
+/* The pointer's image, of which the console holds a reference, and the place in it that points; NULL: no pointer. */
+void console_set_cursor(Console *con, pixman_image_t *image, unsigned hot_x, unsigned hot_y);
+void console_move_cursor(Console *con, int x, int y, bool visible);
 /* Makes room for so many cells, all zero, without a cursor. */
 void console_text_resize(ConsoleText *text, unsigned columns, unsigned rows);
 
@@ -59,6 +75,8 @@ Console *console_find(const Object *device, unsigned head);
 void console_refresh(Console *con);
 /* NULL until the device has shown something. */
 pixman_image_t *console_surface(const Console *con);
+/* The pointer as the device shows it; pictures of the console are without it. */
+const ConsoleCursor *console_cursor(const Console *con);
 /* False: the console is not in a text mode.  @text must be zero or of an earlier call; console_text_fini(). */
 bool console_text(Console *con, ConsoleText *text);
 void console_text_fini(ConsoleText *text);

@@ -7,7 +7,7 @@
 enum { WIDTH = 40, HEIGHT = 30 };
 
 typedef struct Seen {
-    unsigned surfaces, dirty, updates, invalidated;
+    unsigned surfaces, dirty, updates, invalidated, cursors, moves;
     unsigned x, y, w, h;
 } Seen;
 
@@ -27,6 +27,16 @@ static void seen_dirty(void *opaque, Console *con, unsigned x, unsigned y, unsig
     s->h = h;
 }
 
+static void seen_cursor(void *opaque, Console *con)
+{
+    ((Seen *)opaque)->cursors++;
+}
+
+static void seen_cursor_moved(void *opaque, Console *con)
+{
+    ((Seen *)opaque)->moves++;
+}
+
 static void seen_update(void *opaque)
 {
     ((Seen *)opaque)->updates++;
@@ -37,7 +47,10 @@ static void seen_invalidate(void *opaque)
     ((Seen *)opaque)->invalidated++;
 }
 
-static const ConsoleListenerOps listener = {.surface = seen_surface, .dirty = seen_dirty};
+static const ConsoleListenerOps listener = {.surface = seen_surface,
+                                            .dirty = seen_dirty,
+                                            .cursor = seen_cursor,
+                                            .cursor_moved = seen_cursor_moved};
 static const ConsoleOps device = {.update = seen_update, .invalidate = seen_invalidate};
 
 static void test_listeners(void)
@@ -65,6 +78,35 @@ static void test_listeners(void)
     g_assert_cmpuint(viewer.dirty, ==, 1);
     console_free(con);
     pixman_image_unref(image);
+}
+
+/* The pointer's image and place are kept, and told only when they change. */
+static void test_cursor(void)
+{
+    Seen viewer = {0};
+    Console *con = console_new(NULL, 0, &device, &(Seen){0});
+    pixman_image_t *image = pixman_image_create_bits(PIXMAN_a8r8g8b8, 64, 64, NULL, 0);
+
+    console_listen(con, &listener, &viewer);
+    g_assert_null(console_cursor(con)->image);
+    console_set_cursor(con, image, 3, 5);
+    pixman_image_unref(image);
+    g_assert_true(console_cursor(con)->image == image);
+    g_assert_cmpuint(console_cursor(con)->hot_x, ==, 3);
+    g_assert_cmpuint(console_cursor(con)->hot_y, ==, 5);
+    console_move_cursor(con, -2, 7, true);
+    console_move_cursor(con, -2, 7, true);
+    g_assert_cmpint(console_cursor(con)->x, ==, -2);
+    g_assert_cmpint(console_cursor(con)->y, ==, 7);
+    g_assert_true(console_cursor(con)->visible);
+    g_assert_cmpuint(viewer.moves, ==, 1);
+    console_move_cursor(con, -2, 7, false);
+    g_assert_cmpuint(viewer.moves, ==, 2);
+    g_assert_cmpuint(viewer.cursors, ==, 1);
+    console_set_cursor(con, NULL, 0, 0);
+    g_assert_null(console_cursor(con)->image);
+    g_assert_cmpuint(viewer.cursors, ==, 2);
+    console_free(con);
 }
 
 static void test_find(void)
@@ -100,6 +142,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ui/console/listeners", test_listeners);
+    g_test_add_func("/ui/console/cursor", test_cursor);
     g_test_add_func("/ui/console/find", test_find);
     g_test_add_func("/ui/console/text", test_text);
     return g_test_run();
