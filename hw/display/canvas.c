@@ -22,11 +22,25 @@ static void replace_image(Canvas *c, pixman_image_t *image, bool direct)
     }
 }
 
+bool canvas_try_resize(Canvas *c, unsigned width, unsigned height)
+{
+    pixman_image_t *image;
+
+    if (c->image && !c->direct && width == c->width && height == c->height) {
+        return true;
+    }
+    image = pixman_image_create_bits(PIXMAN_x8r8g8b8, (int)width, (int)height, NULL, 0);
+    if (!image) {
+        return false;
+    }
+    replace_image(c, image, false);
+    return true;
+}
+
 void canvas_resize(Canvas *c, unsigned width, unsigned height)
 {
-    if (!c->image || c->direct || width != c->width || height != c->height) {
-        replace_image(
-            c, pixman_image_create_bits(PIXMAN_x8r8g8b8, (int)width, (int)height, NULL, 0), false);
+    if (!canvas_try_resize(c, width, height)) {
+        g_error("no memory for %u by %u pixels", width, height); /* as g_malloc() ends it */
     }
 }
 

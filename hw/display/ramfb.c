@@ -115,7 +115,9 @@ static void ramfb_update(void *opaque)
         return;
     }
     if (all) {
-        canvas_resize(&s->canvas, f.width, f.height);
+        if (!canvas_try_resize(&s->canvas, f.width, f.height)) {
+            return;
+        }
         s->line = g_renew(uint32_t, s->line, f.width);
     }
     ram_block_get(at.ram); /* taking the pages lets go of the lock */

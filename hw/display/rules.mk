@@ -3,6 +3,7 @@
 obj-y += hw/display/canvas.o
 obj-y += hw/display/dirty-pages.o
 obj-y += hw/display/edid.o
+obj-y += hw/display/gpu-cursor.o
 obj-y += hw/display/gpu-resource.o
 obj-y += hw/display/pixels.o
 obj-y += hw/display/ramfb.o

@@ -82,7 +82,10 @@ static void new_screen(VgaConsole *vc, const VgaScreen *sc)
                            sc->linear_pitch);
         return;
     }
-    canvas_resize(&vc->canvas, sc->width, sc->height);
+    if (!canvas_try_resize(&vc->canvas, sc->width, sc->height)) {
+        vc->drawn = false;
+        return;
+    }
     vc->line = g_renew(uint32_t, vc->line, sc->width);
     vc->scratch = g_renew(uint32_t, vc->scratch, vga_scratch_pixels(sc));
 }
@@ -163,8 +166,8 @@ static void vga_console_update(void *opaque)
     all |= sc.blink && phase.text_on != vc->phase.text_on;
     cursor = phase.cursor_on != vc->phase.cursor_on;
     vc->phase = phase;
-    if (!all && !touched && !cursor) {
-        return;
+    if (!vc->drawn || (!all && !touched && !cursor)) {
+        return; /* no memory for it, or it is as it was */
     }
     if (vc->canvas.direct) {
         touch_memory(vc, all);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Virtio GPU, 2D.  Spec: Virtual I/O Device 1.2, section 5.7.
- * Commands are carried out at once, so that fences are signalled with the answer.
- * Not modelled: 3D, blobs, UUIDs; the cursor's picture is taken but shown by nobody.
+ * Commands are carried out at once, so that fences are signalled with the answer; after a good deal of work
+ * what is left in the queue waits, so that others get the lock.
+ * Not modelled: 3D, blobs, UUIDs, contexts: their features are not offered, their commands are refused.
  * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
 
 #include "canvas.h"
 #include "edid.h"
+#include "gpu-cursor.h"
 #include "gpu-resource.h"
 #include "hw/virtio/virtio.h"
 #include "rhea/endian.h"
@@ -25,7 +27,9 @@ enum {
     CMD_TRANSFER,
     CMD_ATTACH,
     CMD_DETACH,
-    CMD_EDID = 0x10a
+    CMD_EDID = 0x10a,
+    CMD_UPDATE_CURSOR = 0x300,
+    CMD_MOVE_CURSOR
 };
 enum {
     OK_NODATA = 0x1100,
@@ -38,6 +42,8 @@ enum {
     ERR_PARAMETER = 0x1205
 };
 enum { HEADER_SIZE = 24, FLAG_FENCE = 1, DISPLAY_SIZE = 24, ENTRY_SIZE = 16, EDID_ROOM = 1024 };
+/* Bytes that are moved before others get the lock; a command costs some whatever it does. */
+enum { WORK_AT_ONCE = 64 * MiB, WORK_OF_COMMAND = 4 * KiB };
 enum { REQUEST_MAX = HEADER_SIZE + 32, ANSWER_MAX = HEADER_SIZE + 8 + EDID_ROOM };
 
 typedef struct Scanout {
@@ -62,6 +68,7 @@ typedef struct VirtioGpu {
     Scanout scanouts[MAX_SCANOUTS];
     /* host-side */
     uint64_t hostmem; /* of all resources */
+    uint64_t work;    /* bytes moved in this call of a queue's handler */
 } VirtioGpu;
 
 /* A command, and the answer to it. */
@@ -113,6 +120,32 @@ static void scanout_draw(Scanout *sc, const GpuResource *r, const GpuRect *rect)
                              0, (int)(x0 - sc->rect.x), (int)(y0 - sc->rect.y), (int)(x1 - x0),
                              (int)(y1 - y0));
     console_dirty(sc->canvas.con, x0 - sc->rect.x, y0 - sc->rect.y, x1 - x0, y1 - y0);
+    sc->gpu->work += gpu_resource_bytes(x1 - x0, y1 - y0);
+}
+
+/* Surfaces take no more than resources may, whatever the number of scanouts that show one of them. */
+static bool surfaces_allow(const VirtioGpu *s, const Scanout *except, const GpuRect *rect)
+{
+    uint64_t bytes = gpu_resource_bytes(rect->width, rect->height);
+
+    for (unsigned i = 0; i < s->max_outputs; i++) {
+        const GpuRect *r = &s->scanouts[i].rect;
+
+        bytes += &s->scanouts[i] == except ? 0 : gpu_resource_bytes(r->width, r->height);
+    }
+    return bytes <= s->max_hostmem;
+}
+
+static bool scanout_show(Scanout *sc, const GpuResource *r, const GpuRect *rect)
+{
+    if (!surfaces_allow(sc->gpu, sc, rect) ||
+        !canvas_try_resize(&sc->canvas, rect->width, rect->height)) {
+        return false;
+    }
+    sc->resource = r->id;
+    sc->rect = *rect;
+    scanout_draw(sc, r, rect);
+    return true;
 }
 
 static uint32_t set_scanout(VirtioGpu *s, const GpuCommand *c)
@@ -135,11 +168,7 @@ static uint32_t set_scanout(VirtioGpu *s, const GpuCommand *c)
     if (!gpu_rect_inside(&rect, r->width, r->height)) {
         return ERR_PARAMETER;
     }
-    sc->resource = r->id;
-    sc->rect = rect;
-    canvas_resize(&sc->canvas, rect.width, rect.height);
-    scanout_draw(sc, r, &rect);
-    return OK_NODATA;
+    return scanout_show(sc, r, &rect) ? OK_NODATA : ERR_MEMORY;
 }
 
 static uint32_t flush(VirtioGpu *s, const GpuCommand *c)
@@ -182,6 +211,7 @@ static uint32_t create_2d(VirtioGpu *s, const GpuCommand *c)
         return ERR_PARAMETER;
     }
     s->hostmem += gpu_resource_cost(width, height, 0);
+    s->work += gpu_resource_bytes(width, height);
     g_hash_table_insert(s->resources, GUINT_TO_POINTER(id), r);
     return OK_NODATA;
 }
@@ -214,6 +244,7 @@ static uint32_t transfer(VirtioGpu *s, const GpuCommand *c)
     if (!gpu_rect_inside(&rect, r->width, r->height)) {
         return ERR_PARAMETER;
     }
+    s->work += gpu_resource_bytes(rect.width, rect.height) + r->nentries * sizeof(GpuEntry);
     gpu_resource_transfer(r, s->parent.as, &rect, ld64_le(c->request + HEADER_SIZE + 16));
     return OK_NODATA;
 }
@@ -342,25 +373,56 @@ static uint32_t answer_command(VirtioGpu *s, const VirtqElement *e)
     return iov_from_buf(e->in, e->in_num, 0, c.answer, c.answer_len);
 }
 
-static void gpu_handle_control(VirtioDevice *vdev, VirtQueue *vq)
+static uint32_t take_cursor(VirtioGpu *s, const VirtqElement *e)
 {
-    VirtqElement *e;
+    GpuCommand c = {.e = e};
+    uint32_t kind, id;
+    Console *con;
+    GpuPlace at;
 
-    while ((e = vq_pop(vq))) {
-        vq_push(vq, e, answer_command((VirtioGpu *)vdev, e));
+    iov_to_buf(e->out, e->out_num, 0, c.request, sizeof(c.request));
+    kind = ld32_le(c.request);
+    id = word(&c, 0);
+    if (id >= s->max_outputs || (kind != CMD_UPDATE_CURSOR && kind != CMD_MOVE_CURSOR)) {
+        return 0;
     }
-    vq_notify(vq);
+    con = s->scanouts[id].canvas.con;
+    at = (GpuPlace){(int32_t)word(&c, 1), (int32_t)word(&c, 2)};
+    if (kind == CMD_UPDATE_CURSOR) {
+        const GpuResource *r = find_resource(s, word(&c, 4));
+        bool fits = r && r->width == GPU_CURSOR_SIDE && r->height == GPU_CURSOR_SIDE;
+
+        gpu_cursor_update(con, fits ? r->image : NULL, word(&c, 5), word(&c, 6), at);
+    } else {
+        gpu_cursor_move(con, at);
+    }
+    return 0; /* there is no answer */
 }
 
-/* The cursor has no answers: what comes is taken, whatever it says. */
-static void gpu_handle_cursor(VirtioDevice *vdev, VirtQueue *vq)
+static void gpu_handle(VirtQueue *vq, uint32_t (*take)(VirtioGpu *s, const VirtqElement *e))
 {
+    VirtioGpu *s = (VirtioGpu *)vq->vdev;
     VirtqElement *e;
 
-    while ((e = vq_pop(vq))) {
-        vq_push(vq, e, 0);
+    s->work = 0;
+    while (s->work < WORK_AT_ONCE && (e = vq_pop(vq))) {
+        s->work += WORK_OF_COMMAND;
+        vq_push(vq, e, take(s, e));
     }
     vq_notify(vq);
+    if (s->work >= WORK_AT_ONCE) {
+        vq_handle_later(vq);
+    }
+}
+
+static void gpu_handle_control(VirtioDevice *vdev, VirtQueue *vq)
+{
+    gpu_handle(vq, answer_command);
+}
+
+static void gpu_handle_cursor(VirtioDevice *vdev, VirtQueue *vq)
+{
+    gpu_handle(vq, take_cursor);
 }
 
 /* --- Features, configuration --- */
@@ -397,6 +459,7 @@ static void gpu_forget(VirtioGpu *s)
 {
     for (unsigned i = 0; i < s->max_outputs; i++) {
         scanout_off(&s->scanouts[i]);
+        gpu_cursor_forget(s->scanouts[i].canvas.con);
     }
     g_hash_table_remove_all(s->resources);
     s->hostmem = 0;
@@ -493,16 +556,15 @@ static void snapshot_resources(VirtioGpu *s, Snapshot *sn)
 static void snapshot_scanout(VirtioGpu *s, Scanout *sc, Snapshot *sn)
 {
     GpuResource *r;
+    GpuRect rect;
 
     snap_fields(sn, &sc->resource, &sc->rect.x, &sc->rect.y, &sc->rect.width, &sc->rect.height);
     if (!snap_loading(sn)) {
         return;
     }
     r = snap_ok(sn) && sc->resource ? find_resource(s, sc->resource) : NULL;
-    if (r && gpu_rect_inside(&sc->rect, r->width, r->height)) {
-        canvas_resize(&sc->canvas, sc->rect.width, sc->rect.height);
-        scanout_draw(sc, r, &sc->rect);
-    } else {
+    rect = sc->rect;
+    if (!r || !gpu_rect_inside(&rect, r->width, r->height) || !scanout_show(sc, r, &rect)) {
         if (sc->resource) {
             snap_fail(sn, "virtio-gpu: impossible scanout");
         }
@@ -514,7 +576,8 @@ static void gpu_snapshot(Device *dev, Snapshot *sn)
 {
     VirtioGpu *s = (VirtioGpu *)dev;
 
-    snap_section(sn, "virtio-gpu", 1);
+    unsigned version = snap_section(sn, "virtio-gpu", 2);
+
     if (snap_loading(sn)) {
         gpu_forget(s);
     }
@@ -522,6 +585,9 @@ static void gpu_snapshot(Device *dev, Snapshot *sn)
     snapshot_resources(s, sn);
     for (unsigned i = 0; i < s->max_outputs; i++) {
         snapshot_scanout(s, &s->scanouts[i], sn);
+    }
+    for (unsigned i = 0; version >= 2 && i < s->max_outputs; i++) {
+        gpu_cursor_snapshot(s->scanouts[i].canvas.con, sn);
     }
 }
 

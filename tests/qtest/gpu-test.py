@@ -18,6 +18,7 @@ suite = tap.Suite()
 
 GPU, EDID = 16, 1
 INFO, CREATE, UNREF, SCANOUT, FLUSH, TRANSFER, ATTACH, DETACH, GET_EDID = *range(0x100, 0x108), 0x10a
+UPDATE_CURSOR, MOVE_CURSOR = 0x300, 0x301
 OK, OK_INFO, OK_EDID = 0x1100, 0x1101, 0x1104
 UNSPEC, MEMORY, BAD_SCANOUT, BAD_RESOURCE, BAD_PARAMETER = 0x1200, 0x1201, 0x1202, 0x1203, 0x1205
 # Formats by the bytes of a pixel.
@@ -48,6 +49,17 @@ class Gpu:
         got, flags, number = struct.unpack_from("<IIQ", answer)
         assert (flags, number) == ((1, fence) if fence is not None else (0, 0))
         return got, answer[24:]
+
+    def pointer(self, kind, *words):
+        """A command of the cursor queue, which has no answers."""
+        self.raw(struct.pack(f"<IIQII{len(words)}I", kind, 0, 0, 0, 0, *words), 0, self.cursor)
+
+    def picture(self, number, width, height, data):
+        """A resource of BGRA pixels."""
+        at = self.memory.put(data)
+        self.does(OK, CREATE, number, FORMATS["BGRA"], width, height)
+        assert self.attach(number, [(at, len(data))]) == OK
+        self.does(OK, TRANSFER, 0, 0, width, height, 0, 0, number, 0)
 
     def does(self, wanted, kind, *words):
         got = self.command(kind, *words)[0]
@@ -136,7 +148,6 @@ def displays(g, dump):
     g.does(OK, SCANOUT, 0, 0, 0, 0, 1, 0)
     assert dump(device="gpu", head=1).size == (1, 1)
     assert g.command(INFO, fence=0x123456789abcdef)[0] == OK_INFO
-    g.raw(struct.pack("<IIQII", 0x300, 0, 0, 0, 0) + bytes(32), 0, g.cursor)
     g.dev.status(0)
     assert dump(device="gpu", head=0).size == (1, 1), "nothing is left after a reset"
 
@@ -180,6 +191,59 @@ def what_is_refused(g, dump):
     g.does(UNSPEC, 0x108, 0, 0)
     assert g.raw(b"\0\1")[:4] == struct.pack("<I", UNSPEC)
     assert g.raw(struct.pack("<IIQII", INFO, 0, 0, 0, 0), 10) == struct.pack("<IIH", OK_INFO, 0, 0)
+
+
+@gpu(device="virtio-gpu-pci,id=gpu,addr=2,max_outputs=2")
+def pointers(g, dump):
+    """What the state holds shows which picture was taken (tests/unit/hw/test-gpu-cursor.c has the rest)."""
+    arrow, other = (random.Random(n).randbytes(64 * 64 * 4) for n in (1, 2))
+    g.picture(1, 64, 64, arrow)
+    g.picture(2, 64, 65, other + bytes(256))
+    g.pointer(UPDATE_CURSOR, 1, 10, 20, 0, 1, 3, 4, 0)
+    g.does(OK, UNREF, 1, 0)
+    shown = g.q.save()
+    assert shown.count(arrow) == 1, "a copy is kept"
+    g.pointer(UPDATE_CURSOR, 2, 0, 0, 0, 2, 0, 0, 0)         # there is no such display
+    g.pointer(UPDATE_CURSOR, 0xffffffff, 0, 0, 0, 2, 0, 0, 0)
+    g.pointer(UPDATE_CURSOR, 0, 0, 0, 0, 2, 0, 0, 0)         # not 64 by 64
+    g.pointer(0x302, 1, 0, 0, 0, 2, 0, 0, 0)
+    g.raw(b"\0\3", 0, g.cursor)
+    assert g.q.save().count(other) == 1, "only the resource"
+    g.pointer(MOVE_CURSOR, 1, 0xfffffff0, 7, 0)
+    assert g.q.save().count(arrow) == 1
+    g.dev.status(0)
+    assert g.q.load().startswith("OK") and g.q.save().count(arrow) == 1
+    g.dev.status(0)
+    assert arrow not in g.q.save()
+
+
+@gpu(device="virtio-gpu-pci,id=gpu,addr=2,max_outputs=3,max_hostmem=1M")
+def surfaces_are_limited_too(g, dump):
+    g.does(OK, CREATE, 1, 2, 512, 256)
+    g.does(OK, SCANOUT, 0, 0, 512, 256, 0, 1)
+    g.does(OK, SCANOUT, 0, 0, 512, 256, 1, 1)
+    g.does(MEMORY, SCANOUT, 0, 0, 1, 1, 2, 1)
+    assert dump(device="gpu", head=2).size == (1, 1)
+    g.does(OK, SCANOUT, 0, 0, 511, 256, 1, 1)
+    g.does(OK, SCANOUT, 0, 0, 1, 1, 2, 1)
+    assert dump(device="gpu", head=1).size == (511, 256)
+
+
+@gpu(device="virtio-gpu-pci,id=gpu,addr=2")
+def much_work_is_done_in_parts(g, dump):
+    """Each of the commands moves 16 MiB: all are answered, though the device does not do them in one go."""
+    at, count = g.memory.take(4096), 12
+    g.does(OK, CREATE, 1, 2, 2048, 2048)
+    assert g.attach(1, [(at, 4096)]) == OK
+    g.does(OK, SCANOUT, 0, 0, 2048, 2048, 0, 1)
+    request = g.memory.put(struct.pack("<IIQII6I", FLUSH, 0, 0, 0, 0, 0, 0, 2048, 2048, 1, 0))
+    answers = [g.memory.take(24) for _ in range(count)]
+    for answer in answers:
+        g.control.add([(request, 48)], [(answer, 24)], kick=False)
+    g.dev.kick(0)
+    for answer in answers:
+        assert g.control.wait(100)[1] == 24
+        assert struct.unpack_from("<I", g.memory.get(answer, 24))[0] == OK
 
 
 @suite.test
