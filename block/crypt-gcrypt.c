@@ -78,10 +78,15 @@ typedef struct Algorithm {
 } Algorithm;
 
 static const Algorithm algorithms[] = {
-    {"aes", 16, GCRY_CIPHER_AES128},         {"aes", 24, GCRY_CIPHER_AES192},
-    {"aes", 32, GCRY_CIPHER_AES256},         {"serpent", 16, GCRY_CIPHER_SERPENT128},
-    {"serpent", 24, GCRY_CIPHER_SERPENT192}, {"serpent", 32, GCRY_CIPHER_SERPENT256},
-    {"twofish", 16, GCRY_CIPHER_TWOFISH128}, {"twofish", 32, GCRY_CIPHER_TWOFISH},
+    {"aes", 16, GCRY_CIPHER_AES128},
+    {"aes", 24, GCRY_CIPHER_AES192},
+    {"aes", 32, GCRY_CIPHER_AES256},
+    {"serpent", 16, GCRY_CIPHER_SERPENT128},
+    {"serpent", 24, GCRY_CIPHER_SERPENT192},
+    {"serpent", 32, GCRY_CIPHER_SERPENT256},
+    {"twofish", 16, GCRY_CIPHER_TWOFISH128},
+    {"twofish", 32, GCRY_CIPHER_TWOFISH},
+    {"des", 8, GCRY_CIPHER_DES},
 };
 
 static const int modes[] = {GCRY_CIPHER_MODE_ECB, GCRY_CIPHER_MODE_CBC, GCRY_CIPHER_MODE_XTS};
