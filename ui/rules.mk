@@ -4,7 +4,11 @@
 obj-y += ui/console.o
 obj-y += ui/input.o
 obj-y += ui/screendump.o
+obj-y += ui/vnc-auth.o
 obj-y += ui/vnc-client.o
 obj-y += ui/vnc-encode.o
 obj-y += ui/vnc-keys.o
+obj-y += ui/vnc-message.o
 obj-y += ui/vnc-server.o
+obj-y += ui/vnc-stream.o
+obj-y += ui/vnc-update.o

@@ -28,6 +28,7 @@ typedef struct VncFormat {
 } VncFormat;
 
 typedef struct VncClient VncClient;
+typedef struct VncStream VncStream;
 
 typedef struct VncServer {
     char *host, *service, *path; /* where it listens */
@@ -59,8 +60,8 @@ unsigned vnc_key_of_keysym(uint32_t keysym);
 
 /* --- vnc-client.c --- */
 
-/* Owns @fd from here on. */
-VncClient *vnc_client_new(VncServer *s, int fd);
+/* Owns @stream from here on. */
+VncClient *vnc_client_new(VncServer *s, VncStream *stream);
 void vnc_client_free(VncClient *c);
 /* The connection ends; the client is freed when the main loop comes to it. */
 void vnc_client_kill(VncClient *c);
@@ -70,7 +71,14 @@ void vnc_client_resized(VncClient *c);
 bool vnc_client_update(VncClient *c);
 /* Whether it waits for changes of the screen. */
 bool vnc_client_looks(const VncClient *c);
+/* Whether it is past the handshake, or still at it. */
 bool vnc_client_ready(const VncClient *c);
+bool vnc_client_pending(const VncClient *c);
+
+/* --- vnc-auth.c --- */
+
+/* Whether passwords can be checked here. */
+bool vnc_auth_check(Error **errp) MUST_CHECK;
 
 /* --- vnc-server.c --- */
 
@@ -78,6 +86,8 @@ bool vnc_client_ready(const VncClient *c);
 pixman_image_t *vnc_surface(VncServer *s);
 /* Somebody looks: the screen is followed at full rate from now on. */
 void vnc_wake(VncServer *s);
+/* Serves whoever is at the other end of @stream, unless too many are served already. */
+void vnc_add_client(VncServer *s, VncStream *stream);
 /* For a client that does not want to share. */
 void vnc_drop_others(VncServer *s, VncClient *keep);
 

@@ -13,11 +13,13 @@
 
 #include "rhea/opts.h"
 #include "vnc-int.h"
+#include "vnc-stream.h"
 
 enum {
     PORT_BASE = 5900,
     PORT_MAX = 65535,
     CLIENTS_MAX = 64,
+    PENDING_MAX = 32,
     BACKLOG = 8,
     FAST_MS = 30,
     SLOW_MS = 240,
@@ -151,16 +153,52 @@ void vnc_drop_others(VncServer *s, VncClient *keep)
     }
 }
 
+/* The client that has been at its handshake for longest makes room where too many are. */
+static void limit_pending(VncServer *s)
+{
+    VncClient *oldest = NULL;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < s->clients->len; i++) {
+        VncClient *c = g_ptr_array_index(s->clients, i);
+
+        if (vnc_client_pending(c)) {
+            oldest = oldest ? oldest : c;
+            n++;
+        }
+    }
+    if (n >= PENDING_MAX) {
+        vnc_client_kill(oldest);
+    }
+}
+
+static unsigned count_ready(const VncServer *s)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < s->clients->len; i++) {
+        n += vnc_client_ready(g_ptr_array_index(s->clients, i));
+    }
+    return n;
+}
+
+void vnc_add_client(VncServer *s, VncStream *stream)
+{
+    if (count_ready(s) >= CLIENTS_MAX) {
+        stream->ops->free(stream);
+        return;
+    }
+    limit_pending(s);
+    find_console(s);
+    g_ptr_array_add(s->clients, vnc_client_new(s, stream));
+}
+
 static gboolean accept_client(gint fd, GIOCondition cond, gpointer opaque)
 {
-    VncServer *s = opaque;
     int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (peer >= 0 && s->clients->len >= CLIENTS_MAX) {
-        close(peer);
-    } else if (peer >= 0) {
-        find_console(s);
-        g_ptr_array_add(s->clients, vnc_client_new(s, peer));
+    if (peer >= 0) {
+        vnc_add_client(opaque, vnc_socket_stream(peer));
     }
     return G_SOURCE_CONTINUE;
 }
@@ -275,6 +313,9 @@ bool vnc_start(const char *spec, Error **errp)
     if (!where) {
         return error_fail(errp, "-vnc: [HOST]:DISPLAY or unix:PATH is missing");
     }
+    if (password && !vnc_auth_check(errp)) {
+        return false;
+    }
     if (!vnc_key_of_keysym('a') && !vnc_set_layout("en-us", errp)) {
         return false;
     }
@@ -343,7 +384,5 @@ void vnc_info(VncInfo *info)
     info->service = vnc->path ? "" : vnc->service;
     info->family = vnc->path ? "unix" : strchr(vnc->host, ':') ? "ipv6" : "ipv4";
     info->auth = vnc->want_password ? "vnc" : "none";
-    for (unsigned i = 0; i < vnc->clients->len; i++) {
-        info->clients += vnc_client_ready(g_ptr_array_index(vnc->clients, i));
-    }
+    info->clients = count_ready(vnc);
 }

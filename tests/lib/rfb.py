@@ -25,8 +25,8 @@ def des(password, challenge):
 class Viewer:
     def __init__(self, path, version=8, password=None, shared=1, timeout=60):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(timeout)
         self.sock.connect(path)
+        self.sock.settimeout(timeout)
         assert self.take(12) == b"RFB 003.008\n"
         self.send(f"RFB 003.00{version}\n".encode())
         self.security(version, password)

@@ -270,6 +270,35 @@ def a_viewer_that_does_not_read_holds_up_nobody():
         assert "Clients: 2" in q.monitor.command("human-monitor-command", command_line="info vnc")
 
 
+def silent(q):
+    peer = rfb.socket.socket(rfb.socket.AF_UNIX)
+    peer.connect(q.path)                # blocks while many are waiting
+    peer.settimeout(100)
+    return peer
+
+
+@suite.test
+def who_says_nothing_is_sent_away():
+    with Screen() as q:
+        viewer, peer = rfb.Viewer(q.path), silent(q)
+        assert peer.recv(12) == b"RFB 003.008\n"
+        peer.send(b"RFB 003.")
+        assert peer.recv(1) == b""
+        viewer.request()                # who is past the handshake may be silent
+        viewer.update()
+
+
+@suite.test
+def silent_connections_lock_out_nobody():
+    with Screen() as q:
+        peers = [silent(q) for _ in range(80)]
+        with rfb.Viewer(q.path) as v:
+            v.request()
+            v.update()
+        for peer in peers:
+            peer.close()
+
+
 @suite.test
 def bad_messages_end_the_connection():
     bad = [b"\x01", b"\xfe", b"\x00" * 20, struct.pack(">BxH", 2, 65535), struct.pack(">BB", 255, 1) + bytes(10),
