@@ -87,6 +87,20 @@ bool device_resolve(Device *dev, struct Machine *machine, Error **errp)
     return !ops || !ops->resolve || ops->resolve(dev, errp);
 }
 
+/* Also those of a device that is only partly realized. */
+static void device_unrealize_children(Device *dev)
+{
+    for (unsigned i = 0; i < dev->buses->len; i++) {
+        Bus *bus = dev->buses->pdata[i];
+
+        while (bus->devices->len) {
+            Device *child = bus->devices->pdata[bus->devices->len - 1];
+
+            device_unrealize(child);
+        }
+    }
+}
+
 bool device_realize(Device *dev, struct Machine *machine, Bus *bus, Error **errp)
 {
     g_autoptr(GPtrArray) chain = device_chain(dev->obj.type);
@@ -106,6 +120,7 @@ bool device_realize(Device *dev, struct Machine *machine, Bus *bus, Error **errp
         }
     }
     if (done) {
+        device_unrealize_children(dev);
         for (; done < chain->len; done++) {
             const DeviceOps *ops = chain->pdata[done];
 
@@ -122,19 +137,6 @@ bool device_realize(Device *dev, struct Machine *machine, Bus *bus, Error **errp
     }
     dev->realized = true;
     return true;
-}
-
-static void device_unrealize_children(Device *dev)
-{
-    for (unsigned i = 0; i < dev->buses->len; i++) {
-        Bus *bus = dev->buses->pdata[i];
-
-        while (bus->devices->len) {
-            Device *child = bus->devices->pdata[bus->devices->len - 1];
-
-            device_unrealize(child);
-        }
-    }
 }
 
 void device_unrealize(Device *dev)

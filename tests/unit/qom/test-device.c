@@ -49,6 +49,16 @@ static bool house_realize(Device *dev, Error **errp)
     return true;
 }
 
+/* Somebody moves in, and then it cannot be built. */
+static bool ruin_realize(Device *dev, Error **errp)
+{
+    Device *pup = (Device *)qom_new("pup");
+
+    g_assert_true(device_realize(pup, dev->machine, dev->buses->pdata[0], NULL));
+    qom_put(&pup->obj);
+    return error_fail(errp, "ruin: no roof");
+}
+
 static const PropDesc pup_props[] = {PROP_U32("age", Pup, age, 1, NULL),
                                      PROP_U32("weight", Pup, age, 1, NULL, .runtime = true),
                                      PROP_END};
@@ -63,6 +73,8 @@ static const DeviceOps leaf_ops =
 QOM_TYPE(leaf_type, .name = "pup", .parent = "base-pup", .desc = "Barks", .dev = &leaf_ops);
 static const DeviceOps house_ops = DEVICE_OPS(device_no_state, .realize = house_realize);
 QOM_TYPE(house_type, .name = "house", .parent = TYPE_DEVICE, .dev = &house_ops);
+static const DeviceOps ruin_ops = DEVICE_OPS(device_no_state, .realize = ruin_realize);
+QOM_TYPE(ruin_type, .name = "ruin", .parent = "house", .dev = &ruin_ops);
 QOM_TYPE(pup_bus_type, .name = "pup-bus", .parent = TYPE_BUS);
 QOM_TYPE(cat_bus_type, .name = "cat-bus", .parent = TYPE_BUS);
 
@@ -134,6 +146,22 @@ static void test_failure(void)
     g_string_truncate(trace, 0);
 }
 
+/* What was plugged into it before it failed goes. */
+static void test_failure_with_children(void)
+{
+    Object *machine = qom_new("container");
+    Device *ruin = (Device *)qom_new("ruin");
+    g_autoptr(Error) err = NULL;
+
+    g_string_truncate(trace, 0);
+    qom_add_child(machine, "ruin", &ruin->obj);
+    g_assert_false(device_realize(ruin, (struct Machine *)machine, NULL, &err));
+    expect_error(&err, "ruin: no roof");
+    expect_trace("base+leaf+leaf-base-");
+    qom_put(&ruin->obj);
+    qom_put(machine);
+}
+
 static void test_bus_find(void)
 {
     Object *machine = qom_new("container");
@@ -183,6 +211,7 @@ int main(int argc, char **argv)
     trace = g_string_new(NULL);
     g_test_add_func("/device/life", test_life);
     g_test_add_func("/device/failure", test_failure);
+    g_test_add_func("/qom/device/failure-with-children", test_failure_with_children);
     g_test_add_func("/device/bus-find", test_bus_find);
     g_test_add_func("/device/help", test_help);
     return g_test_run();
