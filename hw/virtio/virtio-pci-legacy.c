@@ -6,9 +6,9 @@
  */
 #include "rhea/osdep.h"
 
+#include "hw/virtio/virtio-pci.h"
 #include "rhea/bits.h"
 #include "rhea/log.h"
-#include "virtio-pci.h"
 
 enum {
     L_DEVICE_FEATURES = 0,

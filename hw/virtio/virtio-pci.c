@@ -5,22 +5,20 @@
  * It is transitional unless disable-legacy=on, as in slots of PCI Express, or disable-modern=on;
  * "virtio-X-pci-transitional" and "virtio-X-pci-non-transitional" leave no choice.
  * Not modelled: shared memory.
- * BAR 0 is the legacy window, BAR 1 holds the MSI-X table, BAR 4 the four structures.
+ * BAR 0 is the legacy window, BAR 1 holds the MSI-X table, BAR 4 the four structures, unless a type says otherwise.
  * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
 
 #include "hw/machine.h"
+#include "hw/virtio/virtio-pci.h"
 #include "rhea/bits.h"
 #include "rhea/endian.h"
 #include "rhea/log.h"
 #include "snapshot/snapshot.h"
-#include "virtio-pci.h"
 
-#define TYPE_VIRTIO_PCI     "virtio-pci"
 #define TYPE_VIRTIO_PCI_BUS "virtio-pci-bus"
 
-enum { VENDOR = 0x1af4, DEVICE_BASE = 0x1040, REVISION = 1, SUBSYSTEM = 0x1100 };
 /* PCI device ids that legacy drivers know (4.1.2.1). */
 enum {
     LEGACY_NET = 0x1000,
@@ -32,16 +30,13 @@ enum {
 };
 enum {
     LEGACY_BAR = 0,
-    MSIX_BAR = 1,
-    MODERN_BAR = 4,
     BAR_SIZE = 0x4000,
-    COMMON = 0x0000,
-    ISR = 0x1000,
     DEVICE_CFG = 0x2000,
     NOTIFY = 0x3000,
-    PART = 0x1000,
     NOTIFY_MULTIPLIER = 4
 };
+static const VirtioPciLayout usual_layout = {
+    .modern_bar = 4, .msix_bar = 1, .common = 0x0000, .isr = 0x1000};
 /* Capability types and layout (4.1.4). */
 enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_PCI = 5 };
 enum { CAP_LEN = 2, CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_EXTRA = 16 };
@@ -67,12 +62,12 @@ enum {
     C_QUEUE_RESET = 0x3a,
 };
 
-typedef struct VirtioPciType {
-    PciDeviceOps pci; /* first: the PCI core sees it */
-    const char *inner;
-    uint16_t legacy_device;
-    unsigned modes; /* VIRTIO_MODERN, VIRTIO_LEGACY; 0: as the properties say */
-} VirtioPciType;
+static const VirtioPciLayout *vpci_layout(const VirtioPci *s)
+{
+    const VirtioPciType *t = qom_type_ops(s->pci.dev.obj.type);
+
+    return t->layout ? t->layout : &usual_layout;
+}
 
 /* --- Interrupts --- */
 
@@ -302,38 +297,55 @@ static bool window_target(VirtioPci *s, uint32_t offset, uint64_t *at, unsigned 
     *at = ld32_le(cap + CAP_OFFSET);
     *len = ld32_le(cap + CAP_LENGTH);
     return s->pci_cap && offset >= s->pci_cap + (uint32_t)CAP_EXTRA &&
-           offset < s->pci_cap + (uint32_t)CAP_EXTRA + 4 && cap[CAP_BAR] == MODERN_BAR &&
-           (*len == 1 || *len == 2 || *len == 4) && *at % *len == 0 && *at <= BAR_SIZE - *len;
+           offset < s->pci_cap + (uint32_t)CAP_EXTRA + 4 &&
+           cap[CAP_BAR] == vpci_layout(s)->modern_bar && (*len == 1 || *len == 2 || *len == 4) &&
+           *at % *len == 0 && *at <= BAR_SIZE - *len;
 }
 
-static const MemOps *window_part(uint64_t at)
+/* The structure at *@at of the BAR, in which it is at *@at then; NULL: there is none. */
+static const MemOps *window_part(VirtioPci *s, uint64_t *at)
 {
-    static const MemOps *const part[] = {&common_ops, &isr_ops, &device_ops, &notify_ops};
+    const VirtioPciLayout *l = vpci_layout(s);
+    const struct {
+        const MemOps *ops;
+        uint64_t start;
+    } parts[] = {{&notify_ops, NOTIFY},
+                 {&device_ops, DEVICE_CFG},
+                 {&isr_ops, l->isr},
+                 {&common_ops, l->common}};
 
-    return part[at / PART];
+    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
+        if (*at >= parts[i].start) {
+            *at -= parts[i].start;
+            return parts[i].ops;
+        }
+    }
+    return NULL;
 }
 
-static void vpci_config_read(PciDevice *pci, uint32_t offset, unsigned size)
+void vpci_config_read(PciDevice *pci, uint32_t offset, unsigned size)
 {
     VirtioPci *s = (VirtioPci *)pci;
+    const MemOps *ops;
     uint64_t at;
     unsigned len;
 
-    if (window_target(s, offset, &at, &len)) {
-        st32_le(pci->config + s->pci_cap + CAP_EXTRA, window_part(at)->read(s, at % PART, len));
+    if (window_target(s, offset, &at, &len) && (ops = window_part(s, &at))) {
+        st32_le(pci->config + s->pci_cap + CAP_EXTRA, ops->read(s, at, len));
     }
 }
 
-static void vpci_config_written(PciDevice *pci, uint32_t offset, unsigned size)
+void vpci_config_written(PciDevice *pci, uint32_t offset, unsigned size)
 {
     VirtioPci *s = (VirtioPci *)pci;
+    const MemOps *ops;
     uint64_t at;
     unsigned len;
 
-    if (window_target(s, offset, &at, &len)) {
+    if (window_target(s, offset, &at, &len) && (ops = window_part(s, &at))) {
         uint32_t data = ld32_le(pci->config + s->pci_cap + CAP_EXTRA);
 
-        window_part(at)->write(s, at % PART, data & MASK_ULL(len * 8), len);
+        ops->write(s, at, data & MASK_ULL(len * 8), len);
     }
 }
 
@@ -347,32 +359,36 @@ static uint8_t add_virtio_cap(VirtioPci *s, uint8_t type, uint8_t len, uint32_t 
 
     cap[CAP_LEN] = len;
     cap[CAP_TYPE] = type;
-    cap[CAP_BAR] = type == CAP_PCI ? 0 : MODERN_BAR;
+    cap[CAP_BAR] = type == CAP_PCI ? 0 : vpci_layout(s)->modern_bar;
     st32_le(cap + CAP_OFFSET, offset);
     st32_le(cap + CAP_LENGTH, length);
     return at;
 }
 
+/* A structure at [@start, @end) of the BAR. */
+static void add_part(VirtioPci *s, MemRegion *mr, const MemOps *ops, const char *name,
+                     uint32_t start, uint32_t end)
+{
+    mem_init_io(mr, &s->pci.dev.obj, ops, s, name, end - start);
+    mem_add(&s->bar, start, mr);
+}
+
 static void vpci_init_bar(VirtioPci *s)
 {
-    Object *owner = &s->pci.dev.obj;
+    const VirtioPciLayout *l = vpci_layout(s);
     uint8_t notify;
 
-    mem_init_container(&s->bar, owner, "virtio-pci", BAR_SIZE);
-    mem_init_io(&s->common_mr, owner, &common_ops, s, "virtio-pci-common", PART);
-    mem_init_io(&s->isr_mr, owner, &isr_ops, s, "virtio-pci-isr", PART);
-    mem_init_io(&s->device_mr, owner, &device_ops, s, "virtio-pci-device", PART);
-    mem_init_io(&s->notify_mr, owner, &notify_ops, s, "virtio-pci-notify", PART);
-    mem_add(&s->bar, COMMON, &s->common_mr);
-    mem_add(&s->bar, ISR, &s->isr_mr);
-    mem_add(&s->bar, DEVICE_CFG, &s->device_mr);
-    mem_add(&s->bar, NOTIFY, &s->notify_mr);
-    pci_register_bar(&s->pci, MODERN_BAR, PCI_BAR_64 | PCI_BAR_PREFETCH, &s->bar);
+    mem_init_container(&s->bar, &s->pci.dev.obj, "virtio-pci", BAR_SIZE);
+    add_part(s, &s->common_mr, &common_ops, "virtio-pci-common", l->common, l->isr);
+    add_part(s, &s->isr_mr, &isr_ops, "virtio-pci-isr", l->isr, DEVICE_CFG);
+    add_part(s, &s->device_mr, &device_ops, "virtio-pci-device", DEVICE_CFG, NOTIFY);
+    add_part(s, &s->notify_mr, &notify_ops, "virtio-pci-notify", NOTIFY, BAR_SIZE);
+    pci_register_bar(&s->pci, l->modern_bar, PCI_BAR_64 | PCI_BAR_PREFETCH, &s->bar);
 
-    add_virtio_cap(s, CAP_COMMON, CAP_EXTRA, COMMON, PART);
-    add_virtio_cap(s, CAP_ISR, CAP_EXTRA, ISR, PART);
-    add_virtio_cap(s, CAP_DEVICE, CAP_EXTRA, DEVICE_CFG, PART);
-    notify = add_virtio_cap(s, CAP_NOTIFY, CAP_EXTRA + 4, NOTIFY, PART);
+    add_virtio_cap(s, CAP_COMMON, CAP_EXTRA, l->common, l->isr - l->common);
+    add_virtio_cap(s, CAP_ISR, CAP_EXTRA, l->isr, DEVICE_CFG - l->isr);
+    add_virtio_cap(s, CAP_DEVICE, CAP_EXTRA, DEVICE_CFG, NOTIFY - DEVICE_CFG);
+    notify = add_virtio_cap(s, CAP_NOTIFY, CAP_EXTRA + 4, NOTIFY, BAR_SIZE - NOTIFY);
     st32_le(s->pci.config + notify + CAP_EXTRA, NOTIFY_MULTIPLIER);
     s->pci_cap = add_virtio_cap(s, CAP_PCI, CAP_EXTRA + 4, 0, 0);
     s->pci.writable[s->pci_cap + CAP_BAR] = 0xff;
@@ -432,7 +448,6 @@ static bool vpci_realize(Device *dev, Error **errp)
     }
     vectors = s->vectors == UINT32_MAX ? MIN(vpci_vdev(s)->nqueues + 1, 64) : s->vectors;
     if (vectors > 128) {
-        device_unrealize(inner);
         return error_fail(errp, "%s: property 'vectors' must be at most 128", dev->obj.type->name);
     }
     if (modes & VIRTIO_LEGACY) {
@@ -442,13 +457,12 @@ static bool vpci_realize(Device *dev, Error **errp)
         vpci_init_bar(s);
     }
     if (vectors) {
-        pci_msix_init(&s->pci, vectors, MSIX_BAR);
+        pci_msix_init(&s->pci, vectors, vpci_layout(s)->msix_bar);
     }
     return true;
 }
 
-/* Makes the wrapped device, so that its properties can be set. */
-static void vpci_init(Object *obj)
+void vpci_init(Object *obj)
 {
     VirtioPci *s = (VirtioPci *)obj;
     const VirtioPciType *t = qom_type_ops(obj->type);
@@ -501,12 +515,12 @@ QOM_TYPE(vpci_bus_type, .name = TYPE_VIRTIO_PCI_BUS, .parent = TYPE_VIRTIO_BUS,
 /* One name of a device: virtio-NAME-pci with @SUFFIX, which may fix the interfaces (@MODES). */
 #define VIRTIO_PCI_NAME(ident, NAME, SUFFIX, MODES, PROPS, ID, LEGACY, CLASS, ROM, CATEGORY, DESC) \
     static const VirtioPciType ident##_ops = {                                                     \
-        .pci = {.vendor = VENDOR,                                                                  \
-                .device = DEVICE_BASE + (ID),                                                      \
+        .pci = {.vendor = VPCI_VENDOR,                                                             \
+                .device = VPCI_DEVICE_BASE + (ID),                                                 \
                 .class_id = (CLASS),                                                               \
-                .subsystem_vendor = VENDOR,                                                        \
-                .subsystem = SUBSYSTEM,                                                            \
-                .revision = REVISION,                                                              \
+                .subsystem_vendor = VPCI_VENDOR,                                                   \
+                .subsystem = VPCI_SUBSYSTEM,                                                       \
+                .revision = VPCI_REVISION,                                                         \
                 .intx = true,                                                                      \
                 .romfile = (ROM),                                                                  \
                 .config_read = vpci_config_read,                                                   \
