@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "chardev/chardev.h"
+#include "hw/display/vga.h"
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "softmmu/gdbstub.h"
@@ -209,16 +210,16 @@ static bool only_none(const char *what, const char *arg, Error **errp)
 
 static bool run_vga(Setup *s, const char *arg, Error **errp)
 {
-    static const char *const accepted[] = {"std", "none", NULL};
-
-    for (const char *const *a = accepted; *a; a++) {
-        if (!strcmp(arg, *a)) {
-            g_free(s->m->vga);
-            s->m->vga = g_strdup(arg);
-            return true;
-        }
+    if (is_help(arg)) {
+        vga_cards_print_help(stdout);
+        cmdline_exit_ok();
     }
-    return error_unknown_name(errp, "-vga: type", arg, accepted);
+    if (!vga_card_check(arg, errp)) {
+        return false;
+    }
+    g_free(s->m->vga);
+    s->m->vga = g_strdup(arg);
+    return true;
 }
 
 static bool run_parallel(Setup *s, const char *arg, Error **errp)
@@ -250,7 +251,8 @@ static const Option display_options[] = {
      run_vnc},
     {"k", "LAYOUT", PHASE_EARLY, "the keyboard of VNC viewers: en-us, de, fr-ch, ... [en-us]",
      run_layout},
-    {"vga", "std|none", PHASE_MACHINE, "the graphics card of a PC [std]", run_vga},
+    {"vga", "std|virtio|none", PHASE_MACHINE,
+     "the graphics card of a PC [std]; -vga help lists them", run_vga},
     {"parallel", "none", PHASE_EARLY, "no parallel port", run_parallel},
     {"nodefaults", NULL, PHASE_EARLY, "no default serial port, monitor and network card",
      run_nodefaults},

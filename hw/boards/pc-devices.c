@@ -208,12 +208,13 @@ static bool create_nic(PcMachine *s, const NicConfig *nic, Error **errp)
            device_realize(dev, &s->machine, &s->pci->bus, errp);
 }
 
+/* What -vga means; there is one unless -nodefaults. */
 static bool create_vga(PcMachine *s, Error **errp)
 {
     Machine *m = &s->machine;
-    bool wanted = m->vga ? strcmp(m->vga, "none") != 0 : !m->nodefaults;
+    const char *type = m->vga ? vga_card_type(m->vga) : m->nodefaults ? NULL : TYPE_VGA;
 
-    return !wanted || pci_new_device(s->pci, TYPE_VGA, -1, errp);
+    return !type || pci_new_device(s->pci, type, -1, errp);
 }
 
 /* The drives of -fda, -fdb and -drive if=floppy; without one, drive A is empty. */

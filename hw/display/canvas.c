@@ -27,6 +27,9 @@ bool canvas_try_resize(Canvas *c, unsigned width, unsigned height)
     pixman_image_t *image;
 
     if (c->image && !c->direct && width == c->width && height == c->height) {
+        if (console_surface(c->con) != c->image) {
+            console_set_surface(c->con, c->image); /* another canvas had the console */
+        }
         return true;
     }
     image = pixman_image_create_bits(PIXMAN_x8r8g8b8, (int)width, (int)height, NULL, 0);

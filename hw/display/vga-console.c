@@ -16,6 +16,7 @@ enum { FONT_BYTES = 0x40000, PIXEL_BYTES = 4 };
 
 struct VgaConsole {
     Vga *vga;
+    Console *own; /* NULL: the console is somebody else's */
     Canvas canvas;
     VgaScreen screen; /* as drawn */
     VgaPhase phase;
@@ -206,7 +207,7 @@ static bool vga_console_text(void *opaque, ConsoleText *text)
     return true;
 }
 
-static const ConsoleOps vga_console_ops = {
+const ConsoleOps vga_console_ops = {
     .update = vga_console_update,
     .invalidate = vga_console_invalidate,
     .text = vga_console_text,
@@ -214,20 +215,28 @@ static const ConsoleOps vga_console_ops = {
 
 /* --- Life --- */
 
-VgaConsole *vga_console_new(Vga *s, Object *device)
+VgaConsole *vga_console_new_on(Vga *s, Console *con)
 {
     VgaConsole *vc = g_new0(VgaConsole, 1);
 
     vc->vga = s;
+    vc->canvas.con = con;
     ram_track(DIRTY_DISPLAY, true);
-    vc->canvas.con = console_new(device, 0, &vga_console_ops, vc);
+    return vc;
+}
+
+VgaConsole *vga_console_new(Vga *s, Object *device)
+{
+    VgaConsole *vc = vga_console_new_on(s, NULL);
+
+    vc->canvas.con = vc->own = console_new(device, 0, &vga_console_ops, vc);
     return vc;
 }
 
 void vga_console_free(VgaConsole *vc)
 {
     if (vc) {
-        console_free(vc->canvas.con);
+        console_free(vc->own);
         canvas_fini(&vc->canvas);
         dirty_pages_fini(&vc->dirty);
         g_free(vc->line);

@@ -9,6 +9,8 @@
 #include "memory/clock.h"
 #include "memory/memory.h"
 
+struct Console;
+struct ConsoleOps;
 struct Snapshot;
 typedef struct VgaConsole VgaConsole;
 
@@ -92,6 +94,9 @@ void vga_init_window(Vga *s, Object *owner);
 
 /* What the VGA shows on a console of its own. */
 VgaConsole *vga_console_new(Vga *s, Object *device);
+/* On one whose owner calls vga_console_ops with the result when the VGA shall draw. */
+VgaConsole *vga_console_new_on(Vga *s, struct Console *con);
+extern const struct ConsoleOps vga_console_ops;
 void vga_console_free(VgaConsole *vc);
 
 #endif

@@ -8,11 +8,12 @@
  */
 #include "rhea/osdep.h"
 
+#include "virtio-gpu.h"
+
 #include "canvas.h"
 #include "edid.h"
 #include "gpu-cursor.h"
 #include "gpu-resource.h"
-#include "hw/virtio/virtio.h"
 #include "rhea/endian.h"
 #include "snapshot/snapshot.h"
 
@@ -62,7 +63,11 @@ typedef struct VirtioGpu {
     uint32_t max_outputs, xres, yres;
     uint64_t max_hostmem;
     bool edid;
+    /* wiring: of the VGA in front of the first display; NULL: there is none */
+    const ConsoleOps *vga;
+    void *vga_opaque;
     /* guest-visible */
+    bool native; /* the driver has set a scanout up, and the VGA shows nothing (5.7.7) */
     uint32_t events;
     GHashTable *resources; /* of GpuResource by id */
     Scanout scanouts[MAX_SCANOUTS];
@@ -97,11 +102,18 @@ static GpuResource *find_resource(VirtioGpu *s, uint32_t id)
 
 /* --- Scanouts --- */
 
+static bool shows_vga(const Scanout *sc)
+{
+    const VirtioGpu *s = sc->gpu;
+
+    return sc == s->scanouts && s->vga && !s->native;
+}
+
 static void scanout_off(Scanout *sc)
 {
     sc->resource = 0;
     memset(&sc->rect, 0, sizeof(sc->rect));
-    if (sc->canvas.image) {
+    if (!shows_vga(sc)) {
         canvas_resize(&sc->canvas, 1, 1);
     }
 }
@@ -136,10 +148,24 @@ static bool surfaces_allow(const VirtioGpu *s, const Scanout *except, const GpuR
     return bytes <= s->max_hostmem;
 }
 
+/* The VGA's picture goes, also where no scanout takes its place. */
+static void gpu_go_native(VirtioGpu *s)
+{
+    if (!s->native) {
+        s->native = true;
+        if (!s->scanouts[0].resource) {
+            scanout_off(&s->scanouts[0]);
+        }
+    }
+}
+
 static bool scanout_show(Scanout *sc, const GpuResource *r, const GpuRect *rect)
 {
-    if (!surfaces_allow(sc->gpu, sc, rect) ||
-        !canvas_try_resize(&sc->canvas, rect->width, rect->height)) {
+    if (!surfaces_allow(sc->gpu, sc, rect)) {
+        return false;
+    }
+    gpu_go_native(sc->gpu);
+    if (!canvas_try_resize(&sc->canvas, rect->width, rect->height)) {
         return false;
     }
     sc->resource = r->id;
@@ -159,6 +185,7 @@ static uint32_t set_scanout(VirtioGpu *s, const GpuCommand *c)
         return ERR_SCANOUT;
     }
     if (!word(c, 5)) {
+        gpu_go_native(s);
         scanout_off(sc);
         return OK_NODATA;
     }
@@ -341,7 +368,52 @@ static void gpu_resize_wish(void *opaque, unsigned width, unsigned height)
     virtio_config_changed(&s->parent);
 }
 
-static const ConsoleOps gpu_console_ops = {.resize_wish = gpu_resize_wish};
+static void gpu_console_update(void *opaque)
+{
+    const Scanout *sc = opaque;
+
+    if (shows_vga(sc)) {
+        sc->gpu->vga->update(sc->gpu->vga_opaque);
+    }
+}
+
+static void gpu_console_invalidate(void *opaque)
+{
+    const Scanout *sc = opaque;
+
+    if (shows_vga(sc)) {
+        sc->gpu->vga->invalidate(sc->gpu->vga_opaque);
+    }
+}
+
+static bool gpu_console_text(void *opaque, ConsoleText *text)
+{
+    const Scanout *sc = opaque;
+
+    return shows_vga(sc) && sc->gpu->vga->text(sc->gpu->vga_opaque, text);
+}
+
+static const ConsoleOps gpu_console_ops = {
+    .update = gpu_console_update,
+    .invalidate = gpu_console_invalidate,
+    .text = gpu_console_text,
+    .resize_wish = gpu_resize_wish,
+};
+
+VirtioGpuDisplay virtio_gpu_display(VirtioDevice *vdev)
+{
+    const VirtioGpu *s = (VirtioGpu *)vdev;
+
+    return (VirtioGpuDisplay){s->scanouts[0].canvas.con, s->xres, s->yres, s->edid};
+}
+
+void virtio_gpu_set_vga(VirtioDevice *vdev, const ConsoleOps *ops, void *opaque)
+{
+    VirtioGpu *s = (VirtioGpu *)vdev;
+
+    s->vga = ops;
+    s->vga_opaque = opaque;
+}
 
 /* --- Queues --- */
 
@@ -464,6 +536,8 @@ static void gpu_forget(VirtioGpu *s)
     g_hash_table_remove_all(s->resources);
     s->hostmem = 0;
     s->events = 0;
+    s->native = false;
+    gpu_console_invalidate(&s->scanouts[0]);
 }
 
 static void gpu_reset(Device *dev)
@@ -572,6 +646,16 @@ static void snapshot_scanout(VirtioGpu *s, Scanout *sc, Snapshot *sn)
     }
 }
 
+static void snapshot_mode(VirtioGpu *s, Snapshot *sn)
+{
+    bool native = s->native;
+
+    snap_bool(sn, &native);
+    if (native) {
+        gpu_go_native(s);
+    }
+}
+
 static void gpu_snapshot(Device *dev, Snapshot *sn)
 {
     VirtioGpu *s = (VirtioGpu *)dev;
@@ -585,6 +669,9 @@ static void gpu_snapshot(Device *dev, Snapshot *sn)
     snapshot_resources(s, sn);
     for (unsigned i = 0; i < s->max_outputs; i++) {
         snapshot_scanout(s, &s->scanouts[i], sn);
+    }
+    if (version >= 2) {
+        snapshot_mode(s, sn);
     }
     for (unsigned i = 0; version >= 2 && i < s->max_outputs; i++) {
         gpu_cursor_snapshot(s->scanouts[i].canvas.con, sn);

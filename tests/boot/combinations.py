@@ -100,6 +100,12 @@ def one_vga():
     status, _, err = pc("-device", "VGA")
     assert status == 1 and "-vga none" in err, err
     assert pc("-vga", "none", "-device", "VGA")[0] == 0
+    assert pc("-vga", "virtio", "-device", "VGA")[0] == 1
+    assert pc("-vga", "virtio", "-device", "secondary-vga")[0] == 0
+    _, out, _ = pc("-vga", "help")
+    assert all(f"{name} " in out for name in ("none", "std", "virtio")), out
+    status, _, err = pc("-vga", "qxl")
+    assert status == 1 and "qxl" in err and "virtio" in err, err
 
 
 for ARCH, NAMES in MACHINES.items():

@@ -54,12 +54,12 @@ MODES = {
 }
 
 
-def mode(number):
-    rhea.need_file("/usr/share/seabios/vgabios-stdvga.bin", "seabios")
+def mode(number, vga="std", bios="stdvga"):
+    rhea.need_file(f"/usr/share/seabios/vgabios-{bios}.bin", "seabios")
     segment, size, planes, width, height, dots, lines, pixel = MODES[number]
     with rhea.scratch() as folder:
         disk = write(folder, "disk", assemble(folder, "modes.S", MODE=number, SEGMENT=segment, BYTES=size, PLANES=planes), 1 << 20)
-        with pc("-drive", f"file={disk},format=raw", "-nic", "none", qmp=True) as m, m.qmp() as monitor:
+        with pc("-drive", f"file={disk},format=raw", "-nic", "none", "-vga", vga, qmp=True) as m, m.qmp() as monitor:
             m.expect("!", 120)
             seen = ppm.screendump(monitor, folder)
     seen.same(ppm.Picture([[pixel(x // dots, y // lines) for x in range(width * dots)] for y in range(height * lines)]),
@@ -68,5 +68,7 @@ def mode(number):
 
 for NUMBER in MODES:
     suite.add(f"mode-{NUMBER:x}", mode, NUMBER)
+for NUMBER in 0x12, 0x13:
+    suite.add(f"virtio-mode-{NUMBER:x}", mode, NUMBER, "virtio", "virtio")
 
 sys.exit(suite.run())

@@ -31,6 +31,9 @@ class Gpu:
     def __init__(self, q, kind=virtio.PciModern, place=2):
         self.q, self.memory = q, virtio.Memory(q)
         self.dev = kind(q, self.memory, place)
+        self.restart()
+
+    def restart(self):
         assert self.dev.start(virtio.bit(EDID)) >> EDID & 1
         self.control, self.cursor = self.dev.queue(0), self.dev.queue(1)
         self.dev.ready()
@@ -244,6 +247,52 @@ def much_work_is_done_in_parts(g, dump):
     for answer in answers:
         assert g.control.wait(100)[1] == 24
         assert struct.unpack_from("<I", g.memory.get(answer, 24))[0] == OK
+
+
+VBE = 0x500                                 # in the page of VGA registers
+XRES, YRES, BPP, ENABLE = 1, 2, 3, 4
+
+
+def vbe_mode(g, width, height, colour):
+    """The VGA shows a picture of one colour."""
+    regs, memory = g.dev.bars[2] + VBE, g.dev.bars[0]
+    for index, value in ((ENABLE, 0), (XRES, width), (YRES, height), (BPP, 32), (ENABLE, 0x41)):
+        g.q.write(regs + 2 * index, value, 2)
+    g.q.write(g.dev.bars[2] + 0x400, 0x20, 1)                   # the attribute controller: show it
+    g.q.command("write", memory, 4 * width * height, "0x" + (struct.pack("<I", colour) * width * height).hex())
+
+
+@gpu(device="virtio-vga,id=gpu,addr=2,max_outputs=2,xres=1000,yres=700,vgamem_mb=4")
+def a_vga_in_front(g, dump):
+    """It is seen until a scanout is set up, and after a reset of the virtio part."""
+    assert g.q.read(g.dev.ecam + 8) >> 8 == 0x030000 and g.dev.ids()[0] == 0x1050
+    assert [g.dev.part[kind] - g.dev.bars[2] for kind in (1, 3, 4, 2)] == [0x1000, 0x1800, 0x2000, 0x3000]
+    edid = struct.pack("<32I", *(g.q.read(g.dev.bars[2] + at) for at in range(0, 128, 4)))
+    assert g.command(GET_EDID, 0, 0)[1][8:136] == edid
+    vbe_mode(g, 60, 40, 0x102030)
+    assert dump().size == (60, 40) and dump().colours() == {(0x10, 0x20, 0x30)}
+    data = random.Random(5).randbytes(60 * 40 * 4)
+    g.picture(1, 60, 40, data)
+    assert dump().colours() == {(0x10, 0x20, 0x30)}, "nothing is set up"
+    g.does(BAD_RESOURCE, SCANOUT, 0, 0, 60, 40, 0, 2)
+    assert dump().colours() == {(0x10, 0x20, 0x30)}, "a command that failed"
+    g.does(OK, SCANOUT, 0, 0, 60, 40, 0, 1)
+    picture = rows("BGRA", data, 60, 40)
+    dump().same(picture, "the scanout")
+    vbe_mode(g, 60, 40, 0x00ff00)
+    dump().same(picture, "the VGA draws behind it")
+    g.q.save()
+    g.dev.status(0)
+    assert dump().colours() == {(0, 0xff, 0)}, "after a reset"
+    assert g.q.load().startswith("OK")
+    dump().same(picture, "loaded while the VGA was seen")
+    g.dev.status(0)
+    g.q.save()
+    g.restart()
+    g.does(OK, SCANOUT, 0, 0, 0, 0, 1, 0)
+    assert dump().size == (1, 1), "the driver has taken over, and shows nothing"
+    assert g.q.load().startswith("OK")
+    assert dump().colours() == {(0, 0xff, 0)}, "loaded while the driver had the display"
 
 
 @suite.test

@@ -239,7 +239,9 @@ class Pci(Device):
                 n += 1
                 continue
             io, wide = probe & 1, not probe & 1 and probe & 4
-            start = 0x1000 * (slot + 1) if io else PCI_MEM + 0x100000 * slot + 0x10000 * n
+            large = not io and -(probe & ~15) & 0xffffffff > 0x10000     # of those: up to 16 MiB
+            start = (0x1000 * (slot + 1) if io else PCI_MEM + (0x1000000 * (slot + 1) if large else
+                                                               0x100000 * slot + 0x10000 * n))
             self.q.write(reg, start)
             if wide:
                 self.q.write(reg + 4, 0)
