@@ -68,5 +68,6 @@ def shown(device, modules):
 suite.add("bochs-display", shown, "bochs-display", BOCHS)
 suite.add("virtio-gpu-pci", shown, "virtio-gpu-pci", VIRTIO)
 suite.add("vga", shown, "VGA", BOCHS)
+suite.add("virtio-vga", shown, "virtio-vga", VIRTIO)
 
 sys.exit(suite.run())
