@@ -2,6 +2,7 @@
 # Objects of ui/, one line a file; sub-folders have a rules.mk of their own.
 
 obj-y += ui/console.o
+obj-y += ui/http.o
 obj-y += ui/input.o
 obj-y += ui/screendump.o
 obj-y += ui/vnc-auth.o
@@ -12,3 +13,4 @@ obj-y += ui/vnc-message.o
 obj-y += ui/vnc-server.o
 obj-y += ui/vnc-stream.o
 obj-y += ui/vnc-update.o
+obj-y += ui/websocket.o
