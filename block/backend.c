@@ -6,6 +6,7 @@
 #include "rhea/osdep.h"
 
 #include "backend.h"
+#include "graph.h"
 #include "on-error.h"
 #include "throttle.h"
 #include "rhea/defer.h"
@@ -415,6 +416,9 @@ bool blk_attach(BlockBackend *blk, void *owner, const char *owner_name, Error **
         return error_fail(errp, "drive '%s': its image is written to by %s", blk->name,
                           other->owner_name);
     }
+    if (blk->node && !block_claim_file(owner_name, blk->node, errp)) {
+        return false;
+    }
     blk->owner = owner;
     blk->owner_name = g_strdup(owner_name);
     return true;
@@ -566,7 +570,7 @@ static bool export_may_write(BlockBackend *blk, Error **errp)
                           n->name ? n->name : n->filename,
                           other ? other->owner_name : n->writer->filename);
     }
-    return block_set_read_only(n, false, errp);
+    return block_set_read_only(n, false, errp) && block_claim_file(blk->name, n, errp);
 }
 
 BlockBackend *blk_new_export(const char *name, const char *owner, bool writes, Error **errp)
@@ -661,7 +665,7 @@ BlockNode *blk_find_node(const char *device, Error **errp)
     return n;
 }
 
-bool block_may_write(const BlockNode *n, Error **errp)
+bool block_unwritten(const BlockNode *n, Error **errp)
 {
     const char *name = n->name ? n->name : n->filename;
 
@@ -674,6 +678,11 @@ bool block_may_write(const BlockNode *n, Error **errp)
     }
     return !n->writer || error_fail(errp, "node '%s' is written to by '%s'", name,
                                     n->writer->name ? n->writer->name : n->writer->filename);
+}
+
+bool block_may_write(BlockNode *n, Error **errp)
+{
+    return block_unwritten(n, errp) && block_claim_file(n->name ? n->name : n->filename, n, errp);
 }
 
 void block_replace(BlockNode *from, BlockNode *to)

@@ -140,4 +140,5 @@ const BlockDriver blkdebug_driver = {
     .status = filter_status,
     .truncate = filter_truncate,
     .set_read_only = filter_set_read_only,
+    .reopen = filter_reopen,
 };

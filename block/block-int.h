@@ -56,6 +56,14 @@ typedef struct BlockDriver {
     int (*write_compressed)(BlockNode *n, uint64_t offset, const void *buf, size_t len);
     bool (*truncate)(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp);
     bool (*set_read_only)(BlockNode *n, bool read_only, Error **errp);
+    /* n->file has taken the place of @from; NULL: the driver has no other pointer to it. */
+    void (*follow_file)(BlockNode *n, const BlockNode *from);
+    /*
+     * Nothing is in flight.  n->direct and n->file may be others now; takes from @o what of @changeable
+     * (NULL-terminated) there is, defaults for the rest, and sets n->size.  On failure nothing has changed.
+     */
+    bool (*reopen)(BlockNode *n, Opts *o, Error **errp);
+    const char *const *changeable;
     void (*reserve)(BlockNode *n, uint64_t offset, uint64_t len); /* see block_reserve() */
     /* See block/image.h. */
     const ImageOption *create_options;
@@ -117,6 +125,7 @@ struct BlockNode {
     bool temporary;  /* what is written vanishes with the process */
     bool no_reserve; /* file driver: reserving has failed */
     DetectZeroes detect_zeroes;
+    Opts *own;               /* the driver's options as they were given, NULL: none */
     BlockNode *writer;       /* the one node above that writes to it */
     GSList *bitmaps;         /* DirtyBitmap *, owned; see block_graph_change_begin() */
     const void *claimant;    /* a job that changes the graph around it, NULL: none */
@@ -188,11 +197,15 @@ BlockNode *block_put_filter(const BlockDriver *drv, BlockNode *file, Opts *o, Er
 /* --- Changing the graph; nothing is in flight --- */
 
 /* No device, export or node writes to @n; an error names who does. */
-bool block_may_write(const BlockNode *n, Error **errp) MUST_CHECK;
+bool block_unwritten(const BlockNode *n, Error **errp) MUST_CHECK;
+/* The same, and if @n is a filter it is the one that writes to what is below. */
+bool block_may_write(BlockNode *n, Error **errp) MUST_CHECK;
 /* Whoever uses @from, but for @to itself, uses @to from now on. */
 void block_replace(BlockNode *from, BlockNode *to);
 /* @below is @n, or what @n reads from in the end. */
 bool block_has_below(const BlockNode *n, const BlockNode *below);
+/* @to takes the place of n->file, which the caller has released (graph.h). */
+void block_swap_file(BlockNode *n, BlockNode *to);
 /* For nodes alone; block_replace() does it for backends too. */
 void block_replace_below(BlockNode *from, BlockNode *to);
 /* @base (NULL: none) is below @n from now on, and the image says so; @text: its words for that, NULL: the name. */

@@ -160,6 +160,17 @@ void blockmap_close(BlockNode *n)
     blockmap_discard_all(n);
 }
 
+void blockmap_follow_file(BlockNode *n, const BlockNode *from)
+{
+    const GPtrArray *maps = n->opaque;
+
+    for (guint i = 0; i < maps->len; i++) {
+        BlockMap *m = g_ptr_array_index(maps, i);
+
+        m->file = m->file == from ? n->file : m->file;
+    }
+}
+
 bool blockmap_set_read_only(BlockNode *n, bool read_only, Error **errp)
 {
     int ret = read_only ? end_all(n) : 0;

@@ -167,6 +167,7 @@ int blockmap_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st
 int blockmap_write_compressed(BlockNode *n, uint64_t offset, const void *buf, size_t len);
 uint32_t blockmap_cluster_size(const BlockNode *n);
 bool blockmap_dirty(const BlockNode *n); /* left open; for formats with a mark */
+void blockmap_follow_file(BlockNode *n, const BlockNode *from);
 bool blockmap_set_read_only(BlockNode *n, bool read_only, Error **errp);
 bool blockmap_check(BlockNode *n, ImageCheck *check, unsigned fix, Error **errp);
 
@@ -176,7 +177,8 @@ bool blockmap_make_empty(BlockNode *n, Error **errp);
 #define BLOCKMAP_READS                                                                             \
     .close = blockmap_close, .preadv = blockmap_preadv, .pwritev = blockmap_pwritev,               \
     .flush = blockmap_flush, .discard = blockmap_discard, .write_zeroes = blockmap_write_zeroes,   \
-    .status = blockmap_status, .cluster_size = blockmap_cluster_size
+    .status = blockmap_status, .cluster_size = blockmap_cluster_size,                              \
+    .follow_file = blockmap_follow_file
 #define BLOCKMAP_WRITES BLOCKMAP_READS, .set_read_only = blockmap_set_read_only
 
 /* --- For formats --- */

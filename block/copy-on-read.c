@@ -124,4 +124,5 @@ const BlockDriver copy_on_read_driver = {
     .status = filter_status,
     .truncate = filter_truncate,
     .set_read_only = filter_set_read_only,
+    .reopen = filter_reopen,
 };

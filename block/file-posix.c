@@ -393,6 +393,14 @@ static void file_unlock(int fd)
     (void)!fcntl(fd, F_OFD_SETLK, &lock);
 }
 
+/* cache.direct is what it is now, of the descriptor that there is now. */
+static bool file_reopen(BlockNode *n, Opts *o, Error **errp)
+{
+    file_direct_close(n->opaque);
+    n->opaque = n->direct ? file_direct_open(n->fd) : NULL;
+    return true;
+}
+
 /* Another descriptor takes the place of the present one, whose lock would stand in its way. */
 static bool file_set_read_only(BlockNode *n, bool read_only, Error **errp)
 {
@@ -411,11 +419,9 @@ static bool file_set_read_only(BlockNode *n, bool read_only, Error **errp)
         close(fd);
         return false;
     }
-    file_direct_close(n->opaque);
     dup3(fd, n->fd, O_CLOEXEC);
     close(fd);
-    n->opaque = n->direct ? file_direct_open(n->fd) : NULL;
-    return true;
+    return file_reopen(n, NULL, errp);
 }
 
 static const char *const file_options[] = {"filename", "aio", "locking", NULL};
@@ -429,7 +435,7 @@ static const char *const device_prefixes[] = {"host_device:", NULL};
         .options = file_options, .open = file_open, .close = file_close, .preadv = file_preadv,    \
         .pwritev = file_pwritev, .flush = file_flush, .discard = file_discard,                     \
         .write_zeroes = file_write_zeroes, .status = file_status, .truncate = file_truncate,       \
-        .set_read_only = file_set_read_only, .reserve = file_reserve,                              \
+        .set_read_only = file_set_read_only, .reopen = file_reopen, .reserve = file_reserve,       \
     }
 
 const BlockDriver file_driver = FILE_DRIVER("file", file_prefixes);

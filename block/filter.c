@@ -73,3 +73,9 @@ bool filter_set_read_only(BlockNode *n, bool read_only, Error **errp)
 {
     return true;
 }
+
+bool filter_reopen(BlockNode *n, Opts *o, Error **errp)
+{
+    filter_follow_size(n);
+    return true;
+}

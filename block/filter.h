@@ -16,6 +16,7 @@ int filter_write_zeroes(BlockNode *n, uint64_t offset, uint64_t len, bool may_un
 int filter_status(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st);
 bool filter_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp);
 bool filter_set_read_only(BlockNode *n, bool read_only, Error **errp);
+bool filter_reopen(BlockNode *n, Opts *o, Error **errp);
 /* What the file's size is now, is the filter's. */
 void filter_follow_size(BlockNode *n);
 

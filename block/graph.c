@@ -6,6 +6,7 @@
 #include "rhea/osdep.h"
 
 #include "block-int.h"
+#include "graph.h"
 
 const BlockDriver *const block_drivers[] = {
     &file_driver,
@@ -89,21 +90,7 @@ static void driver_names(bool protocols, const char *names[static ARRAY_SIZE(blo
 
 /* --- Options that every node has --- */
 
-typedef struct NodeOptions {
-    const BlockDriver *drv; /* NULL: to be found out */
-    const char *name;
-    bool read_only, auto_read_only, direct, no_flush, writethrough;
-    int discard, detect_zeroes;
-    unsigned flags;
-} NodeOptions;
-
-/* What a node hands on to the one below that its own options make. */
-typedef struct Inherited {
-    bool read_only, direct, no_flush;
-    int discard;
-} Inherited;
-
-static BlockNode *open_node(Opts *o, unsigned flags, const Inherited *above, int depth,
+static BlockNode *open_node(Opts *o, unsigned flags, const NodeInherited *above, int depth,
                             Error **errp);
 
 static bool take_driver(Opts *o, NodeOptions *opt, Error **errp)
@@ -148,12 +135,19 @@ static bool take_read_only(Opts *o, unsigned flags, bool *read_only, Error **err
            (!(flags & BLOCK_DRIVE) || opts_take_bool(o, "readonly", read_only, errp));
 }
 
-static bool take_node_options(Opts *o, NodeOptions *opt, Error **errp)
+bool block_take_node_options(Opts *o, NodeOptions *opt, const NodeInherited *above, Error **errp)
 {
     static const char *const discard[] = {"ignore", "unmap", "off", "on", NULL};
     static const char *const detect[] = {"off", "on", "unmap", NULL};
     bool shared = false;
 
+    if (above) {
+        opt->read_only = above->read_only;
+        opt->direct = above->direct;
+        opt->no_flush = above->no_flush;
+        opt->discard = above->discard;
+    }
+    opt->flags |= opt->read_only ? BLOCK_READ_ONLY : 0;
     if (!take_driver(o, opt, errp) || !take_cache(o, opt, errp) ||
         !take_read_only(o, opt->flags, &opt->read_only, errp) ||
         !opts_take_bool(o, "auto-read-only", &opt->auto_read_only, errp) ||
@@ -173,9 +167,8 @@ static bool take_node_options(Opts *o, NodeOptions *opt, Error **errp)
     return true;
 }
 
-static void apply_node_options(BlockNode *n, const NodeOptions *opt)
+void block_apply_node_options(BlockNode *n, const NodeOptions *opt)
 {
-    n->read_only = opt->read_only;
     n->auto_read_only = opt->auto_read_only;
     n->direct = opt->direct;
     n->no_flush = opt->no_flush;
@@ -207,29 +200,57 @@ bool block_opts_done(Opts *o, const BlockNode *n, const char *const *more, Error
     return opts_done(o, (const char *const *)names->pdata, errp);
 }
 
+/* What is not the driver's business is taken from @o: the rest is. */
+Opts *block_own_options(const BlockDriver *drv, const Opts *o)
+{
+    static const char *const kept[] = {"force-share", NULL};
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    add_names(names, kept);
+    add_names(names, drv->options);
+    g_ptr_array_add(names, NULL);
+    return opts_select(o, (const char *const *)names->pdata);
+}
+
 /* --- What lies below --- */
 
-/* A node that others use already may become the file of @n, which writes to it unless read-only. */
-static bool attach_below(const char *what, BlockNode *n, BlockNode *below, bool writes,
-                         Error **errp)
+static const char *name_of(const BlockNode *n)
 {
-    if (!writes) {
+    return n->name ? n->name : n->filename;
+}
+
+bool block_claim_file(const char *what, BlockNode *n, Error **errp)
+{
+    BlockNode *below = n->file;
+
+    if (!below || n->read_only || below->writer == n) {
         return true;
     }
     if (below->writer) {
-        return error_fail(errp, "%s: node '%s' is written to by %s", what,
-                          below->name ? below->name : below->filename,
-                          below->writer->name ? below->writer->name : below->writer->filename);
+        return error_fail(errp, "%s: node '%s' is written to by %s", what, name_of(below),
+                          name_of(below->writer));
     }
     if (below->read_only && !below->auto_read_only) {
         return error_fail(errp, "%s: node '%s' is read-only (read-only=on may do)", what,
-                          below->name ? below->name : below->filename);
+                          name_of(below));
     }
-    if (!block_set_read_only(below, false, errp)) {
+    if (!block_set_read_only(below, false, errp) || !block_claim_file(what, below, errp)) {
         return false;
     }
     below->writer = n;
     return true;
+}
+
+void block_release_file(BlockNode *n)
+{
+    BlockNode *below = n->file;
+
+    if (below && below->writer == n) {
+        below->writer = NULL;
+        if (below->drv->filter) {
+            block_release_file(below);
+        }
+    }
 }
 
 /* The file of a format: a node by its name, or one that is made from "file.*" or a file's name. */
@@ -238,7 +259,7 @@ static BlockNode *open_file(Opts *o, const NodeOptions *opt, int depth, Error **
     const char *key = opt->drv && opt->drv->child ? opt->drv->child : "file";
     g_autoptr(Opts) sub = opts_take_sub(o, key);
     const char *file = opts_take(o, key);
-    Inherited down = {opt->read_only, opt->direct, opt->no_flush, opt->discard};
+    NodeInherited down = {opt->read_only, opt->direct, opt->no_flush, opt->discard};
     BlockNode *n;
 
     if (file && !(opt->flags & BLOCK_DRIVE)) {
@@ -355,8 +376,15 @@ static bool open_format(Opts *o, BlockNode *n, NodeOptions *opt, int depth, Erro
     n->file = file;
     g_free(n->filename);
     n->filename = g_strdup(file->filename);
-    if (!attach_below(opts_what(o), n, file, !opt->read_only, errp) ||
-        !probe_format(file, opt, &n->probed, errp) || !opt->drv->open(n, o, opt->flags, errp)) {
+    if (!probe_format(file, opt, &n->probed, errp)) {
+        return false;
+    }
+    /* A filter may be made over what somebody writes to, to be put between the two. */
+    if (!(opt->drv->filter && file->writer) && !block_claim_file(opts_what(o), n, errp)) {
+        return false;
+    }
+    n->own = block_own_options(opt->drv, o);
+    if (!opt->drv->open(n, o, opt->flags, errp)) {
         return false;
     }
     n->drv = opt->drv;
@@ -364,27 +392,22 @@ static bool open_format(Opts *o, BlockNode *n, NodeOptions *opt, int depth, Erro
            (!n->backing || !n->drv->backing_fits || n->drv->backing_fits(n, errp));
 }
 
-static BlockNode *open_node(Opts *o, unsigned flags, const Inherited *above, int depth,
+static BlockNode *open_node(Opts *o, unsigned flags, const NodeInherited *above, int depth,
                             Error **errp)
 {
     NodeOptions opt = {.flags = flags};
     BlockNode *n;
     bool ok;
 
-    if (above) {
-        opt.read_only = above->read_only;
-        opt.direct = above->direct;
-        opt.no_flush = above->no_flush;
-        opt.discard = above->discard;
-    }
-    opt.flags |= opt.read_only ? BLOCK_READ_ONLY : 0;
-    if (!take_node_options(o, &opt, errp)) {
+    if (!block_take_node_options(o, &opt, above, errp)) {
         return NULL;
     }
     n = block_node_new(NULL, NULL);
-    apply_node_options(n, &opt);
+    n->read_only = opt.read_only;
+    block_apply_node_options(n, &opt);
     if (opt.drv && opt.drv->protocol) {
         n->read_only |= n->auto_read_only; /* until somebody writes to it */
+        n->own = block_own_options(opt.drv, o);
         ok = opt.drv->open(n, o, opt.flags, errp);
         n->drv = ok ? opt.drv : NULL;
     } else {
@@ -408,7 +431,8 @@ BlockNode *block_put_filter(const BlockDriver *drv, BlockNode *file, Opts *o, Er
     n->no_flush = file->no_flush;
     n->writethrough = file->writethrough;
     n->unmap = file->unmap;
-    if (!attach_below(opts_what(o), n, file, !n->read_only, errp) || !drv->open(n, o, 0, errp)) {
+    n->own = block_own_options(drv, o);
+    if (!block_claim_file(opts_what(o), n, errp) || !drv->open(n, o, 0, errp)) {
         n->file = NULL;
         block_node_unref(n);
         return NULL;

@@ -52,6 +52,7 @@ void block_node_unref(BlockNode *n)
         block_dirty_free_all(n);
         release_child(n, n->file);
         release_child(n, n->backing);
+        opts_free(n->own);
         g_free(n->name);
         g_free(n->filename);
         g_free(n->backing_file);
@@ -399,6 +400,33 @@ bool block_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error *
     return n->drv->truncate(n, size, prealloc, errp) && block_resized(n, errp);
 }
 
+/* Its file becomes writable, too, and nobody else's. */
+static bool write_to_file(BlockNode *n, Error **errp)
+{
+    BlockNode *file = n->file;
+
+    if (!file) {
+        return true;
+    }
+    if (file->writer && file->writer != n) {
+        return error_fail(errp, "'%s' is written to by '%s'", file->filename,
+                          file->writer->name ? file->writer->name : file->writer->filename);
+    }
+    if (!block_set_read_only(file, false, errp)) {
+        return false;
+    }
+    file->writer = n;
+    return true;
+}
+
+static bool leave_file(BlockNode *n, Error **errp)
+{
+    if (n->file && n->file->writer == n) {
+        n->file->writer = NULL;
+    }
+    return !n->file || block_set_read_only(n->file, true, errp);
+}
+
 bool block_set_read_only(BlockNode *n, bool read_only, Error **errp)
 {
     if (n->read_only == read_only) {
@@ -407,14 +435,11 @@ bool block_set_read_only(BlockNode *n, bool read_only, Error **errp)
     if (!n->drv->set_read_only) {
         return error_fail(errp, "'%s': %s cannot become writable", n->filename, n->drv->name);
     }
-    if (n->file && !read_only && !block_set_read_only(n->file, false, errp)) {
-        return false;
-    }
-    if (!n->drv->set_read_only(n, read_only, errp)) {
+    if ((!read_only && !write_to_file(n, errp)) || !n->drv->set_read_only(n, read_only, errp)) {
         return false;
     }
     n->read_only = read_only;
-    return !n->file || !read_only || block_set_read_only(n->file, true, errp);
+    return !read_only || leave_file(n, errp);
 }
 
 /* --- Changing the graph --- */
@@ -440,16 +465,26 @@ bool block_has_below(const BlockNode *n, const BlockNode *below)
            (n == below || block_has_below(n->file, below) || block_has_below(n->backing, below));
 }
 
-static void replace_child(BlockNode *parent, BlockNode **child, BlockNode *to)
+void block_swap_file(BlockNode *n, BlockNode *to)
 {
-    BlockNode *from = *child;
+    BlockNode *from = n->file;
 
-    if (from->writer == parent) {
-        from->writer = NULL;
-        to->writer = parent;
+    n->file = block_node_ref(to);
+    g_free(n->filename);
+    n->filename = g_strdup(to->filename);
+    if (n->drv->follow_file) {
+        n->drv->follow_file(n, from);
     }
-    *child = block_node_ref(to);
     block_node_unref(from);
+}
+
+static void replace_file(BlockNode *n, BlockNode *to)
+{
+    if (n->file->writer == n) {
+        n->file->writer = NULL;
+        to->writer = n;
+    }
+    block_swap_file(n, to);
 }
 
 void block_replace_below(BlockNode *from, BlockNode *to)
@@ -458,10 +493,11 @@ void block_replace_below(BlockNode *from, BlockNode *to)
         BlockNode *p = g_ptr_array_index(all_nodes, i);
 
         if (p != to && p->file == from) {
-            replace_child(p, &p->file, to);
+            replace_file(p, to);
         }
         if (p != to && p->backing == from) {
-            replace_child(p, &p->backing, to);
+            p->backing = block_node_ref(to);
+            block_node_unref(from);
         }
     }
 }

@@ -229,4 +229,5 @@ const BlockDriver power_cut_driver = {
     .status = filter_status,
     .truncate = filter_truncate,
     .set_read_only = filter_set_read_only,
+    .reopen = filter_reopen,
 };

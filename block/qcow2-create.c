@@ -261,6 +261,13 @@ static bool qcow2_set_read_only(BlockNode *n, bool read_only, Error **errp)
     return !ret || error_fail_errno(errp, -ret, "'%s': cannot write its metadata", n->filename);
 }
 
+static void qcow2_follow_file(BlockNode *n, const BlockNode *from)
+{
+    Qcow2 *q = qcow2_of(n);
+
+    q->data = q->data == from ? n->file : q->data;
+}
+
 static uint32_t qcow2_cluster_size(const BlockNode *n)
 {
     return ((Qcow2 *)n->opaque)->cluster_size;
@@ -578,6 +585,7 @@ const BlockDriver qcow2_driver = {
     .write_compressed = qcow2_write_compressed,
     .truncate = qcow2_truncate,
     .set_read_only = qcow2_set_read_only,
+    .follow_file = qcow2_follow_file,
     .create_options = create_options,
     .create = qcow2_create,
     .amend_options = qcow2_amend_options,

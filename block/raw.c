@@ -98,24 +98,39 @@ static bool raw_set_read_only(BlockNode *n, bool read_only, Error **errp)
     return true;
 }
 
-static bool raw_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
+/* offset= and size=, which the file has room for. */
+static bool raw_set_part(BlockNode *n, Raw *raw, Opts *o, Error **errp)
 {
     uint64_t below = block_size(n->file), offset = 0, size = UINT64_MAX;
-    Raw *raw;
 
     if (!opts_take_size(o, "offset", &offset, errp) || !opts_take_size(o, "size", &size, errp)) {
         return false;
     }
     if (offset > below || (size != UINT64_MAX && size > below - offset)) {
         return error_fail(errp, "%s: offset= and size= reach beyond '%s' (%" PRIu64 " bytes)",
-                          opts_what(o), n->filename, below);
+                          opts_what(o), n->file->filename, below);
     }
-    raw = g_new0(Raw, 1);
     raw->offset = offset;
     raw->part = size != UINT64_MAX;
-    n->opaque = raw;
     n->size = raw->part ? size : below - offset;
     return true;
+}
+
+static bool raw_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
+{
+    Raw *raw = g_new0(Raw, 1);
+
+    if (!raw_set_part(n, raw, o, errp)) {
+        g_free(raw);
+        return false;
+    }
+    n->opaque = raw;
+    return true;
+}
+
+static bool raw_reopen(BlockNode *n, Opts *o, Error **errp)
+{
+    return raw_set_part(n, n->opaque, o, errp);
 }
 
 static void raw_close(BlockNode *n)
@@ -151,6 +166,8 @@ static const char *const raw_options[] = {"offset", "size", NULL};
 const BlockDriver raw_driver = {
     .name = "raw",
     .options = raw_options,
+    .changeable = raw_options,
+    .reopen = raw_reopen,
     .open = raw_open,
     .close = raw_close,
     .preadv = raw_preadv,

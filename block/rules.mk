@@ -25,6 +25,7 @@ obj-y += block/on-error.o
 obj-y += block/power-cut.o
 obj-y += block/quiesce.o
 obj-y += block/raw.o
+obj-y += block/reopen.o
 obj-y += block/snapshot.o
 obj-y += block/throttle.o
 obj-y += block/throttle-group.o

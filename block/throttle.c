@@ -138,19 +138,39 @@ static int throttle_before(BlockNode *n, BlockFilterOp op, uint64_t offset, uint
 
 /* --- The driver --- */
 
-static bool throttle_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
+/* The group that the options name, with a reference; NULL: there is none. */
+static ThrottleGroup *take_group(Opts *o, Error **errp)
 {
     const char *name = opts_take(o, "throttle-group");
     ThrottleGroup *g = name ? throttle_group_find(name) : NULL;
 
-    if (!g) {
-        return name ? error_fail(errp, "%s: Throttle group '%s' does not exist", opts_what(o), name)
-                    : error_fail(errp, "%s: throttle-group= is missing", opts_what(o));
+    if (g) {
+        g->refs++;
+    } else if (name) {
+        error_fail(errp, "%s: Throttle group '%s' does not exist", opts_what(o), name);
+    } else {
+        error_fail(errp, "%s: throttle-group= is missing", opts_what(o));
     }
-    g->refs++;
-    n->opaque = g;
+    return g;
+}
+
+static bool throttle_open(BlockNode *n, Opts *o, unsigned flags, Error **errp)
+{
+    n->opaque = take_group(o, errp);
     n->size = block_size(n->file);
-    return true;
+    return n->opaque;
+}
+
+static bool throttle_reopen(BlockNode *n, Opts *o, Error **errp)
+{
+    ThrottleGroup *g = take_group(o, errp);
+
+    if (g) {
+        throttle_group_unref(n->opaque);
+        n->opaque = g;
+        n->size = block_size(n->file);
+    }
+    return g;
 }
 
 static void throttle_close(BlockNode *n)
@@ -164,6 +184,8 @@ const BlockDriver throttle_driver = {
     .name = "throttle",
     .filter = true,
     .options = throttle_options,
+    .changeable = throttle_options,
+    .reopen = throttle_reopen,
     .before = throttle_before,
     .open = throttle_open,
     .close = throttle_close,

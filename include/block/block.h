@@ -129,6 +129,8 @@ void blk_foreach_drive(BlockInfoFn fn, void *opaque);
 void blk_foreach_node(BlockInfoFn fn, void *opaque);
 /* Takes away a -blockdev node that no drive uses. */
 bool blk_del_blockdev(const char *node, Error **errp) MUST_CHECK;
+/* blockdev-reopen: @options (NULL-terminated) are JSON objects as for -blockdev, of nodes that are there. */
+bool blk_reopen(const char *const *options, Error **errp) MUST_CHECK;
 /* blockdev-snapshot-sync: a new image above the present one takes what the drive writes from now on. */
 typedef struct BlockSnapshotSpec {
     const char *device, *node; /* the drive, by its name or that of its node */

@@ -32,6 +32,9 @@ bool opts_empty(const Opts *o);
 /* "key.x=1,key.y=2" as a list of its own, x=1,y=2; the pairs are taken from @o. */
 Opts *opts_take_sub(Opts *o, const char *key);
 
+/* A copy of the pairs not taken yet whose key is one of @names, or begins with one and a dot; nothing is taken. */
+Opts *opts_select(const Opts *o, const char *const *names);
+
 /* The value of @key (the last one), marked as taken; NULL when it is not there. Owned by @o. */
 const char *opts_take(Opts *o, const char *key);
 /* The same without marking. */

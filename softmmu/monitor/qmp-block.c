@@ -189,6 +189,21 @@ QMP_COMMAND(
             "*offset: int, *size: int, "
             "*cache: {*direct: bool, *no-flush: bool}, ...}");
 
+static bool blockdev_reopen(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    JsonArray *list = json_object_get_array_member(args, "options");
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < json_array_get_length(list); i++) {
+        g_ptr_array_add(texts, json_text(json_array_get_element(list, i), false));
+    }
+    g_ptr_array_add(texts, NULL);
+    return blk_reopen((const char *const *)texts->pdata, errp);
+}
+
+QMP_COMMAND(blockdev_reopen_command, .name = "blockdev-reopen", .run = blockdev_reopen,
+            .args = "{options: [{driver: BlockdevDriver, *node-name: str, ...}]}");
+
 static bool blockdev_del(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
     return blk_del_blockdev(qmp_arg_str(args, "node-name"), errp);

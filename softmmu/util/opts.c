@@ -195,6 +195,32 @@ Opts *opts_take_sub(Opts *o, const char *key)
     return sub;
 }
 
+static bool opts_key_among(const char *key, const char *const *names)
+{
+    for (; *names; names++) {
+        size_t len = strlen(*names);
+
+        if (!strncmp(key, *names, len) && (!key[len] || key[len] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Opts *opts_select(const Opts *o, const char *const *names)
+{
+    Opts *some = opts_new(o->what);
+
+    for (guint i = 0; i < o->pairs->len; i++) {
+        OptPair *pair = &g_array_index(o->pairs, OptPair, i);
+
+        if (!pair->taken && opts_key_among(pair->key, names)) {
+            opts_append(some, g_strdup(pair->key), g_strdup(pair->value), pair->bare);
+        }
+    }
+    return some;
+}
+
 bool opts_empty(const Opts *o)
 {
     return o->pairs->len == 0;

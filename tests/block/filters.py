@@ -12,46 +12,11 @@ import nbdpeer as nbd
 import rhea
 from images import MIB, Workdir, img
 from nbdpeer import Client
+from nodes import Rig, file_node
 from tap import Suite
 
 suite = Suite()
 EIO, ENOSPC = 5, 28
-
-
-class Rig:
-    """A machine with the node n, exported."""
-
-    def __init__(self, w, *nodes, args=()):
-        self.w, self.nodes = w, nodes
-        self.m = rhea.Machine("-bios", "none", "-S", *args, qmp=True)
-
-    def __enter__(self):
-        self.m.__enter__()
-        self.q = self.m.qmp()
-        self.q.__enter__()
-        for node in self.nodes:
-            self.q.command("blockdev-add", **node)
-        return self
-
-    def export(self, node="n"):
-        socket = self.w.file("s")
-        self.q.command("nbd-server-start", addr={"type": "unix", "data": {"path": socket}})
-        self.q.command("block-export-add", type="nbd", id="e", node_name=node, name="n", writable=True)
-        client = Client(socket)
-        client.go(b"n")
-        return client
-
-    def __exit__(self, *what):
-        self.q.__exit__(*what)
-        self.m.__exit__(*what)
-
-    def end(self):
-        self.q.command("quit")
-        self.m.wait()
-
-
-def file_node(path):
-    return {"driver": "file", "filename": path}
 
 
 @suite.test

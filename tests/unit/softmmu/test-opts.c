@@ -49,6 +49,20 @@ static void test_repeat(void)
     g_assert_null(opts_take_next(o, "hostfwd", &iter));
 }
 
+static void test_select(void)
+{
+    static const char *const names[] = {"a", "b", "taken", NULL};
+    g_autoptr(Opts) o = opts_parse("-x", "a=1,ab=2,b.c=3,taken=4,d=5", NULL, NULL);
+    g_autoptr(Opts) some = NULL;
+
+    opts_take(o, "taken");
+    some = opts_select(o, names);
+    g_assert_cmpstr(opts_take(some, "a"), ==, "1");
+    g_assert_cmpstr(opts_take(some, "b.c"), ==, "3");
+    g_assert_true(opts_done(some, NULL, NULL));
+    g_assert_false(opts_done(o, NULL, NULL)); /* they are still there */
+}
+
 static void test_bad_list(void)
 {
     static const char *const bad[] = {"a=1,,b", "=x",       ",",    "a,=b",
@@ -149,6 +163,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/opts/list", test_list);
     g_test_add_func("/opts/repeat", test_repeat);
+    g_test_add_func("/opts/select", test_select);
     g_test_add_func("/opts/bad-list", test_bad_list);
     g_test_add_func("/opts/json", test_json);
     g_test_add_func("/opts/values", test_values);
