@@ -11,6 +11,7 @@ obj-y += softmmu/monitor/block-job.o
 obj-y += softmmu/monitor/block-transaction.o
 obj-y += softmmu/monitor/export.o
 obj-y += softmmu/monitor/fork.o
+obj-y += softmmu/monitor/hmp-block.o
 obj-y += softmmu/monitor/hmp-cmds.o
 obj-y += softmmu/monitor/hmp-info.o
 obj-y += softmmu/monitor/input.o
