@@ -713,6 +713,9 @@ bool blk_set_limits(const char *drive, const uint64_t limits[6], const uint64_t 
     }
     memcpy(l.avg, limits, sizeof(l.avg));
     memcpy(l.max, max, sizeof(l.max));
+    if (!throttle_check("throttling", &l, errp)) {
+        return false;
+    }
     g = throttle_group_of(blk->node);
     if (g) {
         throttle_group_set(g, &l);

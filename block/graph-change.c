@@ -99,6 +99,39 @@ void blk_snapshot_undo(BlockNode *top)
     block_graph_change_end();
 }
 
+/* --- Commit all at once --- */
+
+static bool commit_quiet(BlockNode *n, Error **errp)
+{
+    BlockNode *base = n->backing;
+    bool ok, read_only;
+
+    if (!base) {
+        return error_fail(errp, "'%s' has no backing file", n->filename);
+    }
+    read_only = base->read_only;
+    if (!block_unclaimed(n, errp) || !block_unclaimed(base, errp) || !block_may_write(base, errp) ||
+        !block_set_read_only(base, false, errp)) {
+        return false;
+    }
+    ok = image_commit(n, base, false, NULL, NULL, errp);
+    return block_set_read_only(base, read_only, ok ? errp : NULL) && ok;
+}
+
+bool blk_commit(const char *device, Error **errp)
+{
+    BlockNode *n = blk_find_node(device, errp);
+    bool ok;
+
+    if (!n) {
+        return false;
+    }
+    block_graph_change_begin();
+    ok = commit_quiet(n, errp);
+    block_graph_change_end();
+    return ok;
+}
+
 /* --- Images that change --- */
 
 bool blk_resize(const char *device, uint64_t size, Error **errp)

@@ -5,6 +5,7 @@
 obj-y += block/backend.o
 obj-y += block/drive.o
 obj-y += block/blkdebug.o
+obj-y += block/commit.o
 obj-y += block/copy-on-read.o
 obj-y += block/dirty-bitmap.o
 obj-y += block/file-direct.o

@@ -17,7 +17,9 @@ static bool throttle_complete(Object *obj, Error **errp)
 {
     ThrottleObject *t = (ThrottleObject *)obj;
 
-    t->group = throttle_group_new(obj->name ? obj->name : "throttle-group", &t->limits, errp);
+    t->group = throttle_check("throttle-group", &t->limits, errp)
+                   ? throttle_group_new(obj->name ? obj->name : "throttle-group", &t->limits, errp)
+                   : NULL;
     return t->group;
 }
 

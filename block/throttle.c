@@ -35,6 +35,25 @@ bool throttle_any(const ThrottleLimits *l)
     return false;
 }
 
+bool throttle_check(const char *what, const ThrottleLimits *l, Error **errp)
+{
+    for (int i = 0; i < THROTTLE_KINDS; i++) {
+        if (l->max[i] && l->max[i] < l->avg[i]) {
+            return error_fail(errp, "%s: %s-max cannot be lower than %s", what, throttle_names[i],
+                              throttle_names[i]);
+        }
+    }
+    for (int i = 0; i < THROTTLE_KINDS; i += 3) {
+        if (l->avg[i] && (l->avg[i + 1] || l->avg[i + 2])) {
+            return error_fail(errp,
+                              "%s: %s and its parts for reads and writes cannot be used at the "
+                              "same time",
+                              what, throttle_names[i]);
+        }
+    }
+    return true;
+}
+
 /* --- Groups --- */
 
 ThrottleGroup *throttle_group_find(const char *name)
@@ -226,20 +245,9 @@ bool throttle_take_drive(Opts *o, ThrottleLimits *l, Error **errp)
             !take_limit(o, max, old_max, &l->max[i], errp)) {
             return false;
         }
-        if (l->max[i] && l->max[i] < l->avg[i]) {
-            return error_fail(errp, "%s: throttling.%s cannot be lower than throttling.%s",
-                              opts_what(o), max, throttle_names[i]);
-        }
     }
-    for (int i = 0; i < THROTTLE_KINDS; i += 3) {
-        if (l->avg[i] && (l->avg[i + 1] || l->avg[i + 2])) {
-            return error_fail(errp,
-                              "%s: %s and its parts for reads and writes cannot be used at the "
-                              "same time",
-                              opts_what(o), throttle_names[i]);
-        }
-    }
-    return take_limit(o, "iops-size", "iops_size", &l->iops_size, errp);
+    return take_limit(o, "iops-size", "iops_size", &l->iops_size, errp) &&
+           throttle_check(opts_what(o), l, errp);
 }
 
 BlockNode *throttle_put(BlockNode *n, const char *name, const ThrottleLimits *l, Error **errp)

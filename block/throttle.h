@@ -16,6 +16,8 @@ typedef struct ThrottleLimits {
 } ThrottleLimits;
 
 bool throttle_any(const ThrottleLimits *l);
+/* They do not contradict each other. */
+bool throttle_check(const char *what, const ThrottleLimits *l, Error **errp) MUST_CHECK;
 
 typedef struct ThrottleGroup ThrottleGroup;
 /* A new group, or NULL: the name is taken. */

@@ -148,6 +148,8 @@ void blk_snapshot_undo(struct BlockNode *top);
 struct BlockNode *blk_find_node(const char *device, Error **errp);
 /* Devices that can tell their drivers do; others show it when these look. */
 bool blk_resize(const char *device, uint64_t size, Error **errp) MUST_CHECK;
+/* What the drive's image has goes into its backing file, at once; everybody waits. */
+bool blk_commit(const char *device, Error **errp) MUST_CHECK;
 /* What @node, in the chain of @device, says of its backing file; the graph stays. */
 bool blk_change_backing_file(const char *device, const char *node, const char *backing,
                              Error **errp) MUST_CHECK;

@@ -50,6 +50,15 @@ const char *image_size_text(uint64_t bytes, char buf[static 32]);
 /* Another backing file (NULL: none) in the header; the contents stay. */
 bool image_set_backing(BlockNode *n, const char *file, const char *format, Error **errp) MUST_CHECK;
 
+/* How far something is. */
+typedef void (*ImageProgress)(void *opaque, uint64_t done, uint64_t size);
+/*
+ * What @n has goes into @base, which is below and has become writable; then @n is empty unless @keep.  Nobody
+ * writes meanwhile.  @progress may be NULL.
+ */
+bool image_commit(BlockNode *n, BlockNode *base, bool keep, ImageProgress progress, void *opaque,
+                  Error **errp) MUST_CHECK;
+
 /* Nothing is stored in it any more: the backing file shows through. */
 bool image_make_empty(BlockNode *n, Error **errp) MUST_CHECK;
 

@@ -2,6 +2,7 @@
 /* HMP commands about images and the jobs on them. */
 #include "rhea/osdep.h"
 
+#include "block/block.h"
 #include "block/job.h"
 #include "rhea/opts.h"
 #include "monitor-int.h"
@@ -198,3 +199,55 @@ static void hmp_block_resize(Machine *m, const char *args, GString *out)
 HMP_COMMAND(hmp_block_resize_command, .name = "block_resize", .args = "drive size",
             .help = "the size of a drive's image, in MiB unless it has a suffix",
             .run = hmp_block_resize);
+
+/* --- Images at once --- */
+
+static void commit_drive(void *opaque, const BlockInfo *info)
+{
+    GString *out = opaque;
+    Error *err = NULL;
+
+    if (info->backing) {
+        hmp_print_result(blk_commit(info->drive, &err), &err, out);
+    }
+}
+
+static void hmp_commit(Machine *m, const char *args, GString *out)
+{
+    Error *err = NULL;
+
+    if (!strcmp(args, "all")) {
+        blk_foreach_drive(commit_drive, out);
+        return;
+    }
+    hmp_print_result(blk_commit(args, &err), &err, out);
+}
+
+HMP_COMMAND(hmp_commit_command, .name = "commit", .args = "drive|all",
+            .help = "what an image has goes into its backing file; the guest's disk stands still "
+                    "meanwhile (block-commit does it beside the guest)",
+            .run = hmp_commit);
+
+static void hmp_set_io_throttle(Machine *m, const char *args, GString *out)
+{
+    Error *err = NULL;
+    unsigned flags;
+    g_auto(GStrv) words = hmp_words(args, "", &flags);
+    uint64_t limits[6], max[6] = {0};
+    bool ok = true;
+
+    if (g_strv_length(words) != 7) {
+        g_string_append(out, "a drive and six limits are needed\n");
+        return;
+    }
+    for (int i = 0; ok && i < 6; i++) {
+        ok = parse_u64("limit", words[i + 1], INT64_MAX, &limits[i], &err);
+    }
+    hmp_print_result(ok && blk_set_limits(words[0], limits, max, 0, NULL, &err), &err, out);
+}
+
+HMP_COMMAND(hmp_set_io_throttle_command, .name = "block_set_io_throttle",
+            .args = "drive bps bps_rd bps_wr iops iops_rd iops_wr",
+            .help = "what a drive may do a second: bytes in all, read and written, and requests; "
+                    "0: no limit",
+            .run = hmp_set_io_throttle);

@@ -149,6 +149,10 @@ def limits_of_a_drive():
                 assert "iops_size" in str(e), e
             else:
                 raise AssertionError("a size below zero is accepted")
+            hmp = "block_set_io_throttle d "
+            assert "same time" in r.q.command("human-monitor-command", command_line=hmp + "5 1 0 0 0 0")
+            assert r.q.command("human-monitor-command", command_line=hmp + "0 0 2 0 0 0") == ""
+            assert r.q.command("query-block")[0]["inserted"]["bps_wr"] == 2
             # Whoever drains does not wait for the limit.
             c.send(nbd.WRITE, 0, MIB, bytes(MIB))
             c.send(nbd.WRITE, 0, MIB, bytes(MIB))
@@ -159,6 +163,8 @@ def limits_of_a_drive():
             r.end()
         both = rhea.Machine("-drive", "file=x,if=none,throttling.iops-total=5,throttling.iops-read=5")
         assert both.wait() == 1 and "iops-total" in both.errors()
+        low = rhea.Machine("-object", "throttle-group,id=g,x-iops-total=9,x-iops-total-max=8")
+        assert low.wait() == 1 and "iops-total-max cannot be lower" in low.errors()
 
 
 @suite.test

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # test-timeout: 120
 """blockdev-reopen: options and children of nodes that are in use, all changes or none."""
+import json
 import os
 import sys
 
@@ -179,6 +180,32 @@ def filter_comes_and_goes(fmt):
         if fmt != "raw":
             img("check", "-q", "-f", fmt, w.file("d"))
         img("io", "-f", fmt, "-c", "read -P 120 0 1M", "-c", "read -P 121 2M 1M", w.file("d"))
+
+
+@suite.test
+def commit_at_once():
+    """HMP's commit: the image's data moves down, and the image is empty."""
+    with Workdir() as w:
+        chain(w)
+        img("create", "-q", "-f", "qcow2", "-b", w.file("base"), "-F", "qcow2", w.file("longer"), "16M")
+        img("io", "-c", "write -P 3 2M 1M", "-c", "write -P 4 15M 1M", w.file("longer"))
+        args = ["-drive", f"file={w.file('longer')},if=none,id=d", "-drive", f"file={w.file('other')},if=none,id=e"]
+        with Rig(w, args=args) as r:
+            def hmp(line):
+                return r.q.command("human-monitor-command", command_line=line)
+
+            assert "Cannot find" in hmp("commit x")
+            assert "has no backing file" in hmp("commit e")
+            assert hmp("commit d") == ""
+            c = r.export("d")
+            assert c.error(nbd.WRITE, 0, MIB, b"x" * MIB) == 0
+            said = hmp("commit all")
+            assert said == "", said
+            c.close()
+            r.end()
+        have = json.loads(img("map", "--output=json", w.file("longer")))
+        assert all(e["depth"] for e in have), have
+        img("io", "-c", "read -P 120 0 1M", "-c", "read -P 3 2M 1M", "-c", "read -P 4 15M 1M", w.file("base"))
 
 
 if __name__ == "__main__":

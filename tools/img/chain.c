@@ -10,44 +10,6 @@ enum { CHUNK = 1 << 20 };
 
 /* --- commit --- */
 
-/* One run of what lies above @base goes into it. */
-static int commit_run(BlockNode *top, BlockNode *base, uint64_t offset, const BlockStatus *st,
-                      uint8_t *buf)
-{
-    int ret = 0;
-
-    if (!st->allocated) {
-        return 0;
-    }
-    if (st->zero) {
-        return block_write_zeroes(base, offset, st->run, true);
-    }
-    for (uint64_t at = 0; !ret && at < st->run; at += CHUNK) {
-        uint64_t n = MIN(CHUNK, st->run - at);
-
-        ret = block_pread(top, offset + at, buf, n);
-        ret = ret ? ret : block_pwrite(base, offset + at, buf, n);
-    }
-    return ret;
-}
-
-static int commit_all(const ImgArgs *args, BlockNode *top, BlockNode *base)
-{
-    g_autofree uint8_t *buf = g_malloc(CHUNK);
-    uint64_t size = block_size(top);
-    int ret = 0;
-
-    for (uint64_t at = 0; !ret && at < size;) {
-        BlockStatus st;
-
-        ret = block_status_chain(top, base, at, size - at, &st);
-        ret = ret ? ret : commit_run(top, base, at, &st, buf);
-        at += st.run;
-        img_progress(args->progress, at, size);
-    }
-    return ret ? ret : block_flush(base);
-}
-
 static BlockNode *find_base(BlockNode *top, const char *name, Error **errp)
 {
     for (BlockNode *n = block_backing(top); n; n = block_backing(n)) {
@@ -81,24 +43,20 @@ static bool own_commit(void *opaque, int letter, const char *arg)
     return true;
 }
 
-static bool commit(const ImgArgs *args, const Commit *c, Error **errp)
+static void commit_progress(void *opaque, uint64_t done, uint64_t size)
+{
+    const ImgArgs *args = opaque;
+
+    img_progress(args->progress, done, size);
+}
+
+static bool commit(ImgArgs *args, const Commit *c, Error **errp)
 {
     BlockNode *top = img_open(args, args->files[0], 0, errp);
     BlockNode *base = top ? find_base(top, args->backing, errp) : NULL;
-    bool ok = base && block_set_read_only(base, false, errp);
-    int ret;
+    bool ok = base && block_set_read_only(base, false, errp) &&
+              image_commit(top, base, c->keep, commit_progress, args, errp);
 
-    if (ok && block_size(base) < block_size(top)) {
-        ok = block_truncate(base, block_size(top), BLOCK_PREALLOC_OFF, errp);
-    }
-    if (ok) {
-        ret = commit_all(args, top, base);
-        ok = !ret || error_fail_errno(errp, -ret, "committing failed");
-    }
-    /* With another base than the nearest, what is between would show through an empty image. */
-    if (ok && !c->keep && base == block_backing(top)) {
-        ok = image_make_empty(top, errp);
-    }
     block_node_unref(top);
     return ok;
 }
