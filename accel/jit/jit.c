@@ -47,8 +47,8 @@ static void jit_log(Engine *e, const Block *b)
         log_unlock(f);
     }
     if (e->perf_file) {
-        fprintf(e->perf_file, "%" PRIxPTR " %x guest_%" PRIx64 "\n", (uintptr_t)b->code.rx,
-                b->code.size, b->ram);
+        fprintf(e->perf_file, "%" PRIxPTR " %x guest_%" PRIx64 "+%u\n", (uintptr_t)b->code.rx,
+                b->code.size, b->ram, b->size);
         fflush(e->perf_file);
     }
 }

@@ -112,6 +112,7 @@ class Bench:
                 seen = found.end()
                 if found.re is START:
                     started[found.group(1)] = now, cpu
+                    self.begin(found.group(1))
                     note(f"{self.name}: {found.group(1)}")
                 elif found.group(1) in started:
                     then, cpu_then = started.pop(found.group(1))
@@ -124,6 +125,9 @@ class Bench:
             machine.fail(f"row {', '.join(started)} did not end")
         if DONE not in machine.log:
             machine.fail("bench guest ended before its last row")
+
+    def begin(self, row):
+        """A row starts: for those who look closer."""
 
     def finish(self, found, seconds, cpu):
         row, text = found.group(1), found.group(0)
