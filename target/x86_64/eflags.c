@@ -84,6 +84,11 @@ uint32_t x86_cc_flags(unsigned op, uint64_t dst, uint64_t src, uint64_t src2)
 {
     uint32_t f = operation_flags(op, dst, src, src2);
 
+    if (op & X86_CC_HAS_ROTATE) {
+        bool carry = op >> X86_CC_ROTATE_SHIFT & 2, other = op >> X86_CC_ROTATE_SHIFT & 1;
+
+        f = (f & ~(X86_CF | X86_OF)) | (carry ? X86_CF : 0) | (carry != other ? X86_OF : 0);
+    }
     if (op & X86_CC_HAS_CARRY) {
         f = (f & ~X86_CF) | (op >> X86_CC_CARRY_SHIFT & 1);
     }

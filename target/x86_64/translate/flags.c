@@ -13,6 +13,7 @@ static const X86Flags no_flags = {.kind = X86_CC_DYNAMIC,
                                   .src2 = IR_NONE,
                                   .a = IR_NONE,
                                   .op = IR_NONE,
+                                  .rotated = IR_NONE,
                                   .carry = IR_NONE,
                                   .overflow = IR_NONE};
 
@@ -63,12 +64,13 @@ static IrVal widen(X86Trans *t, IrVal v)
     return ir_type(t->ir, v) == IR_I64 ? v : ir_un(t->ir, IR_ZEXT32, v);
 }
 
-/* CC_OP of @op with a flag of its own, in the bit @shift; the bit below it says so. */
-static IrVal op_with_flag(X86Trans *t, IrVal op, IrVal flag, unsigned shift)
+/* CC_OP of @op with a flag of its own, in the bit @shift; the bit below it says so.  @clear: what no longer
+ * holds. */
+static IrVal op_with_flag(X86Trans *t, IrVal op, IrVal flag, unsigned shift, uint32_t clear)
 {
     const int32_t has = 1 << (shift - 1);
 
-    op = ir_and(t->ir, op, ir_imm32(t->ir, ~(3 * has)));
+    op = ir_and(t->ir, op, ir_imm32(t->ir, (int32_t)~clear));
     op = ir_or(t->ir, op, ir_imm32(t->ir, has));
     return ir_or(t->ir, op, ir_bin(t->ir, IR_SHL, flag, ir_imm32(t->ir, (int32_t)shift)));
 }
@@ -96,20 +98,25 @@ static X86Flags as_dynamic(X86Trans *t, const X86Flags *f)
         d.src = widen(t, f->src);
         d.src2 = widen(t, f->src2);
     }
-    if (f->carry != IR_NONE) {
-        d.op = op_with_flag(t, d.op, f->carry, X86_CC_CARRY_SHIFT);
-        d.carry = IR_NONE;
+    if (f->rotated != IR_NONE) {
+        d.op = op_with_flag(t, d.op, f->rotated, X86_CC_ROTATE_SHIFT, ~0U << 8);
+    } else {
+        if (f->carry != IR_NONE) {
+            d.op = op_with_flag(t, d.op, f->carry, X86_CC_CARRY_SHIFT, 3 * X86_CC_HAS_CARRY);
+        }
+        if (f->overflow != IR_NONE) {
+            d.op =
+                op_with_flag(t, d.op, f->overflow, X86_CC_OVERFLOW_SHIFT, 3 * X86_CC_HAS_OVERFLOW);
+        }
     }
-    if (f->overflow != IR_NONE) {
-        d.op = op_with_flag(t, d.op, f->overflow, X86_CC_OVERFLOW_SHIFT);
-        d.overflow = IR_NONE;
-    }
+    d.rotated = d.carry = d.overflow = IR_NONE;
     return d;
 }
 
 void x86_flags_carry(X86Trans *t, IrVal carry)
 {
     need_dynamic(t, &t->flags);
+    t->flags.rotated = IR_NONE; /* carry and overflow stand there as well */
     t->flags.carry = carry;
     t->new_flags = true;
 }
@@ -117,8 +124,18 @@ void x86_flags_carry(X86Trans *t, IrVal carry)
 void x86_flags_overflow(X86Trans *t, IrVal overflow)
 {
     need_dynamic(t, &t->flags);
+    t->flags.rotated = IR_NONE;
     t->flags.overflow = overflow;
     t->new_flags = true;
+}
+
+void x86_flags_rotate(X86Trans *t, IrVal pair)
+{
+    IrVal one = ir_imm32(t->ir, 1), carry = ir_bin(t->ir, IR_SHR, pair, one);
+
+    x86_flags_carry(t, carry);
+    x86_flags_overflow(t, ir_and(t->ir, ir_xor(t->ir, pair, carry), one));
+    t->flags.rotated = pair;
 }
 
 void x86_flags_unless_zero(X86Trans *t, IrVal count, const X86Flags *old)
@@ -156,24 +173,44 @@ void x86_flags_commit(X86Trans *t)
 
 /* --- Reading --- */
 
+/* DYNAMIC becomes EFLAGS, by a call; whoever asks next need not call again.  Flags of their own stay. */
+static void call_for_flags(X86Trans *t)
+{
+    X86Flags *f = &t->flags, was = *f;
+
+    need_dynamic(t, &was);
+    *f = no_flags;
+    f->kind = X86_CC_EFLAGS;
+    f->src = ir_call(t->ir, X86_H_CC_FLAGS, was.op, was.dst, was.src, was.src2);
+    f->rotated = was.rotated;
+    f->carry = was.carry;
+    f->overflow = was.overflow;
+}
+
+/* @all with the flag in the bit @n being @flag, unless that is IR_NONE. */
+static IrVal with_flag(X86Trans *t, IrVal all, IrVal flag, unsigned n)
+{
+    if (flag == IR_NONE) {
+        return all;
+    }
+    if (n) {
+        flag = ir_bin(t->ir, IR_SHL, flag, ir_imm32(t->ir, (int32_t)n));
+    }
+    return ir_or(t->ir, ir_and(t->ir, all, ir_imm32(t->ir, (int32_t) ~(1U << n))), flag);
+}
+
 IrVal x86_flags_all(X86Trans *t)
 {
-    X86Flags d;
-    IrVal v;
+    X86Flags *f = &t->flags, d;
 
-    if (t->flags.kind == X86_CC_EFLAGS && t->flags.carry == IR_NONE &&
-        t->flags.overflow == IR_NONE) {
-        return t->flags.src;
+    if (f->kind == X86_CC_DYNAMIC) {
+        call_for_flags(t);
     }
-    d = as_dynamic(t, &t->flags);
-    v = ir_call(t->ir, X86_H_CC_FLAGS, d.op, d.dst, d.src, d.src2);
-    if (t->flags.kind == X86_CC_DYNAMIC) {
-        /* Nothing better is known: whoever asks next need not call again. */
-        t->flags = no_flags;
-        t->flags.kind = X86_CC_EFLAGS;
-        t->flags.src = v;
+    if (f->kind == X86_CC_EFLAGS) {
+        return with_flag(t, with_flag(t, f->src, f->carry, 0), f->overflow, 11);
     }
-    return v;
+    d = as_dynamic(t, f);
+    return ir_call(t->ir, X86_H_CC_FLAGS, d.op, d.dst, d.src, d.src2);
 }
 
 static IrVal bit(X86Trans *t, IrVal v, unsigned n)
@@ -187,11 +224,15 @@ static IrVal bit(X86Trans *t, IrVal v, unsigned n)
     return ir_and(t->ir, v, ir_imm32(t->ir, 1));
 }
 
+/* One that was not set on its own. */
 static IrVal flag_of_eflags(X86Trans *t, unsigned flag)
 {
     static const uint8_t place[6] = {0, 2, 4, 6, 7, 11};
 
-    return bit(t, x86_flags_all(t), place[__builtin_ctz(flag)]);
+    if (t->flags.kind == X86_CC_DYNAMIC) {
+        call_for_flags(t);
+    }
+    return bit(t, t->flags.src, place[__builtin_ctz(flag)]);
 }
 
 static IrVal compare(X86Trans *t, IrCond cond, IrVal a, IrVal b, bool is_signed)

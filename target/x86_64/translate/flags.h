@@ -37,6 +37,9 @@ enum {
     X86_CC_CARRY_SHIFT = 9,
     X86_CC_HAS_OVERFLOW = 1 << 10,
     X86_CC_OVERFLOW_SHIFT = 11,
+    /* Before that a rotate set both: to the upper of the two bits above, and to whether they differ. */
+    X86_CC_HAS_ROTATE = 1 << 12,
+    X86_CC_ROTATE_SHIFT = 13,
 };
 
 static inline unsigned x86_cc_op(X86Cc kind, unsigned log2_size)

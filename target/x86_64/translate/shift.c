@@ -186,20 +186,6 @@ void x86_op_shrd(X86Trans *t)
 
 /* --- Rotates: CF and OF change, the others stay --- */
 
-/* Merges new CF and OF (0 or 1) into EFLAGS, unless the count is 0. */
-static void rotate_flags(X86Trans *t, Count c, IrVal cf, IrVal of)
-{
-    IrVal all = x86_flags_all(t), with;
-
-    with = ir_and(t->ir, all, ir_imm32(t->ir, ~(X86_CF | X86_OF)));
-    with = ir_or(t->ir, with, cf);
-    with = ir_or(t->ir, with, ir_bin(t->ir, IR_SHL, of, ir_imm32(t->ir, 11)));
-    if (!c.known) {
-        with = ir_movcond(t->ir, IR_EQ, c.v, ir_imm32(t->ir, 0), all, with);
-    }
-    x86_flags_eflags(t, with);
-}
-
 static IrVal bit_of(X86Trans *t, IrVal v, unsigned n)
 {
     if (ir_type(t->ir, v) == IR_I64) {
@@ -222,24 +208,32 @@ static IrVal repeated(X86Trans *t, IrVal v, unsigned size)
     return v;
 }
 
+/* Of a rotated value, which repeats itself to the IR's width: the bit that went round last, and the one at the
+ * other end (left) or beside it (right). */
+static IrVal last_in_and_top(X86Trans *t, IrVal v, bool left)
+{
+    bool wide = ir_type(t->ir, v) == IR_I64;
+
+    v = shifted(t, left ? IR_ROTL : IR_SHR, v, ir_imm32(t->ir, left ? 1 : wide ? 62 : 30));
+    return ir_and(t->ir, wide ? ir_un(t->ir, IR_TRUNC, v) : v, ir_imm32(t->ir, 3));
+}
+
 static void rotate(X86Trans *t, bool left)
 {
-    unsigned size = size_of(t), top = size * 8 - 1;
+    unsigned size = size_of(t);
     Count c = count_of(t, 1);
-    IrVal cf, of;
+    X86Flags old = t->flags;
+    IrVal pair;
 
     if (c.known && c.n == 0) {
         return;
     }
     t->v[0] = shifted(t, left ? IR_ROTL : IR_ROTR, repeated(t, t->v[0], size), c.v);
-    if (left) {
-        cf = bit_of(t, t->v[0], 0);
-        of = ir_xor(t->ir, cf, bit_of(t, t->v[0], top));
-    } else {
-        cf = bit_of(t, t->v[0], top);
-        of = ir_xor(t->ir, cf, bit_of(t, t->v[0], top - 1));
+    pair = last_in_and_top(t, t->v[0], left);
+    x86_flags_rotate(t, pair);
+    if (!c.known) {
+        x86_flags_unless_zero(t, c.v, &old);
     }
-    rotate_flags(t, c, cf, of);
 }
 
 void x86_op_rol(X86Trans *t)
@@ -253,7 +247,7 @@ void x86_op_ror(X86Trans *t)
 }
 
 /* Through the carry by one, which is what programs do. */
-static void rotate_carry_one(X86Trans *t, bool left, Count c)
+static void rotate_carry_one(X86Trans *t, bool left)
 {
     unsigned size = size_of(t), top = size * 8 - 1;
     IrVal v = x86_zext(t, t->v[0], size), in = typed_as(t, x86_flag(t, X86_FLAG_C), v), r, cf, of;
@@ -268,7 +262,8 @@ static void rotate_carry_one(X86Trans *t, bool left, Count c)
         cf = bit_of(t, v, 0);
         of = ir_xor(t->ir, bit_of(t, r, top), bit_of(t, r, top - 1));
     }
-    rotate_flags(t, c, cf, of);
+    x86_flags_carry(t, cf);
+    x86_flags_overflow(t, of);
     t->v[0] = r;
 }
 
@@ -283,7 +278,7 @@ static void rotate_carry(X86Trans *t, bool left)
         return;
     }
     if (c.known && c.n == 1) {
-        rotate_carry_one(t, left, c);
+        rotate_carry_one(t, left);
         return;
     }
     v = x86_zext64(t, t->v[0], size);

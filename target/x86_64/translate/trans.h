@@ -21,6 +21,7 @@ typedef struct X86Flags {
     IrVal dst, src, src2; /* typed by size; for EFLAGS src is I32; for DYNAMIC all are I64 */
     IrVal a;              /* of ADD, ADC, SUB, CMP, SBB: the first operand; dst is the result */
     IrVal op;             /* of DYNAMIC: I32 */
+    IrVal rotated;        /* x86_flags_rotate()'s pair, while carry and overflow stand for it too */
     IrVal carry;          /* CF where it was set on its own (I32, 0 or 1), or IR_NONE ... */
     IrVal overflow;       /* ... and OF */
 } X86Flags;
@@ -126,6 +127,8 @@ void x86_flags_eflags(X86Trans *t, IrVal i32);
 /* CF becomes @carry (I32, 0 or 1), the others stay; OF likewise. */
 void x86_flags_carry(X86Trans *t, IrVal carry);
 void x86_flags_overflow(X86Trans *t, IrVal overflow);
+/* Both from @pair (I32, 0 to 3): CF is the upper bit, OF whether the bits differ. */
+void x86_flags_rotate(X86Trans *t, IrVal pair);
 /* What has been set holds only if @count (I32) is not 0; else @old. */
 void x86_flags_unless_zero(X86Trans *t, IrVal count, const X86Flags *old);
 /* They are in the globals only: a helper has set them, or a block begins. */
