@@ -95,7 +95,7 @@ typedef struct Opnd {
 } Opnd;
 
 /*
- * Accesses off one base whose displacements lie close together: the first one's TLB probe is good for
+ * Accesses off one base, at most constants away, whose displacements lie close together: the first one's TLB probe is good for
  * all, see select-mem.c.  The addend is a value of its own, number Cg.ir->n + group.
  */
 enum { OPEN_GROUPS = 8 }; /* how many may get members at one time */
@@ -103,7 +103,8 @@ enum { OPEN_GROUPS = 8 }; /* how many may get members at one time */
 typedef struct Group {
     IrVal base; /* root */
     IrVal first, last;
-    int32_t lo, hi;   /* displacements of the first and last byte */
+    int32_t at;       /* displacement of the first access ... */
+    int32_t lo, hi;   /* ... and of the lowest and highest byte */
     int32_t align_at; /* the sum of base and this must be a multiple ... */
     uint8_t align;    /* ... of 1 << align: the most that a member demands */
     uint8_t mmu;

@@ -8,7 +8,7 @@
  * instruction on every aligned one.  Vectors, and all accesses of guests that say so
  * (IrTarget.often_misaligned), are different: the page of the last byte is compared.
  *
- * Accesses off one base value that lie close together form a group: the first probes the TLB for the
+ * Accesses off one base value, plus constants, that lie close together form a group: the first probes the TLB for the
  * whole range, which must lie in one page, and keeps the addend in a register; the others use it as it
  * stands; loads may follow a store.  The probe asks for the alignment that members demand; others may be
  * misaligned.  Addend 0 means that the range has no common entry (it crosses a page, say): then each asks
@@ -125,16 +125,39 @@ static unsigned demanded(const IrInsn *insn)
     return insn->mem & IR_MEM_ALIGN ? insn->mem & IR_MEM_SIZE : 0;
 }
 
+/* May a group have members about @disp? */
+static bool group_reaches(int64_t disp)
+{
+    return fits_i32(disp - 2 * GROUP_SPAN) && fits_i32(disp + 2 * GROUP_SPAN);
+}
+
+/* Where an access is, relative to the value from which constants lead to its address: @base. */
+static int64_t group_disp(const Cg *c, const IrInsn *insn, IrVal *base)
+{
+    int64_t disp = insn->imm, imm;
+    IrVal v = c->v[insn->arg[0]].root;
+    const IrInsn *def = &c->ir->insns[v];
+
+    while (def->op == IR_ADD && def->type == IR_I64 && cg_is_const(c, def->arg[1], &imm) &&
+           group_reaches(imm) && group_reaches(disp + imm)) {
+        disp += imm;
+        v = c->v[def->arg[0]].root;
+        def = &c->ir->insns[v];
+    }
+    *base = v;
+    return disp;
+}
+
 /* Can an access at @disp that demands @align (log2) be a member, as far as alignment goes? */
 static bool group_aligned(const Group *g, int64_t disp, unsigned align)
 {
     return ((disp - g->align_at) & ((1 << MIN(align, g->align)) - 1)) == 0;
 }
 
-static bool group_join(Group *g, const IrInsn *insn, unsigned i)
+static bool group_join(Group *g, const IrInsn *insn, unsigned i, int64_t disp)
 {
     unsigned align = demanded(insn);
-    int64_t disp = insn->imm, end = disp + (1 << (insn->mem & IR_MEM_SIZE)) - 1;
+    int64_t end = disp + (1 << (insn->mem & IR_MEM_SIZE)) - 1;
 
     if (MAX(end, g->hi) - MIN(disp, g->lo) > GROUP_SPAN || !group_aligned(g, disp, align)) {
         return false;
@@ -154,13 +177,14 @@ static bool can_group(const Cg *c, const IrInsn *insn)
     int64_t imm;
 
     return (insn->op == IR_LOAD || insn->op == IR_STORE) && !cg_is_const(c, insn->arg[0], &imm) &&
-           fits_i32(insn->imm - GROUP_SPAN) && fits_i32(insn->imm + GROUP_SPAN);
+           group_reaches(insn->imm);
 }
 
 static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
 {
     const IrInsn *insn = &c->ir->insns[i];
-    IrVal base = c->v[insn->arg[0]].root;
+    IrVal base;
+    int64_t disp = group_disp(c, insn, &base);
     bool write = needs_write(insn);
     unsigned size = insn->mem & IR_MEM_SIZE;
 
@@ -169,7 +193,7 @@ static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
 
         /* A load may use a store's probe: what may be written may be read. */
         if (g->base == base && (g->write || !write) && g->mmu == insn->mmu &&
-            group_join(g, insn, i)) {
+            group_join(g, insn, i, disp)) {
             c->group_of[i] = (int16_t)k;
             return;
         }
@@ -177,9 +201,10 @@ static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
     c->groups[c->ngroups] = (Group){.base = base,
                                     .first = (IrVal)i,
                                     .last = (IrVal)i,
-                                    .lo = (int32_t)insn->imm,
-                                    .hi = (int32_t)insn->imm + (1 << size) - 1,
-                                    .align_at = (int32_t)insn->imm,
+                                    .at = (int32_t)disp,
+                                    .lo = (int32_t)disp,
+                                    .hi = (int32_t)disp + (1 << size) - 1,
+                                    .align_at = (int32_t)disp,
                                     .align = (uint8_t)demanded(insn),
                                     .mmu = insn->mmu,
                                     .write = write};
@@ -236,13 +261,14 @@ static int32_t group_start(const Group *g)
     return g->lo - ((g->lo - g->align_at) & ((1 << g->align) - 1));
 }
 
-/* For the whole range: from the start to the last aligned piece. */
-static Probe group_probe(const Group *g, unsigned base)
+/* For the whole range: from the start to the last aligned piece.  @disp leads from the register @base to
+ * the first access. */
+static Probe group_probe(const Group *g, unsigned base, int32_t disp)
 {
     int32_t lo = group_start(g), low = (1 << g->align) - 1;
 
     return (Probe){.base = (uint8_t)base,
-                   .disp = lo,
+                   .disp = lo - g->at + disp,
                    .ahead = (g->hi - lo) & ~low,
                    .low = (uint8_t)low,
                    .mmu = g->mmu,
@@ -338,7 +364,7 @@ static void group_stub(Cg *c, const Stub *s)
         int32_t lo = group_start(g);
 
         emit_rm(&c->a, OP_MOV_IMM, 0, mem_at(RSP, FRAME_ACCESS + offsetof(AccessFrame, below)), 4);
-        emit32(&c->a, (uint32_t)(s->disp - lo) | (uint32_t)(g->hi - lo) << 16);
+        emit32(&c->a, (uint32_t)(g->at - lo) | (uint32_t)(g->hi - lo) << 16);
     }
     emit_ask(c, s, first ? ACCESS_GROUP | g->align * ACCESS_GROUP_ALIGN : 0);
     if (s->insn->op == IR_STORE) {
@@ -383,7 +409,7 @@ static GroupUse group_begin(Cg *c, unsigned *dst)
         if (dst) {
             *dst = cg_def(c, CG_WRITTEN_LAST);
         }
-        u.jump = emit_probe(c, group_probe(g, u.base), u.addend, s2);
+        u.jump = emit_probe(c, group_probe(g, u.base, (int32_t)insn->imm), u.addend, s2);
     } else {
         u.addend = (uint8_t)cg_use(c, v);
         c->extra_use = v;

@@ -328,14 +328,20 @@ static IrType int_type(void)
     return below(3) ? IR_I64 : IR_I32;
 }
 
-/* Often the address of an access that is there already: groups share their TLB probe. */
+/* Often the address of an access that is there already, or a constant away from it, as a stack pointer moves: groups
+ * share their TLB probe. */
 static IrVal some_address(Ir *ir)
 {
     IrVal a;
 
     for (unsigned i = ir->n; i-- > 0 && below(16);) {
         if ((ir->insns[i].op == IR_LOAD || ir->insns[i].op == IR_STORE) && below(3)) {
-            return ir->insns[i].arg[0];
+            a = ir->insns[i].arg[0];
+            if (!below(3)) {
+                a = ir_add(ir, a, ir_imm(ir, 8 * (int)below(32) - 128));
+                ir_put(ir, below(NX), a);
+            }
+            return a;
         }
     }
     a = below(40)
@@ -734,7 +740,7 @@ static void test_group_miss(void)
     } cases[] = {{RAM_BASE, false, 2, 0}, {RAM_BASE, true, 0, 2}, {RAM_BASE + 0xff8, true, 0, 3}};
     Ir *ir = ir_new(&target);
     Run *r = new_run();
-    IrVal base;
+    IrVal base, moved;
     CodeBlock cb;
 
     ir_insn(ir, PC_OFF);
@@ -745,7 +751,9 @@ static void test_group_miss(void)
     ir_insn(ir, PC_OFF + 8);
     ir_store(ir, IR_MEM_16, 0, ir_get(ir, 3), 0, ir_imm(ir, -2));
     ir_insn(ir, PC_OFF + 12);
-    ir_put(ir, 4, ir_load(ir, IR_I64, IR_MEM_8, 0, base, 16));
+    moved = ir_add(ir, base, ir_imm(ir, 24));
+    ir_put(ir, 5, moved);
+    ir_put(ir, 4, ir_load(ir, IR_I64, IR_MEM_8, 0, moved, -8));
     ir_exit(ir, PC_OFF + 16);
     cb = compile_at(ir, code.used);
     current = r;
