@@ -8,7 +8,7 @@ is other/Rhea, so above 1 means that Rhea is faster; classes are summed up by ge
 Beside it stands the ratio of the CPU time that both processes took, which a busy host disturbs less.
 
 Guests: the project's own programs (guest/, built with the guest's GNU compiler, run as init) and
-real programs of Debian (real.sh, in root-full.ext4 from "scripts/guest-assets --full").  The
+real programs of Debian (real.sh, in root-full.ext4 from "scripts/guest-assets --root full").  The
 architecture is the end of the emulator's name.
 """
 

@@ -4,6 +4,7 @@ slow-checks += tests/block/export.py
 slow-checks += tests/block/io-tool.py
 slow-checks += tests/block/luks.py
 slow-checks += tests/block/filters.py
+slow-checks += tests/block/fio.py
 slow-checks += tests/block/jobs.py
 slow-checks += tests/block/jobs-guest.py
 slow-checks += tests/block/nbd.py

@@ -181,6 +181,12 @@ class Machine:
                 if not found:
                     self.fail(f"console ended (status {self.process.wait()}) before {pattern!r}")
 
+    def forget(self):
+        """Takes what the console has said until now, so that expect() waits for what comes next."""
+        while select.select([self.process.stdout], [], [], 0)[0] and self._read(0):
+            pass
+        self.seen = len(self.log)
+
     def send(self, text):
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
