@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copying: the main thread finds out what holds data, workers read, look for zeroes, and write.
+ * Copying: each thread takes the next part that holds data, reads it, looks for zeroes, and writes.
  */
 #include "rhea/osdep.h"
 
@@ -125,141 +125,111 @@ static int write_compressed(Copy *c, const Piece *p, const uint8_t *buf)
     return ret;
 }
 
-/* Buffers are used again: the kernel would clear the pages of each new one. */
-static uint8_t *take_buffer(Copy *c)
+static int copy_piece(Copy *c, const Piece *p, uint8_t *buf)
 {
-    uint8_t *buf;
-
-    g_mutex_lock(&c->lock);
-    buf = c->buffers->len ? g_ptr_array_steal_index_fast(c->buffers, c->buffers->len - 1) : NULL;
-    g_mutex_unlock(&c->lock);
-    return buf ? buf : g_malloc(c->chunk);
-}
-
-static void give_buffer(Copy *c, uint8_t *buf)
-{
-    g_mutex_lock(&c->lock);
-    g_ptr_array_add(c->buffers, buf);
-    g_mutex_unlock(&c->lock);
-}
-
-static int copy_piece(Copy *c, const Piece *p)
-{
-    uint8_t *buf;
     int ret;
 
     if (p->zero) {
         return write_zeroes(c, p->offset, p->len);
     }
-    buf = take_buffer(c);
     ret = read_source(c, p->offset, buf, p->len);
-    if (!ret) {
-        ret = c->compress ? write_compressed(c, p, buf) : write_data(c, p, buf);
+    if (ret) {
+        return ret;
     }
-    give_buffer(c, buf);
-    return ret;
+    return c->compress ? write_compressed(c, p, buf) : write_data(c, p, buf);
 }
 
-static int copy_failed(Copy *c)
+/* --- Handing out, under the lock --- */
+
+/* Finds out how far the sources are all data or all not from c->at on. */
+static int next_run(Copy *c)
 {
+    uint64_t len = c->total - c->at;
+    BlockStatus st;
     int ret;
 
-    g_mutex_lock(&c->lock);
-    ret = c->ret;
-    g_mutex_unlock(&c->lock);
-    return ret;
+    /* Compressed clusters are written once: pieces are whole chunks, of which zeroes alone are left out. */
+    if (c->compress) {
+        len = MIN(len, c->chunk - c->at % c->chunk);
+    }
+    ret = source_status(c, c->at, len, &st);
+    if (ret) {
+        return ret;
+    }
+    c->run_zero = st.zero && c->sparse;
+    c->run_skip = (c->only_top && !st.allocated) || (c->run_zero && c->blank);
+    if (!c->compress) {
+        len = st.run;
+    } else if (st.run < len) {
+        c->run_zero = c->run_skip = false;
+    }
+    c->run_end = c->at + len;
+    return 0;
 }
 
-static void copy_worker(gpointer data, gpointer opaque)
+/* False: nothing is left, or something failed. */
+static bool take_piece(Copy *c, Piece *p)
 {
-    Piece *p = data;
+    while (!c->ret && c->at < c->total) {
+        uint64_t len;
+
+        if (c->at == c->run_end) {
+            c->ret = next_run(c);
+            continue;
+        }
+        len = c->run_end - c->at;
+        if (c->run_skip) {
+            c->done += len;
+        } else {
+            len = c->run_zero ? len : MIN(len, c->chunk - c->at % c->chunk);
+            *p = (Piece){c->at, len, c->run_zero};
+        }
+        c->at += len;
+        if (!c->run_skip) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static gpointer copy_worker(gpointer opaque)
+{
     Copy *c = opaque;
-    int ret;
+    g_autofree uint8_t *buf = g_malloc(c->chunk);
+    Piece p;
 
-    tsan_pool_popped(p);
-    ret = copy_failed(c) ? 0 : copy_piece(c, p);
     g_mutex_lock(&c->lock);
-    c->ret = c->ret ? c->ret : ret;
-    c->done += p->len;
-    c->pending--;
-    img_progress(c->progress && c->done < c->total, c->done, c->total);
-    g_cond_signal(&c->room);
-    g_mutex_unlock(&c->lock);
-    g_free(p);
-}
+    while (take_piece(c, &p)) {
+        int ret;
 
-/* --- Handing out --- */
-
-static void wait_below(Copy *c, unsigned limit)
-{
-    g_mutex_lock(&c->lock);
-    while (c->pending >= limit) {
-        g_cond_wait(&c->room, &c->lock);
+        g_mutex_unlock(&c->lock);
+        ret = copy_piece(c, &p, buf);
+        g_mutex_lock(&c->lock);
+        c->ret = c->ret ? c->ret : ret;
+        c->done += p.len;
+        img_progress(c->progress && c->done < c->total, c->done, c->total);
     }
     g_mutex_unlock(&c->lock);
-}
-
-static void hand_out(Copy *c, GThreadPool *pool, const Piece *p)
-{
-    wait_below(c, c->workers * 2);
-    g_mutex_lock(&c->lock);
-    c->pending++;
-    g_mutex_unlock(&c->lock);
-    g_thread_pool_push(pool, g_memdup2(p, sizeof(*p)), NULL);
-}
-
-/* Compressed clusters are written once: pieces are whole chunks, of which zeroes alone are left out. */
-static int next_chunk(const Copy *c, uint64_t offset, Piece *p, bool *skip)
-{
-    uint64_t len = MIN(c->chunk - offset % c->chunk, c->total - offset);
-    BlockStatus st;
-    int ret = source_status(c, offset, len, &st);
-
-    *p = (Piece){offset, len, st.zero && st.run == len};
-    *skip = !ret && c->only_top && !st.allocated && st.run == len;
-    return ret;
-}
-
-static int next_run(const Copy *c, uint64_t offset, Piece *p, bool *skip)
-{
-    BlockStatus st;
-    int ret = source_status(c, offset, c->total - offset, &st);
-
-    *p = (Piece){offset, st.run, st.zero && c->sparse};
-    *skip = !ret && c->only_top && !st.allocated;
-    if (!p->zero && !*skip) {
-        p->len = MIN(p->len, c->chunk - offset % c->chunk);
-    }
-    return ret;
+    return NULL;
 }
 
 int img_copy(Copy *c)
 {
-    GThreadPool *pool = g_thread_pool_new(copy_worker, c, (gint)c->workers, FALSE, NULL);
-    int ret = 0;
+    g_autofree GThread **threads = g_new(GThread *, c->workers);
+    int ret;
 
     /* Compressed clusters are written as wholes. */
     c->chunk = c->compress ? MAX(CHUNK, image_cluster_size(c->to)) : CHUNK;
-    c->buffers = g_ptr_array_new_with_free_func(g_free);
     g_mutex_init(&c->lock);
-    g_cond_init(&c->room);
-    for (uint64_t at = 0; at < c->total && !ret && !copy_failed(c);) {
-        Piece p;
-        bool skip;
-
-        ret = (c->compress ? next_chunk : next_run)(c, at, &p, &skip);
-        if (!ret && !skip) {
-            hand_out(c, pool, &p);
-        }
-        at += p.len;
+    for (unsigned i = 1; i < c->workers; i++) {
+        threads[i] = g_thread_new("copy", copy_worker, c);
     }
-    wait_below(c, 1);
-    g_thread_pool_free(pool, FALSE, TRUE);
-    ret = ret ? ret : c->ret;
-    ret = ret ? ret : block_flush(c->to);
+    copy_worker(c);
+    for (unsigned i = 1; i < c->workers; i++) {
+        g_thread_join(threads[i]);
+    }
+    ret = c->ret ? c->ret : block_flush(c->to);
     img_progress(c->progress && !ret, c->total, c->total);
-    g_ptr_array_unref(c->buffers);
     g_mutex_clear(&c->lock);
-    g_cond_clear(&c->room);
     return ret;
 }

@@ -17,11 +17,10 @@ typedef struct Copy {
     uint64_t sparse; /* zeroes are looked for in units of that many bytes; 0: they are data */
     unsigned workers;
     uint64_t chunk; /* img_copy(): at most so much at a time */
-    /* Shared by the threads. */
-    GPtrArray *buffers; /* free ones, of a chunk each */
+    /* Under the lock: what is handed out up to @at, the run that this is in, and how far it went. */
     GMutex lock;
-    GCond room;
-    unsigned pending;
+    uint64_t at, run_end;
+    bool run_zero, run_skip;
     uint64_t done;
     int ret;
 } Copy;
