@@ -30,7 +30,7 @@ CONTROLLERS = {
     "ide": ("x86_64", "pc", ["ide-hd,bus=ide.0,drive=d"], "sda"),
     "riscv-blk": ("riscv64", "virt", ["virtio-blk-device,drive=d"], "vda"),
     "riscv-scsi": ("riscv64", "virt", ["virtio-scsi-device", "scsi-hd,drive=d"], "sda"),
-    "riscv-pci": ("riscv64", "virt", ["virtio-blk-pci,drive=d"], "vdb"),
+    "riscv-pci": ("riscv64", "virt", ["virtio-blk-pci,drive=d"], "vda"),
 }
 ROOT = {"x86_64": "virtio-blk-pci", "riscv64": "virtio-blk-device"}
 
@@ -115,7 +115,8 @@ work() {
     n=%d
     while [ ! -e /tmp/stop ]; do
         n=$((n + 1))
-        if fio $n; then echo "round $n"; else cat /tmp/fio.out; echo "FIO FAIL""ED"; fi
+        fio $n || { cat /tmp/fio.out; echo "FIO FAIL""ED"; return; }
+        echo "round $n"
     done
     fio $n --verify_only || { cat /tmp/fio.out; echo "FIO FAIL""ED"; }
     echo "fio's work ended"
