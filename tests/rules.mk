@@ -16,6 +16,9 @@ include $(sort $(wildcard $(SRC)/tests/*/rules.mk) $(wildcard $(SRC)/tests/unit/
 # With --enable-sanitizers=thread.
 export TSAN_OPTIONS ?= suppressions=$(abspath $(SRC))/tests/tsan.supp
 
+# Translations that machines keep stay in the build folder.
+export XDG_CACHE_HOME := $(CURDIR)/tests/cache
+
 check-fast: all $(unit-tests)
 	$(SRC)/tests/run $(unit-tests) $(addprefix $(SRC)/,$(fast-checks))
 

@@ -165,9 +165,9 @@ static const AccelOps jit_ops = {
 static const PropDesc jit_props[] = {
     PROP_BOOL("lockstep", Jit, lockstep, false,
               "interpret every block as well and end at the first difference"),
-    PROP_STR(
-        "cache", Jit, persist.cache, NULL,
-        "keep translated code for the next run: on (in the user's cache folder), off, or a folder"),
+    PROP_STR("cache", Jit, persist.cache, NULL,
+             "keep translated code for the next run: on (in the user's cache folder: the default), "
+             "off, or a folder"),
     PROP_U64("cache-size", Jit, persist.cache_size_mib, 128,
              "size of the file of translated code in MiB"),
     PROP_END,

@@ -58,9 +58,9 @@ static bool make_identity(const Engine *e, const CpuState *cpu, uint8_t identity
 /* NULL: none is wanted. */
 static char *store_folder(const Persist *p, const Engine *e)
 {
-    bool on = p->cache && strcmp(p->cache, "on") == 0;
+    bool on = !p->cache || strcmp(p->cache, "on") == 0;
 
-    if (!p->cache || strcmp(p->cache, "off") == 0 || e->one_insn || e->icount.on) {
+    if ((p->cache && strcmp(p->cache, "off") == 0) || e->one_insn || e->icount.on) {
         return NULL;
     }
     return on ? g_build_filename(g_get_user_cache_dir(), "rhea", NULL) : g_strdup(p->cache);
@@ -75,7 +75,8 @@ static Store *persist_store(Persist *p, const Engine *e, const CpuState *cpu)
 
         p->tried = true;
         if (folder && make_identity(e, cpu, identity)) {
-            p->store = store_open(folder, cpu->ops->ir->name, identity, p->cache_size_mib * MiB);
+            p->store = store_open(folder, cpu->ops->ir->name, identity, p->cache_size_mib * MiB,
+                                  !p->cache);
         }
     }
     return p->store;

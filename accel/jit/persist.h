@@ -9,7 +9,7 @@
 enum { PERSIST_MAX_MIB = 8192 };
 
 typedef struct Persist {
-    char *cache; /* property: NULL, "on", "off", or a folder */
+    char *cache; /* property: "on", "off", or a folder; NULL: on, without a word */
     uint64_t cache_size_mib;
     bool tried; /* Engine.lock: to open the store */
     Store *store;

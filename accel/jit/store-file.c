@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files of translations.  They are only appended to, in whole records and under flock(), or replaced by
- * rename(), so that who has one mapped may go on reading it.  A folder or a file that belongs to
+ * Files of translations.  They are only appended to and entered into the index, under flock(), or replaced by
+ * rename(), so that who has one open may go on reading it.  A folder or a file that belongs to
  * somebody else, or that others may write to, is not touched: its code would run in this process.
  */
 #include "rhea/osdep.h"
@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "accel/jit/store-file.h"
+#include "rhea/bits.h"
 #include "rhea/error.h"
 
 #define SUFFIX ".translations"
@@ -20,7 +21,7 @@ enum { FOLDER_FILES = 4 }; /* full ones: what a folder may hold in all */
 
 static void file_give_up(StoreFile *f, const char *what, const char *why)
 {
-    if (!f->broken) {
+    if (!f->broken && !f->quiet) {
         warn_user("translation cache '%s': %s: %s", f->path, what, why);
     }
     f->broken = true;
@@ -66,36 +67,167 @@ static int file_open(StoreFile *f, int flags)
     return fd;
 }
 
+/* --- The index --- */
+
+enum { PROBES = 256, MIN_INDEX_BITS = 10, MAX_INDEX_BITS = 26, BYTES_PER_SLOT = 384 };
+
+static uint64_t slot_offset(const StoreHeader *h, uint64_t i)
+{
+    return sizeof(*h) + sizeof(StoreSlot) * (i & ((1ULL << h->index_bits) - 1));
+}
+
+static uint64_t records_start(const StoreHeader *h)
+{
+    return sizeof(*h) + (sizeof(StoreSlot) << h->index_bits);
+}
+
+/* Several slots for the mean record, so that searches are short. */
+static unsigned index_bits_for(uint64_t max_bytes)
+{
+    unsigned bits = MIN_INDEX_BITS;
+
+    while (bits < MAX_INDEX_BITS && max_bytes / BYTES_PER_SLOT >> bits > 1) {
+        bits++;
+    }
+    return bits;
+}
+
+/* Slot @i, counted on from the end at the beginning. */
+static StoreSlot slot_at(const StoreFile *f, uint64_t i)
+{
+    return f->index[i & ((1ULL << f->is.index_bits) - 1)];
+}
+
+/* 0: it cannot be there. */
+static uint64_t slot_record(const StoreFile *f, StoreSlot slot)
+{
+    uint64_t at = slot.at * 8ULL;
+
+    return at >= records_start(&f->is) && at < f->size ? at : 0;
+}
+
+uint64_t store_file_search(const StoreFile *f, uint64_t hash, unsigned *probe)
+{
+    while (f->index && *probe < PROBES) {
+        StoreSlot slot = slot_at(f, hash + (*probe)++);
+
+        if (!slot.at) {
+            return 0;
+        }
+        if (slot.tag == hash >> 32 && slot_record(f, slot)) {
+            return slot_record(f, slot);
+        }
+    }
+    return 0;
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+GArray *store_file_all(const StoreFile *f)
+{
+    GArray *all = g_array_new(false, false, sizeof(uint64_t));
+
+    for (uint64_t i = 0; f->index && i < 1ULL << f->is.index_bits; i++) {
+        uint64_t at = slot_record(f, slot_at(f, i));
+
+        if (at) {
+            g_array_append_val(all, at);
+        }
+    }
+    g_array_sort(all, compare_offsets);
+    for (unsigned i = all->len; i > 1; i--) { /* a damaged index may have one twice */
+        if (g_array_index(all, uint64_t, i - 1) == g_array_index(all, uint64_t, i - 2)) {
+            g_array_remove_index(all, i - 1);
+        }
+    }
+    return all;
+}
+
+/* Enters what lies at @base into a file that begins with @h.  False: there is no room, or it cannot be written. */
+static bool index_enter(const StoreHeader *h, int fd, const GArray *entries, uint64_t base)
+{
+    for (unsigned i = 0; i < entries->len; i++) {
+        const StoreEntry *e = &g_array_index(entries, StoreEntry, i);
+        const StoreSlot slot = {e->hash >> 32, (base + e->offset) / 8};
+        StoreSlot there = {.at = 1};
+        unsigned probe = 0;
+        uint64_t offset = 0;
+
+        while (there.at) {
+            offset = slot_offset(h, e->hash + probe);
+            if (probe++ == PROBES || pread(fd, &there, sizeof(there), offset) != sizeof(there)) {
+                return false;
+            }
+        }
+        if (pwrite(fd, &slot, sizeof(slot), offset) != sizeof(slot)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- Reading --- */
 
-static void file_map(StoreFile *f, int fd)
+/* A file of this identity, with an index that is all there. */
+static bool header_fits(const StoreFile *f, const StoreHeader *h, uint64_t size)
+{
+    return memcmp(h, &f->header, offsetof(StoreHeader, index_bits)) == 0 &&
+           h->index_bits >= MIN_INDEX_BITS && h->index_bits <= MAX_INDEX_BITS &&
+           records_start(h) <= size;
+}
+
+size_t store_file_read(StoreFile *f, uint64_t offset, void *buf, size_t len)
+{
+    size_t skip;
+
+    len = MIN(len, f->size - MIN(f->size, offset));
+    if (len > STORE_WINDOW) {
+        return MAX(pread(f->fd, buf, len, offset), 0);
+    }
+    if (offset < f->window_at || offset + len > f->window_at + f->window_len) {
+        f->window_at = offset;
+        f->window_len = MAX(pread(f->fd, f->window, STORE_WINDOW, offset), 0);
+    }
+    skip = offset - f->window_at;
+    len = MIN(len, f->window_len - MIN(f->window_len, skip));
+    memcpy(buf, f->window + skip, len);
+    return len;
+}
+
+/* False: it is no file to read from. */
+static bool file_map_index(StoreFile *f)
 {
     struct stat st;
-    void *map;
+    uint8_t *map;
 
-    /* Whoever is appending does so in whole records; what comes later is not looked at. */
-    if (fstat(fd, &st) || st.st_size < (off_t)sizeof(StoreHeader) ||
-        (uint64_t)st.st_size > 2 * f->max_bytes) {
-        return;
+    /* Whoever is appending may make it longer; what comes later is not looked at. */
+    if (fstat(f->fd, &st) || (uint64_t)st.st_size > 2 * f->max_bytes) {
+        return false;
     }
-    map = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (map == MAP_FAILED) {
-        return;
-    }
-    if (memcmp(map, &f->header, sizeof(f->header)) != 0) {
-        munmap(map, st.st_size);
-        return;
-    }
-    f->map = map;
     f->size = st.st_size;
-    futimens(fd, NULL); /* files that are not used are the first to go */
+    if (pread(f->fd, &f->is, sizeof(f->is), 0) != sizeof(f->is) ||
+        !header_fits(f, &f->is, f->size)) {
+        return false;
+    }
+    map = mmap(NULL, records_start(&f->is), PROT_READ, MAP_SHARED, f->fd, 0);
+    if (map == MAP_FAILED) {
+        return false;
+    }
+    f->index = (const void *)(map + sizeof(StoreHeader));
+    f->window = g_malloc(STORE_WINDOW);
+    futimens(f->fd, NULL); /* files that are not used are the first to go */
+    return true;
 }
 
 void store_file_open(StoreFile *f, const char *folder, const char *arch, const uint8_t *identity,
-                     uint64_t max_bytes)
+                     uint64_t max_bytes, bool quiet)
 {
     g_autoptr(GString) name = g_string_new(arch);
-    int fd;
 
     g_string_append_c(name, '-');
     for (unsigned i = 0; i < 8; i++) {
@@ -105,39 +237,43 @@ void store_file_open(StoreFile *f, const char *folder, const char *arch, const u
     f->folder = g_strdup(folder);
     f->path = g_build_filename(folder, name->str, NULL);
     f->max_bytes = max_bytes;
-    memcpy(f->header.magic, "RheaTC01", sizeof(f->header.magic));
+    f->quiet = quiet;
+    memcpy(f->header.magic, "RheaTC02", sizeof(f->header.magic));
     memcpy(f->header.identity, identity, STORE_ID_SIZE);
-    if (folder_ready(f)) {
-        fd = file_open(f, O_RDONLY);
-        if (fd >= 0) {
-            file_map(f, fd);
-            close(fd);
-        }
+    f->header.index_bits = index_bits_for(max_bytes);
+    f->fd = folder_ready(f) ? file_open(f, O_RDONLY) : -1;
+    if (f->fd >= 0 && !file_map_index(f)) {
+        close(f->fd);
+        f->fd = -1;
+        f->size = 0;
+        memset(&f->is, 0, sizeof(f->is));
     }
 }
 
 /* --- Writing --- */
 
-static bool write_all(int fd, const void *data, size_t size)
+static bool write_all(int fd, const void *data, size_t size, off_t at)
 {
-    const uint8_t *at = data;
+    const uint8_t *from = data;
 
     while (size) {
-        ssize_t n = write(fd, at, size);
+        ssize_t n = pwrite(fd, from, size, at);
 
         if (n <= 0 && errno != EINTR) {
             return false;
         }
-        at += MAX(n, 0);
-        size -= MAX(n, 0);
+        n = MAX(n, 0);
+        from += n;
+        at += n;
+        size -= n;
     }
     return true;
 }
 
-/* The file for appending, locked; -1: not now, or never (broken). */
+/* The file for writing, locked; -1: not now, or never (broken). */
 static int file_lock(StoreFile *f, bool wait, off_t *size)
 {
-    int fd = file_open(f, O_RDWR | O_APPEND | O_CREAT);
+    int fd = file_open(f, O_RDWR | O_CREAT);
     struct stat mine, now;
 
     if (fd < 0) {
@@ -152,45 +288,57 @@ static int file_lock(StoreFile *f, bool wait, off_t *size)
     return fd;
 }
 
-/* Is it a file of this identity, or empty and now begun? */
-static bool file_begun(StoreFile *f, int fd, off_t *size)
+/* The header of an empty file, and its index without a slot in use. */
+static bool file_begin(const StoreFile *f, int fd)
 {
-    StoreHeader h;
-
-    if (!*size) {
-        *size = sizeof(f->header);
-        return write_all(fd, &f->header, sizeof(f->header));
-    }
-    return pread(fd, &h, sizeof(h), 0) == sizeof(h) && memcmp(&h, &f->header, sizeof(h)) == 0;
+    return write_all(fd, &f->header, sizeof(f->header), 0) &&
+           ftruncate(fd, records_start(&f->header)) == 0;
 }
 
-bool store_file_append(StoreFile *f, const void *records, size_t size, bool wait)
+/*
+ * The records go behind @size, and are entered when they are there.  Nobody looks at records that could not
+ * be entered.
+ */
+static bool write_records(int fd, off_t size, const GByteArray *records, const GArray *entries)
 {
-    off_t old;
+    uint64_t base = align_up(size, 8);
+    StoreHeader h;
+
+    if (pread(fd, &h, sizeof(h), 0) != sizeof(h) ||
+        !write_all(fd, records->data, records->len, base) || !index_enter(&h, fd, entries, base)) {
+        return false;
+    }
+    h.count += entries->len;
+    return write_all(fd, &h, sizeof(h), 0);
+}
+
+bool store_file_append(StoreFile *f, const GByteArray *records, const GArray *entries, bool wait)
+{
+    StoreHeader h;
+    off_t size;
     int fd;
     bool done = false;
 
-    if (f->broken) {
+    if (f->broken || f->full) {
         return false;
     }
-    fd = file_lock(f, wait, &old);
+    fd = file_lock(f, wait, &size);
     if (fd < 0) {
         return false;
     }
-    if (file_begun(f, fd, &old) && old + size <= f->max_bytes) {
-        done = write_all(fd, records, size);
-        if (!done) { /* nobody has mapped what was written just now */
-            file_give_up(f, "not written", strerror(errno));
-            if (ftruncate(fd, old)) {
-                unlink(f->path);
-            }
-        }
+    if (!size && file_begin(f, fd)) {
+        size = records_start(&f->header);
+    }
+    if (pread(fd, &h, sizeof(h), 0) == sizeof(h) && header_fits(f, &h, size) &&
+        align_up(size, 8) + records->len <= f->max_bytes) {
+        done = write_records(fd, size, records, entries);
+        f->full = !done;
     }
     close(fd);
     return done;
 }
 
-void store_file_replace(StoreFile *f, const void *records, size_t size)
+void store_file_replace(StoreFile *f, const GByteArray *records, const GArray *entries)
 {
     g_autofree char *temp = g_strdup_printf("%s.XXXXXX", f->path);
     int fd;
@@ -203,11 +351,12 @@ void store_file_replace(StoreFile *f, const void *records, size_t size)
         file_give_up(f, "not written", strerror(errno));
         return;
     }
-    if (!write_all(fd, &f->header, sizeof(f->header)) || !write_all(fd, records, size) ||
+    if (!file_begin(f, fd) || !write_records(fd, records_start(&f->header), records, entries) ||
         rename(temp, f->path)) {
         file_give_up(f, "not written", strerror(errno));
         unlink(temp);
     }
+    f->full = false;
     close(fd);
 }
 
@@ -270,9 +419,13 @@ void store_file_trim(const StoreFile *f)
 
 void store_file_close(StoreFile *f)
 {
-    if (f->map) {
-        munmap((void *)f->map, f->size);
+    if (f->index) {
+        munmap((uint8_t *)f->index - sizeof(StoreHeader), records_start(&f->is));
     }
+    if (f->fd >= 0) {
+        close(f->fd);
+    }
+    g_free(f->window);
     g_free(f->folder);
     g_free(f->path);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records of translations: the index over a mapped file, and what a run adds to it.  See store.h.
+ * Records of translations: which of a file fits, and what a run adds to it.  See store.h.
  *
- * The index is a hash table over the mode, the place in the page and the first bytes: as many as every
- * block that is long enough has (LONG_PREFIX), or one for the shorter ones, so that a search is two
- * probes.  What follows the prefix is compared byte by byte.  New blocks are entered by all of their
- * bytes, only so that none is kept twice.
+ * A record is entered into the file's index by the mode, the place in the page and the first bytes: as many as
+ * every block that is long enough has (LONG_PREFIX), or one for the shorter ones, so that a search is two
+ * lookups.  What follows the prefix is compared byte by byte.
  *
  * In a file the records lie in the order of their last use as the file's last replacement saw it, so the
  * least recently used are in front.
@@ -17,28 +16,26 @@
 
 enum {
     LONG_PREFIX = 8,
-    FIRST_BITS = 12,
     PAGE_SIZE = 4096,
     MAX_GUEST = PAGE_SIZE + STORE_NEXT_PAGE,
     MAX_CODE = 1 << 20,
     FLUSH_BYTES = 1 << 20,  /* so much is written at a time */
+    FIRST_READ = 1024,      /* most records are shorter */
     MAX_PENDING = 32 << 20, /* so much waits when it cannot be written */
 };
 
-typedef struct Slot {
-    uint64_t hash; /* 0: empty */
-    uint32_t at;   /* the record's offset in the file / 8; 0: of this run */
-    bool used;
-} Slot;
-
 struct Store {
     StoreFile file;
-    bool damaged; /* the file has something else behind its last whole record */
-    Slot *slots;
-    unsigned bits, nslots;
+    uint8_t *buf; /* for the record that is looked at */
+    size_t buf_size;
+    uint8_t *used;     /* a bit for each RECORD_MIN bytes of the file: the record there was used */
+    GHashTable *added; /* hashes of all of a block's bytes, of what this run added */
     GByteArray *pending; /* records of this run that are not in the file yet */
+    GArray *entries;     /* StoreEntry of each of them */
     StoreStats stats;
 };
+
+enum { RECORD_MIN = 32 }; /* bytes: less than any record has */
 
 /* --- Records --- */
 
@@ -138,151 +135,147 @@ static bool record_whole(const StoreRecord *r)
            tables_inside(r);
 }
 
-static const StoreRecord *record_at(const Store *s, uint64_t off)
+/* The record at @at of the file, valid until the next call; NULL: it does not fit. */
+static const StoreRecord *record_at(Store *s, uint64_t at)
 {
-    return (const StoreRecord *)(const void *)(s->file.map + off);
-}
+    size_t got = store_file_read(&s->file, at, s->buf, FIRST_READ);
+    StoreRecord *r = (void *)s->buf;
 
-/* --- Index --- */
-
-static void index_put(Store *s, uint64_t hash, uint32_t at, bool used)
-{
-    uint64_t mask = (1ULL << s->bits) - 1, i = hash >> 1 & mask;
-
-    while (s->slots[i].hash) {
-        i = (i + 1) & mask;
+    if (got < sizeof(*r) || !record_fits(r, s->file.size - at)) {
+        return NULL;
     }
-    s->slots[i] = (Slot){hash, at, used};
-    s->nslots++;
-}
+    if (r->size > got) {
+        size_t size = r->size;
 
-static void index_grow(Store *s, unsigned bits)
-{
-    Slot *old = s->slots;
-    uint64_t n = old ? 1ULL << s->bits : 0;
-
-    s->slots = g_new0(Slot, 1ULL << bits);
-    s->bits = bits;
-    s->nslots = 0;
-    for (uint64_t i = 0; i < n; i++) {
-        if (old[i].hash) {
-            index_put(s, old[i].hash, old[i].at, old[i].used);
+        if (size > s->buf_size) {
+            s->buf = g_realloc(s->buf, size);
+            s->buf_size = size;
+        }
+        r = (void *)s->buf;
+        if (store_file_read(&s->file, at, r, size) != size || r->size != size ||
+            !record_fits(r, size)) {
+            return NULL;
         }
     }
-    g_free(old);
-}
-
-static void index_add(Store *s, uint64_t hash, uint32_t at)
-{
-    if (s->nslots >= 1U << s->bits >> 1) {
-        index_grow(s, s->bits + 1);
-    }
-    index_put(s, hash, at, false);
-}
-
-/* The slots of @hash in turn: *i is where to go on. */
-static Slot *index_next(const Store *s, uint64_t hash, uint64_t *i)
-{
-    uint64_t mask = (1ULL << s->bits) - 1;
-
-    for (; s->slots[*i & mask].hash; ++*i) {
-        if (s->slots[*i & mask].hash == hash) {
-            return &s->slots[(*i)++ & mask];
-        }
-    }
-    return NULL;
-}
-
-static void index_load(Store *s)
-{
-    uint64_t at = sizeof(StoreHeader);
-
-    while (at < s->file.size && record_fits(record_at(s, at), s->file.size - at)) {
-        const StoreRecord *r = record_at(s, at);
-
-        index_add(s, hash_prefix(r->mode, r->page_off, record_guest(r), r->guest_size), at / 8);
-        s->stats.loaded++;
-        at += r->size;
-    }
-    s->damaged = s->file.map && at != s->file.size;
-    s->stats.bytes = s->file.size;
+    return r;
 }
 
 /* --- Life --- */
 
-Store *store_open(const char *folder, const char *arch, const uint8_t *identity, uint64_t max_bytes)
+Store *store_open(const char *folder, const char *arch, const uint8_t *identity, uint64_t max_bytes,
+                  bool quiet)
 {
     Store *s = g_new0(Store, 1);
 
     s->pending = g_byte_array_new();
-    index_grow(s, FIRST_BITS);
-    store_file_open(&s->file, folder, arch, identity, max_bytes);
-    index_load(s);
+    s->entries = g_array_new(false, false, sizeof(StoreEntry));
+    s->added = g_hash_table_new(NULL, NULL);
+    store_file_open(&s->file, folder, arch, identity, max_bytes, quiet);
+    s->buf = g_malloc(FIRST_READ);
+    s->buf_size = FIRST_READ;
+    s->used = g_malloc0(s->file.size / RECORD_MIN / 8 + 1);
+    s->stats.loaded = s->file.is.count;
+    s->stats.bytes = s->file.size;
     return s;
+}
+
+static void drop_pending(Store *s)
+{
+    g_byte_array_set_size(s->pending, 0);
+    g_array_set_size(s->entries, 0);
 }
 
 static void append_pending(Store *s, bool wait)
 {
-    if (store_file_append(&s->file, s->pending->data, s->pending->len, wait)) {
-        g_byte_array_set_size(s->pending, 0);
+    if (store_file_append(&s->file, s->pending, s->entries, wait)) {
+        drop_pending(s);
     }
 }
 
-static int compare_at(const void *a, const void *b)
+static bool was_used(const Store *s, uint64_t at)
 {
-    const Slot *x = *(Slot *const *)a, *y = *(Slot *const *)b;
+    return s->used[at / RECORD_MIN / 8] & 1 << at / RECORD_MIN % 8;
+}
 
-    return x->used != y->used ? x->used - y->used : (x->at > y->at) - (x->at < y->at);
+static void mark_used(Store *s, uint64_t at)
+{
+    s->used[at / RECORD_MIN / 8] |= 1 << at / RECORD_MIN % 8;
 }
 
 /* The file's records, the least recently used first. */
-static GPtrArray *by_age(const Store *s)
+static GArray *by_age(Store *s)
 {
-    GPtrArray *all = g_ptr_array_new();
+    GArray *all = store_file_all(&s->file);
+    GArray *aged = g_array_new(false, false, sizeof(uint64_t));
 
-    for (uint64_t i = 0; i < 1ULL << s->bits; i++) {
-        if (s->slots[i].hash && s->slots[i].at) {
-            g_ptr_array_add(all, &s->slots[i]);
+    for (unsigned used = 0; used < 2; used++) {
+        for (unsigned i = 0; i < all->len; i++) {
+            uint64_t at = g_array_index(all, uint64_t, i);
+
+            if (was_used(s, at) == used) {
+                g_array_append_val(aged, at);
+            }
         }
     }
-    g_ptr_array_sort(all, compare_at);
-    return all;
+    g_array_unref(all);
+    return aged;
+}
+
+/* How much of a file's record is kept: nothing of a damaged one. */
+static uint64_t kept_size(Store *s, uint64_t at)
+{
+    const StoreRecord *r = record_at(s, at);
+
+    return r && record_whole(r) ? r->size : 0;
+}
+
+/* Puts a copy of a record behind those that are to be written. */
+static void add_entry(GByteArray *records, GArray *entries, const StoreRecord *r)
+{
+    StoreEntry e = {hash_prefix(r->mode, r->page_off, record_guest(r), r->guest_size),
+                    records->len};
+
+    g_array_append_val(entries, e);
+    g_byte_array_append(records, (const uint8_t *)r, r->size);
 }
 
 /* Keeps what was used last, to half of what may be, so that this is not needed every time. */
 static void replace_file(Store *s)
 {
-    g_autoptr(GPtrArray) all = by_age(s);
+    g_autoptr(GArray) aged = by_age(s);
     g_autoptr(GByteArray) out = g_byte_array_new();
-    uint64_t room = s->file.max_bytes / 2;
-    unsigned first = all->len;
+    g_autoptr(GArray) entries = g_array_new(false, false, sizeof(StoreEntry));
+    uint64_t room = s->file.max_bytes / 2 - MIN(s->file.max_bytes / 2, s->pending->len);
+    unsigned first = aged->len;
 
-    room -= MIN(room, s->pending->len);
-    while (first && record_at(s, ((Slot *)all->pdata[first - 1])->at * 8ULL)->size <= room) {
-        room -= record_at(s, ((Slot *)all->pdata[--first])->at * 8ULL)->size;
+    while (first && kept_size(s, g_array_index(aged, uint64_t, first - 1)) <= room) {
+        room -= kept_size(s, g_array_index(aged, uint64_t, --first));
     }
-    for (unsigned i = first; i < all->len; i++) {
-        const StoreRecord *r = record_at(s, ((Slot *)all->pdata[i])->at * 8ULL);
+    for (unsigned i = first; i < aged->len; i++) {
+        uint64_t at = g_array_index(aged, uint64_t, i);
 
-        if (record_whole(r)) {
-            g_byte_array_append(out, (const uint8_t *)r, r->size);
+        if (kept_size(s, at)) {
+            add_entry(out, entries, record_at(s, at));
         }
     }
-    if (out->len + s->pending->len + sizeof(StoreHeader) <= s->file.max_bytes) {
-        g_byte_array_append(out, s->pending->data, s->pending->len);
+    if (out->len + s->pending->len <= s->file.max_bytes / 2) {
+        for (unsigned i = 0; i < s->entries->len; i++) {
+            unsigned at = g_array_index(s->entries, StoreEntry, i).offset;
+
+            add_entry(out, entries, (const void *)(s->pending->data + at));
+        }
     }
-    store_file_replace(&s->file, out->data, out->len);
+    store_file_replace(&s->file, out, entries);
 }
 
 void store_save(Store *s)
 {
-    if (s->pending->len && !s->damaged) {
+    if (s->pending->len) {
         append_pending(s, true);
     }
-    if (s->pending->len || s->damaged) {
+    if (s->pending->len) {
         replace_file(s);
-        g_byte_array_set_size(s->pending, 0);
-        s->damaged = false;
+        drop_pending(s);
     }
     if (!s->file.broken) {
         store_file_trim(&s->file);
@@ -294,7 +287,10 @@ void store_close(Store *s)
     store_save(s);
     store_file_close(&s->file);
     g_byte_array_unref(s->pending);
-    g_free(s->slots);
+    g_array_unref(s->entries);
+    g_hash_table_unref(s->added);
+    g_free(s->used);
+    g_free(s->buf);
     g_free(s);
 }
 
@@ -310,13 +306,14 @@ static bool matches(const StoreRecord *r, const StoreKey *k)
 
 static const StoreRecord *find_by_prefix(Store *s, const StoreKey *k, size_t prefix)
 {
-    uint64_t hash = hash_prefix(k->mode, k->page_off, k->bytes, prefix), i = hash >> 1;
+    uint64_t hash = hash_prefix(k->mode, k->page_off, k->bytes, prefix), at;
+    unsigned probe = 0;
 
-    for (Slot *slot; (slot = index_next(s, hash, &i));) {
-        const StoreRecord *r = record_at(s, slot->at * 8ULL);
+    while ((at = store_file_search(&s->file, hash, &probe))) {
+        const StoreRecord *r = record_at(s, at);
 
-        if (slot->at && matches(r, k) && record_whole(r)) {
-            slot->used = true;
+        if (r && matches(r, k) && record_whole(r)) {
+            mark_used(s, at);
             s->stats.hits++;
             return r;
         }
@@ -361,13 +358,6 @@ static void append_record(GByteArray *to, const StoreKey *key, StoreRecord *r, c
     whole->sum = record_sum(whole);
 }
 
-static bool added_before(const Store *s, uint64_t hash)
-{
-    uint64_t i = hash >> 1;
-
-    return index_next(s, hash, &i);
-}
-
 void store_add(Store *s, const StoreKey *key, uint32_t guest_size, uint32_t ninsns,
                const CodeBlock *cb)
 {
@@ -384,9 +374,11 @@ void store_add(Store *s, const StoreKey *key, uint32_t guest_size, uint32_t nins
         .npoints = cb->npoints,
         .nexits = cb->nexits,
     };
+    StoreEntry e;
 
     if (guest_size > key->nbytes || cb->size > MAX_CODE || cb->npoints > UINT16_MAX ||
-        cb->nexits > UINT16_MAX || s->file.broken || added_before(s, hash)) {
+        cb->nexits > UINT16_MAX || s->file.broken ||
+        g_hash_table_contains(s->added, GSIZE_TO_POINTER(hash))) {
         return;
     }
     r.size = record_size(&r);
@@ -394,10 +386,12 @@ void store_add(Store *s, const StoreKey *key, uint32_t guest_size, uint32_t nins
         s->stats.dropped++;
         return;
     }
-    index_add(s, hash, 0);
+    g_hash_table_add(s->added, GSIZE_TO_POINTER(hash));
+    e = (StoreEntry){hash_prefix(r.mode, r.page_off, key->bytes, guest_size), s->pending->len};
+    g_array_append_val(s->entries, e);
     append_record(s->pending, key, &r, cb);
     s->stats.added++;
-    if (s->pending->len / FLUSH_BYTES > (s->pending->len - r.size) / FLUSH_BYTES && !s->damaged) {
+    if (s->pending->len / FLUSH_BYTES > (s->pending->len - r.size) / FLUSH_BYTES) {
         append_pending(s, false);
     }
 }

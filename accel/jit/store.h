@@ -3,8 +3,8 @@
  * Translations kept on disk, see docs/translation-cache.md: a file of records, each a block of host code with
  * the guest bytes it was made from.  A file belongs to one identity; nothing else is read from it.
  *
- * Whatever a file holds, and whoever changes it meanwhile, reading it is safe as long as it is not made
- * shorter while it is mapped: Rhea itself only appends and renames.  Threading: callers exclude each other.
+ * Whatever a file holds, and whoever changes it meanwhile, reading it is safe.  Threading: callers exclude each
+ * other.
  */
 #ifndef ACCEL_JIT_STORE_H
 #define ACCEL_JIT_STORE_H
@@ -23,7 +23,7 @@ typedef struct StoreKey {
     bool straddles; /* the block's one instruction goes on in the second page */
 } StoreKey;
 
-/* A block of an earlier run; in the file's mapping, valid until store_close(). */
+/* A block of an earlier run. */
 typedef struct StoreRecord {
     uint32_t size; /* of all of it, a multiple of 8 */
     uint32_t sum;  /* of all that follows */
@@ -48,16 +48,17 @@ typedef struct StoreStats {
 /*
  * Opens @folder's file for @identity (STORE_ID_SIZE bytes), named after @arch; the folder is made when
  * it is not there.  A file that cannot be trusted, or a folder that cannot be written to, is reported
- * once and does without: never NULL.  @max_bytes: of the file, and a quarter of the folder's bound.
+ * once, unless @quiet, and does without: never NULL.  @max_bytes: of the file, and a quarter of the folder's
+ * bound.
  */
 enum { STORE_ID_SIZE = 32 };
-Store *store_open(const char *folder, const char *arch, const uint8_t *identity,
-                  uint64_t max_bytes);
+Store *store_open(const char *folder, const char *arch, const uint8_t *identity, uint64_t max_bytes,
+                  bool quiet);
 /* Writes what is new, and what is old again without the least recently used when it has become too much. */
 void store_save(Store *s);
 void store_close(Store *s); /* saves first */
 
-/* NULL: none that is whole.  The record has been checked: its code and tables stay inside it. */
+/* NULL: none that is whole.  Valid until the next call.  The record has been checked: its code and tables stay inside it. */
 const StoreRecord *store_find(Store *s, const StoreKey *key);
 /* Gives @cb its tables (g_malloc) and copies the code to cb->rw; the place is the caller's choice. */
 void store_get_code(const StoreRecord *r, CodeBlock *cb);

@@ -21,6 +21,8 @@ import tap
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OWN_GUEST = os.path.join(TOP, "pc-bios", "rhea-guest-riscv64.elf")
+# Translations that the machines keep stay in the build folder.
+os.environ["XDG_CACHE_HOME"] = os.path.abspath(os.path.join("tests", "cache"))
 SUPERVISOR = os.path.join(TOP, "pc-bios", "rhea-supervisor-riscv64.elf")
 
 
