@@ -222,11 +222,11 @@ static Block *translate_publish(EngineCpu *ec, const Translate *tx, const ExecPa
 }
 
 /* With blocks of earlier runs: works on a copy of the code, so that what is compared and what is translated
- * are the same bytes whatever another vCPU writes.  The record, or NULL. */
+ * are the same bytes whatever another vCPU writes.  With Engine.lock, which the record, if there is one, is
+ * valid under. */
 static const void *translate_recall(EngineCpu *ec, Translate *tx)
 {
     Engine *e = ec->engine;
-    const void *record;
 
     if (!e->eops->recall) {
         return NULL;
@@ -236,10 +236,7 @@ static const void *translate_recall(EngineCpu *ec, Translate *tx)
     if (tx->next_page) {
         tx->next_page = memcpy(ec->fetch_buf + TCG_PAGE_SIZE, tx->next_page, LONGEST_INSN);
     }
-    g_mutex_lock(&e->lock);
-    record = e->eops->recall(ec, tx, &tx->size, &tx->ninsns);
-    g_mutex_unlock(&e->lock);
-    return record;
+    return e->eops->recall(ec, tx, &tx->size, &tx->ninsns);
 }
 
 /* *straddles: the first instruction goes on in the next page, which was not given. */
@@ -255,11 +252,13 @@ static Block *translate_make(EngineCpu *ec, const ExecPage *page, const ExecPage
 
     tx.next_page = next ? next->host : NULL;
     watch_begin(ec, &w, page, next);
+    g_mutex_lock(&e->lock);
     record = translate_recall(ec, &tx);
     if (!record) {
+        g_mutex_unlock(&e->lock);
         translate_decode(ec, &tx, true);
+        g_mutex_lock(&e->lock);
     }
-    g_mutex_lock(&e->lock);
     *straddles = !tx.size && tx.needs_next;
     if (tx.size) {
         bool crosses = tx.page_off + tx.size > TCG_PAGE_SIZE;
