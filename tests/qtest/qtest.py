@@ -2,6 +2,7 @@
 """A machine without CPUs, driven through -qtest (softmmu/qtest.c has the protocol)."""
 
 import base64
+import contextlib
 import os
 import shutil
 import struct
@@ -44,7 +45,8 @@ class Qtest:
     def __exit__(self, *exc):
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.stdout.close()
         self.errors.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -61,13 +63,17 @@ class Qtest:
                 return line.strip()
             self.irqs.append((int(words[2]), words[1] == "raise"))
 
+    def _send(self, text):
+        with contextlib.suppress(BrokenPipeError):  # that it has ended is the answer
+            self.process.stdin.write(text)
+            self.process.stdin.flush()
+
     def qmp(self):
         return rhea.Qmp(self.qmp_path)
 
     def raw(self, line):
         """Sends a line and returns the answer, FAIL or OK."""
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        self._send(line + "\n")
         return self._answer()
 
     def command(self, *words):
@@ -82,8 +88,7 @@ class Qtest:
         answers = []
         for i in range(0, len(lines), 256):
             part = lines[i:i + 256]
-            self.process.stdin.write("\n".join(part) + "\n")
-            self.process.stdin.flush()
+            self._send("\n".join(part) + "\n")
             answers += [self._answer() for _ in part]
         return answers
 
