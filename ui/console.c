@@ -185,11 +185,12 @@ void console_text_fini(ConsoleText *text)
     memset(text, 0, sizeof(*text));
 }
 
-void console_wish_size(Console *con, unsigned width, unsigned height)
+bool console_wish_size(Console *con, unsigned width, unsigned height)
 {
     if (con->ops->resize_wish) {
         con->ops->resize_wish(con->opaque, width, height);
     }
+    return con->ops->resize_wish != NULL;
 }
 
 void console_listen(Console *con, const ConsoleListenerOps *ops, void *opaque)

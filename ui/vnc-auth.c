@@ -36,12 +36,12 @@ static size_t take_init(VncClient *c, const uint8_t *p)
     vnc_put_u16(c->out, c->height);
     vnc_put_u8(c->out, 32); /* bits of a pixel */
     vnc_put_u8(c->out, 24); /* that count */
-    vnc_put_u8(c->out, c->format.big_endian);
+    vnc_put_u8(c->out, c->settings.format.big_endian);
     vnc_put_u8(c->out, true); /* true colour */
     for (unsigned i = 0; i < 3; i++) {
-        vnc_put_u16(c->out, c->format.max[i]);
+        vnc_put_u16(c->out, c->settings.format.max[i]);
     }
-    g_byte_array_append(c->out, c->format.shift, sizeof(c->format.shift));
+    g_byte_array_append(c->out, c->settings.format.shift, sizeof(c->settings.format.shift));
     g_byte_array_append(c->out, padding, sizeof(padding));
     put_text(c, "Rhea");
     vnc_client_is_ready(c);

@@ -62,7 +62,7 @@ void vnc_client_flush(VncClient *c)
         c->out_done += n;
     }
     g_byte_array_set_size(c->out, 0);
-    c->out_done = 0;
+    c->out_done = c->fence_bytes = 0;
 }
 
 static void client_writable(void *opaque)
@@ -131,7 +131,10 @@ VncClient *vnc_client_new(VncServer *s, VncStream *stream)
     c->in = g_byte_array_new();
     c->out = g_byte_array_new();
     pixman_region_init(&c->changed);
-    vnc_format_native(&c->format);
+    vnc_format_native(&c->settings.format);
+    c->settings.level = 1;
+    c->settings.quality = -1;
+    c->encoder = vnc_encoder_new();
     vnc_client_set_stream(c, stream);
     c->timeout = g_timeout_add_seconds(HANDSHAKE_S, client_too_slow, c);
     vnc_auth_start(c);
@@ -158,6 +161,7 @@ bool vnc_client_pending(const VncClient *c)
 void vnc_client_free(VncClient *c)
 {
     vnc_release_keys(c);
+    vnc_client_drop_job(c);
     if (c->timeout) {
         g_source_remove(c->timeout);
     }

@@ -9,6 +9,16 @@
 /* Takes a message from the @c->need bytes at @p; the bytes used, or 0 when @c->need has grown. */
 typedef size_t (*VncHandler)(VncClient *c, const uint8_t *p);
 
+typedef struct VncJob VncJob;
+
+/* News for the next update. */
+enum {
+    VNC_TELL_SIZE = 1,
+    VNC_TELL_QEMU_KEY = 2,
+    VNC_TELL_POINTER = 4, /* whether it is relative */
+    VNC_TELL_CURSOR = 8,
+};
+
 struct VncClient {
     VncServer *server;
     VncStream *stream;
@@ -22,14 +32,21 @@ struct VncClient {
     /* handshake */
     unsigned minor; /* of the protocol */
     uint8_t challenge[VNC_CHALLENGE_BYTES];
-    /* what it wants */
-    VncFormat format;
-    int encoding;
-    bool can_resize, can_qemu_key;
-    bool asked, asked_all; /* an update; even if nothing has changed */
-    bool tell_size, tell_qemu_key;
-    unsigned width, height; /* what it believes */
+    /* what it can and wants */
+    VncSettings settings;
+    bool can_resize, can_wish_size, can_qemu_key, can_qemu_pointer, can_cursor, can_alpha_cursor;
+    bool can_fence, can_continue;
+    bool asked, asked_all, continuous; /* an update; even if nothing has changed; without asking */
+    unsigned fence_bytes;              /* of answers since the output was last empty */
+    /* what it is told */
+    unsigned tell;                     /* VNC_TELL_... */
+    unsigned size_reason, size_status; /* of an ExtendedDesktopSize */
+    bool relative, shows_cursor;       /* as it was told */
+    pixman_box16_t pointer_box;        /* where it is drawn into the picture; empty: nowhere */
+    unsigned width, height;            /* what it believes */
     pixman_region16_t changed;
+    VncEncoder *encoder;
+    VncJob *job; /* the update that is being made; has the encoder */
     /* input */
     uint8_t buttons;
     unsigned x, y;
@@ -56,6 +73,18 @@ void vnc_client_is_ready(VncClient *c);
 void vnc_client_set_stream(VncClient *c, VncStream *stream);
 /* Sends of @c->out what the stream takes now; the rest follows by itself. */
 void vnc_client_flush(VncClient *c);
+
+/* --- vnc-update.c --- */
+
+/* The client goes; an update that is being made ends by itself. */
+void vnc_client_drop_job(VncClient *c);
+
+/* --- vnc-cursor.c --- */
+
+/* The pointer's image in one of the two encodings; NULL: none. */
+void vnc_put_cursor(GByteArray *out, const VncFormat *f, bool alpha, const ConsoleCursor *cursor);
+/* Where it is on the screen, and beyond. */
+pixman_box16_t vnc_cursor_box(const ConsoleCursor *cursor);
 
 /* --- vnc-auth.c --- */
 

@@ -7,25 +7,9 @@
 
 #include "ui/console.h"
 #include "ui/vnc.h"
+#include "vnc-encode.h"
 
 enum { VNC_PASSWORD_BYTES = 8, VNC_CHALLENGE_BYTES = 16, VNC_KEYS = 256 };
-
-/* Encodings and pseudo encodings by their numbers in RFC 6143 and the community's RFB document. */
-enum {
-    VNC_RAW = 0,
-    VNC_HEXTILE = 5,
-    VNC_DESKTOP_SIZE = -223,
-    VNC_QEMU_KEY = -258,
-};
-
-/* How a client wants its pixels (RFC 6143 7.4); true colour only. */
-typedef struct VncFormat {
-    unsigned bytes; /* of a pixel: 1, 2, 4 */
-    bool big_endian;
-    uint16_t max[3]; /* red, green, blue */
-    uint8_t shift[3];
-    bool native; /* as the surfaces are */
-} VncFormat;
 
 typedef struct VncClient VncClient;
 typedef struct VncStream VncStream;
@@ -40,18 +24,8 @@ typedef struct VncServer {
     bool want_password;
     char *password; /* NULL: nobody gets in where one is wanted */
     bool share_ignored, share_forced;
+    bool lossy; /* pictures may be compressed with losses */
 } VncServer;
-
-/* --- vnc-encode.c --- */
-
-void vnc_format_native(VncFormat *f);
-/* The pixels of one rectangle with its header, in the encoding. */
-void vnc_encode_rect(GByteArray *out, pixman_image_t *surface, const VncFormat *f, int encoding,
-                     const pixman_box16_t *box);
-void vnc_put_u8(GByteArray *out, unsigned v);
-void vnc_put_u16(GByteArray *out, unsigned v);
-void vnc_put_u32(GByteArray *out, uint32_t v);
-void vnc_put_rect(GByteArray *out, unsigned x, unsigned y, unsigned w, unsigned h, int encoding);
 
 /* --- vnc-keys.c --- */
 
@@ -67,6 +41,10 @@ void vnc_client_free(VncClient *c);
 void vnc_client_kill(VncClient *c);
 void vnc_client_dirty(VncClient *c, unsigned x, unsigned y, unsigned w, unsigned h);
 void vnc_client_resized(VncClient *c);
+/* The pointer has moved, or has another image. */
+void vnc_client_cursor(VncClient *c, bool new_image);
+/* Another kind of pointer is the current one. */
+void vnc_client_pointer_kind(VncClient *c);
 /* Sends what has changed when the client has asked and has taken the last answer; true: it did. */
 bool vnc_client_update(VncClient *c);
 /* Whether it waits for changes of the screen. */
@@ -84,6 +62,10 @@ bool vnc_auth_check(Error **errp) MUST_CHECK;
 
 /* What clients see: the console's surface, or an empty one while there is none. */
 pixman_image_t *vnc_surface(VncServer *s);
+/* The pointer that the device draws; NULL: there is none. */
+const ConsoleCursor *vnc_cursor(VncServer *s);
+/* Whether the screen can have another size than it has, and the wish for it. */
+bool vnc_wish_size(VncServer *s, unsigned w, unsigned h);
 /* Somebody looks: the screen is followed at full rate from now on. */
 void vnc_wake(VncServer *s);
 /* Serves whoever is at the other end of @stream, unless too many are served already. */

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "rhea/opts.h"
+#include "ui/input.h"
 #include "vnc-int.h"
 #include "vnc-stream.h"
 
@@ -47,6 +48,16 @@ pixman_image_t *vnc_surface(VncServer *s)
     return surface ? surface : empty;
 }
 
+const ConsoleCursor *vnc_cursor(VncServer *s)
+{
+    return s->con ? console_cursor(s->con) : NULL;
+}
+
+bool vnc_wish_size(VncServer *s, unsigned w, unsigned h)
+{
+    return s->con && console_wish_size(s->con, w, h);
+}
+
 static void tell_resized(VncServer *s)
 {
     for (unsigned i = 0; i < s->clients->len; i++) {
@@ -68,6 +79,33 @@ static void screen_dirty(void *opaque, Console *con, unsigned x, unsigned y, uns
     }
 }
 
+static void screen_cursor(void *opaque, Console *con)
+{
+    VncServer *s = opaque;
+
+    for (unsigned i = 0; i < s->clients->len; i++) {
+        vnc_client_cursor(g_ptr_array_index(s->clients, i), true);
+    }
+}
+
+static void screen_cursor_moved(void *opaque, Console *con)
+{
+    VncServer *s = opaque;
+
+    for (unsigned i = 0; i < s->clients->len; i++) {
+        vnc_client_cursor(g_ptr_array_index(s->clients, i), false);
+    }
+}
+
+static void pointers_changed(void *opaque)
+{
+    VncServer *s = opaque;
+
+    for (unsigned i = 0; i < s->clients->len; i++) {
+        vnc_client_pointer_kind(g_ptr_array_index(s->clients, i));
+    }
+}
+
 static void screen_gone(void *opaque, Console *con)
 {
     VncServer *s = opaque;
@@ -77,7 +115,12 @@ static void screen_gone(void *opaque, Console *con)
 }
 
 static const ConsoleListenerOps screen_ops = {
-    .surface = screen_surface, .dirty = screen_dirty, .gone = screen_gone};
+    .dirty = screen_dirty,
+    .surface = screen_surface,
+    .cursor = screen_cursor,
+    .cursor_moved = screen_cursor_moved,
+    .gone = screen_gone,
+};
 
 static bool somebody_looks(const VncServer *s)
 {
@@ -290,11 +333,11 @@ static bool listen_for(VncServer *s, const char *where, uint64_t to, Error **err
 
 bool vnc_start(const char *spec, Error **errp)
 {
-    static const char *const accepted[] = {"to", "password", "share", NULL};
+    static const char *const accepted[] = {"to", "password", "share", "lossy", NULL};
     static const char *const shares[] = {"allow-exclusive", "force-shared", "ignore", NULL};
     g_autoptr(Opts) o = opts_parse("-vnc", spec, "vnc", errp);
     const char *where;
-    bool password = false;
+    bool password = false, lossy = false;
     uint64_t to = 0;
     int share = 0;
 
@@ -307,13 +350,14 @@ bool vnc_start(const char *spec, Error **errp)
     where = opts_take(o, "vnc");
     if (!opts_take_u64(o, "to", PORT_MAX - PORT_BASE, &to, errp) ||
         !opts_take_bool(o, "password", &password, errp) ||
+        !opts_take_bool(o, "lossy", &lossy, errp) ||
         !opts_take_enum(o, "share", shares, &share, errp) || !opts_done(o, accepted, errp)) {
         return false;
     }
     if (!where) {
         return error_fail(errp, "-vnc: [HOST]:DISPLAY or unix:PATH is missing");
     }
-    if (password && !vnc_auth_check(errp)) {
+    if ((password && !vnc_auth_check(errp)) || (lossy && !vnc_jpeg_check(errp))) {
         return false;
     }
     if (!vnc_key_of_keysym('a') && !vnc_set_layout("en-us", errp)) {
@@ -323,6 +367,8 @@ bool vnc_start(const char *spec, Error **errp)
     vnc->clients = g_ptr_array_new_with_free_func((GDestroyNotify)vnc_client_free);
     vnc->listeners = g_array_new(false, false, sizeof(VncListen));
     vnc->interval_ms = FAST_MS;
+    vnc->lossy = lossy;
+    input_watch(pointers_changed, vnc);
     vnc->want_password = password;
     vnc->share_forced = share == 1;
     vnc->share_ignored = share == 2;
@@ -348,6 +394,7 @@ void vnc_stop(void)
     if (vnc->path) {
         unlink(vnc->path);
     }
+    input_unwatch(vnc);
     g_ptr_array_free(vnc->clients, true);
     g_array_free(vnc->listeners, true);
     if (vnc->timer) {

@@ -80,7 +80,8 @@ const ConsoleCursor *console_cursor(const Console *con);
 /* False: the console is not in a text mode.  @text must be zero or of an earlier call; console_text_fini(). */
 bool console_text(Console *con, ConsoleText *text);
 void console_text_fini(ConsoleText *text);
-void console_wish_size(Console *con, unsigned width, unsigned height);
+/* False: the device has a mind of its own. */
+bool console_wish_size(Console *con, unsigned width, unsigned height);
 void console_listen(Console *con, const ConsoleListenerOps *ops, void *opaque);
 void console_unlisten(Console *con, void *opaque);
 

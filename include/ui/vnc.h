@@ -5,7 +5,7 @@
 
 #include "rhea/error.h"
 
-/* "[HOST]:DISPLAY[,to=N]" or "unix:PATH", then ",password=on|off" and ",share=POLICY"; once in a process. */
+/* "[HOST]:DISPLAY[,to=N]" or "unix:PATH", then ",password=on|off", ",share=POLICY" and ",lossy=on|off"; once in a process. */
 bool vnc_start(const char *spec, Error **errp) MUST_CHECK;
 /* Ends all connections. */
 void vnc_stop(void);

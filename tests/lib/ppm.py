@@ -13,7 +13,10 @@ class Picture:
     @classmethod
     def load(cls, path):
         with open(path, "rb") as f:
-            data = f.read()
+            return cls.parse(f.read())
+
+    @classmethod
+    def parse(cls, data):
         kind, width, height, most, pixels = _header(data)
         assert kind == b"P6" and int(most) == 255, data[:20]
         width, height = int(width), int(height)

@@ -9,11 +9,13 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from qtest import PcQtest  # noqa: E402
+from qtest import PcQtest, Qtest  # noqa: E402
+import gpu  # noqa: E402
 import ppm  # noqa: E402
 import rfb  # noqa: E402
 import rhea  # noqa: E402
 import tap  # noqa: E402
+import virtio  # noqa: E402
 
 suite = tap.Suite()
 FRAMES, REGS = 0xe0000000, 0xe4000000
@@ -89,9 +91,244 @@ def shows_the_screen(version, encoding, form):
 for protocol in (3, 7, 8):
     suite.add(f"version-3.{protocol}", shows_the_screen, protocol, rfb.RAW, None)
 for label, how in (("native", None), ("32-big", (32, "big", (255, 255, 255), (0, 8, 16))),
+                   ("32-high", (32, "little", (255, 255, 255), (24, 16, 8))),
                    ("16", (16, "little", (31, 63, 31), (11, 5, 0))), ("8", (8, "little", (7, 7, 3), (0, 3, 6)))):
-    for number, text in ((rfb.RAW, "raw"), (rfb.HEXTILE, "hextile")):
+    for number, text in ((rfb.RAW, "raw"), (rfb.HEXTILE, "hextile"), (rfb.ZLIB, "zlib"), (rfb.TIGHT, "tight"),
+                         (rfb.ZRLE, "zrle")):
         suite.add(f"{text}-{label}", shows_the_screen, 8, number, how)
+
+
+def many_sorts(width, height):
+    """Strips of one colour, of two, of few, of many in runs, of a gradient and of noise."""
+    rng = random.Random(8)
+    for y in range(height):
+        for x in range(width):
+            strip = x // 128
+            yield (0x336699, rng.choice((0, 0xffffff)), rng.choice((0, 0xaa, 0xaa00, 0xaa0000, 0x555555)),
+                   y // 2 * 0x030201 & 0xffffff, x * 0x10000 + y * 0x100 + 40 & 0xffffff,
+                   rng.getrandbits(24))[strip]
+
+
+def all_ways(encoding, form, ways):
+    with Screen() as q:
+        q.mode(768, 70)
+        q.draw(many_sorts(768, 70))
+        wanted = q.shown()
+        with rfb.Viewer(q.path) as v:
+            if form:
+                v.pixel_format(*form)
+            v.encodings(encoding, rfb.COMPRESS + 6)
+            for _ in range(2):
+                v.request()
+                v.update()
+                v.picture().same(scaled(wanted, v.maxima), "the screen")
+            v.encodings(encoding, rfb.COMPRESS + 1, rfb.QUALITY + 5)
+            v.request()
+            v.update()
+            v.picture().same(scaled(wanted, v.maxima), "at another level, without lossy=on")
+            assert v.ways >= ways, v.ways
+
+
+for label, how in (("24", None), ("16", (16, "little", (31, 63, 31), (11, 5, 0)))):
+    suite.add(f"zrle-all-{label}", all_ways, rfb.ZRLE, how, {"plain", "solid", "packed", "runs"})
+    suite.add(f"tight-all-{label}", all_ways, rfb.TIGHT, how, {0, 5, 6, 8})
+
+
+@suite.test
+def pictures_with_losses():
+    def difference(mine, wanted):
+        pairs = [(a, b) for p, w in zip(mine.rows, wanted.rows) for pixel, other in zip(p, w)
+                 for a, b in zip(pixel, other)]
+        return sum(abs(a - b) for a, b in pairs) / len(pairs)
+    with Screen(",lossy=on") as q:
+        q.mode(256, 200)
+        q.draw(x * 0x10000 + y * 0x100 + (x * y >> 8) for y in range(200) for x in range(256))
+        wanted = q.shown()
+        with rfb.Viewer(q.path) as v:
+            worse = 255
+            for quality in (0, 4, 9):
+                v.encodings(rfb.TIGHT, rfb.QUALITY + quality)
+                v.request()
+                v.update()
+                now = difference(v.picture(), wanted)
+                assert 9 in v.ways and now <= worse, (now, worse)
+                worse = now
+            assert worse < 3, worse
+            v.encodings(rfb.TIGHT)
+            v.request()
+            v.update()
+            v.picture().same(wanted, "a viewer that names no quality")
+
+
+class Pointed(Qtest):
+    """A virtio GPU with a picture and a pointer."""
+
+    def __init__(self, *more):
+        self.scratch = rhea.scratch()
+        self.path = os.path.join(self.scratch.__enter__(), "vnc")
+        super().__init__("-device", "virtio-gpu-pci,addr=2", "-vnc", f"unix:{self.path}", *more, qmp=True)
+
+    def __enter__(self):
+        super().__enter__()
+        self.gpu = gpu.Gpu(self)
+        self.gpu.picture(1, 100, 80, b"\x30\x20\x10\0" * 8000)
+        self.gpu.does(gpu.OK, gpu.SCANOUT, 0, 0, 100, 80, 0, 1)
+        # Opaque red above, transparent below, blue in the last column.
+        self.gpu.picture(2, 64, 64, b"".join(b"\xff\0\0\xff" if x == 63 else b"\0\0\xff\xff" if y < 32 else bytes(4)
+                                             for y in range(64) for x in range(64)))
+        return self
+
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        self.scratch.__exit__(None, None, None)
+
+    def point(self, x, y, picture=2):
+        self.gpu.pointer(gpu.UPDATE_CURSOR, 0, x, y, 0, picture, 3, 5, 0)
+
+    def move(self, x, y):
+        self.gpu.pointer(gpu.MOVE_CURSOR, 0, x, y, 0, 0, 0, 0, 0)
+
+
+def see(v, wanted):
+    """Updates until the picture is as it should be."""
+    while v.rows != wanted:
+        v.request(incremental=True)
+        v.update()
+
+
+def pointer_on(x, y):
+    rows = [[(0x10, 0x20, 0x30)] * 100 for _ in range(80)]
+    for j in range(64):
+        for i in range(64):
+            at_x, at_y = x - 3 + i, y - 5 + j
+            if 0 <= at_x < 100 and 0 <= at_y < 80 and (i == 63 or j < 32):
+                rows[at_y][at_x] = (0, 0, 255) if i == 63 else (255, 0, 0)
+    return rows
+
+
+@suite.test
+def the_pointer_is_in_the_picture():
+    """Of viewers that know nothing of pointers."""
+    with Pointed() as q, rfb.Viewer(q.path) as v:
+        q.point(20, 30)
+        v.request()
+        v.update()
+        see(v, pointer_on(20, 30))
+        q.move(90, 2)
+        see(v, pointer_on(90, 2))
+        q.point(90, 2, 0)
+        see(v, [[(0x10, 0x20, 0x30)] * 100 for _ in range(80)])
+
+
+def the_pointer_is_told(encoding):
+    with Pointed() as q, rfb.Viewer(q.path) as v:
+        v.encodings(rfb.HEXTILE, encoding)
+        q.point(20, 30)
+        v.request()
+        while v.cursor is None:
+            v.update()
+            v.request(incremental=True)
+        assert v.hot == (3, 5) and len(v.cursor) == 64
+        for y, row in enumerate(v.cursor):
+            for x, p in enumerate(row):
+                wanted = (0, 0, 255, 255) if x == 63 else (255, 0, 0, 255) if y < 32 else (0, 0, 0, 0)
+                assert p == wanted, (x, y, p)
+        q.point(20, 30, 0)
+        while v.cursor:
+            v.update()
+            v.request(incremental=True)
+        v.request()
+        while None in {p for row in v.rows for p in row}:
+            v.update()
+        assert {p for row in v.rows for p in row} == {(0x10, 0x20, 0x30)}
+
+
+suite.add("the-pointer-is-told", the_pointer_is_told, rfb.CURSOR)
+suite.add("the-pointer-is-told-with-alpha", the_pointer_is_told, rfb.ALPHA_CURSOR)
+
+
+@suite.test
+def a_wish_for_another_size():
+    with Pointed() as q, rfb.Viewer(q.path) as v:
+        v.encodings(rfb.RAW, rfb.EXT_DESKTOP_SIZE)
+        v.request(incremental=True)
+        v.update()
+        assert v.size_told == (0, 0)
+        v.wish_size(640, 400)
+        v.size_told = None
+        while v.size_told != (1, 4):        # handed on to the guest
+            v.request(incremental=True)
+            v.update()
+        assert struct.unpack_from("<4I", q.gpu.command(gpu.INFO)[1]) == (0, 0, 640, 400)
+        v.wish_size(640, 400, screens=2)
+        while v.size_told != (1, 3):
+            v.request(incremental=True)
+            v.update()
+    with Screen() as q, rfb.Viewer(q.path) as v:
+        v.encodings(rfb.RAW, rfb.EXT_DESKTOP_SIZE)
+        v.wish_size(640, 400)
+        v.request(incremental=True)
+        while v.size_told != (1, 1):        # this screen cannot
+            v.update()
+            v.request(incremental=True)
+
+
+@suite.test
+def fences_and_continuous_updates():
+    with Screen() as q, rfb.Viewer(q.path) as v:
+        q.noise_and_text()
+        v.encodings(rfb.HEXTILE, rfb.FENCE, rfb.CONTINUOUS)
+        v.fence(1 << 31 | 7, b"some bytes")
+        v.request()
+        v.update()
+        assert v.fences == [(1 << 31, b""), "end", (3, b"some bytes")], v.fences
+        v.continuous(True)
+        for colour in (0x112233, 0x445566, 0x778899):
+            q.write(FRAMES, colour)
+            while v.rows[0][0] != tuple(colour.to_bytes(3, "big")):
+                v.update()
+        v.continuous(False)
+        v.fence(1 << 31, b"x")
+        v.request()
+        v.update()
+        assert v.fences[3:] == ["end", (0, b"x")], v.fences
+
+
+@suite.test
+def movements_without_places():
+    with Screen() as q, rfb.Viewer(q.path) as v:
+        v.encodings(rfb.RAW, rfb.QEMU_POINTER)
+        v.request()
+        v.update()
+        assert v.relative is True
+        q.out(0x64, 0x60)
+        q.out(0x60, 0)
+        q.out(0x64, 0xd4)
+        q.out(0x60, 0xf4)
+        v.pointer(0x7fff + 5, 0x7fff - 3)
+        v.request()
+        v.update()
+        data = []
+        while q.inp(0x64) & 1:
+            data.append(q.inp(0x60))
+        assert data[-3:] == [0x08, 5, 3], data
+
+
+@suite.test
+def the_kind_of_pointer_is_told():
+    """A tablet is there from when its driver has started."""
+    with Pointed("-device", "virtio-tablet-pci,addr=3") as q, rfb.Viewer(q.path) as v:
+        v.encodings(rfb.RAW, rfb.QEMU_POINTER)
+        v.request()
+        v.update()
+        assert v.relative is True
+        tablet = virtio.PciModern(q, q.gpu.memory, 3)
+        tablet.start()
+        tablet.queue(0)
+        tablet.ready()
+        while v.relative:
+            v.request(incremental=True)
+            v.update()
 
 
 @suite.test
