@@ -319,10 +319,10 @@ static uint32_t timer_current(const Apic *s)
     return ticks < s->initial_count ? s->initial_count - ticks : 0;
 }
 
-static int64_t timer_next_ns(Apic *s)
+/* Who starts a count says when that was: a second look at the clock may find that it is over, on a busy host. */
+static int64_t timer_next_ns(Apic *s, int64_t now_ns)
 {
     uint64_t period_ns = timer_period_ns(s);
-    int64_t now_ns = clock_now_ns(s->clock);
     uint64_t passed_ns = MAX(now_ns - s->count_start_ns, 0);
 
     switch (timer_mode(s)) {
@@ -344,7 +344,7 @@ static int64_t timer_next_ns(Apic *s)
 
 static void timer_rearm(Apic *s)
 {
-    clock_timer_arm(&s->timer, timer_next_ns(s));
+    clock_timer_arm(&s->timer, timer_next_ns(s, clock_now_ns(s->clock)));
 }
 
 /* The present period becomes the only one. */
@@ -380,7 +380,7 @@ static void timer_start(Apic *s, uint32_t count)
     }
     s->initial_count = count;
     s->count_start_ns = clock_now_ns(s->clock);
-    timer_rearm(s);
+    clock_timer_arm(&s->timer, timer_next_ns(s, s->count_start_ns));
 }
 
 /* --- Registers --- */

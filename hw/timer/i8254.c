@@ -136,9 +136,9 @@ static int64_t pit_next_rise_ns(const Counter *c, int64_t now_ns)
     return ticks < c->count ? counter_when_ns(c, c->count) : CLOCK_NEVER;
 }
 
-static void pit_rearm(Pit *s)
+static void pit_arm(Pit *s, int64_t now_ns)
 {
-    clock_timer_arm(&s->timer, pit_next_rise_ns(&s->counter[0], clock_now_ns(s->clock)));
+    clock_timer_arm(&s->timer, pit_next_rise_ns(&s->counter[0], now_ns));
 }
 
 static void pit_rise(void *opaque)
@@ -147,16 +147,19 @@ static void pit_rise(void *opaque)
 
     irq_set(&s->irq, false);
     irq_set(&s->irq, true);
-    pit_rearm(s);
+    pit_arm(s, clock_now_ns(s->clock));
 }
 
-/* After a control word or a count: the output's level as the mode starts with it. */
+/*
+ * After a control word or a count: the output's level as the mode starts with it.  The clock is looked at once: on
+ * a busy host a second look may find that a short count is over, and its end would be told to nobody.
+ */
 static void pit_restart(Pit *s, Counter *c)
 {
     c->start_ns = clock_now_ns(s->clock);
     if (c == &s->counter[0]) {
         irq_set(&s->irq, counter_out(c, c->start_ns));
-        pit_rearm(s);
+        pit_arm(s, c->start_ns);
     }
 }
 

@@ -9,6 +9,9 @@ enum {
     SVR = 0xf0,
     ICR = 0x300,
     ICR_HIGH = 0x310,
+    LVT_TIMER = 0x320,
+    INITIAL = 0x380,
+    DIVIDE = 0x3e0,
     SELF = 1 << 18,
     NMI = 4 << 8 | 1 << 14
 };
@@ -99,6 +102,25 @@ static void test_nmi(void)
     check("nmi.not-nested", order[0] == 0 && order[1] == 0);
 }
 
+/* Counts of a few nanoseconds, which are over before anybody looks again. */
+static void test_short_counts(void)
+{
+    u32 missed = 0;
+
+    apic_write(DIVIDE, 0xb);
+    apic_write(LVT_TIMER, 0x60);
+    for (u32 count = 1; count <= 20; count++) {
+        taken = 0;
+        apic_write(INITIAL, count);
+        for (u32 i = 0; i < 1000000 && !taken; i++) {
+            __asm__ volatile("sti; nop; cli; pause");
+        }
+        missed += !taken;
+    }
+    check_is("timer.short", missed, 0);
+    apic_write(LVT_TIMER, 1 << 16);
+}
+
 static void test_msrs(void)
 {
     check_is("apic.base", rdmsr(0x1b) & ~0x1ffULL & 0xffffff000ULL, APIC);
@@ -140,6 +162,7 @@ void test_apic(void)
     test_no_answer();
     test_priority();
     test_nmi();
+    test_short_counts();
     test_msrs();
     hook = NULL;
 }
