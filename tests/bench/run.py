@@ -33,6 +33,17 @@ import cpio  # noqa: E402
 import rhea  # noqa: E402
 import tap  # noqa: E402
 
+# What the guest does to a disk; the images below it: what makes one of the bytes, what -drive wants to know of it, and how
+# much of that the guest does.  nbd: each emulator's own server has it.
+DISK_ROWS = "seq-read rand-read rand-read-8 seq-write rand-write rand-write-8 sync-write".split()
+SECRET = ["--object", "secret,id=s,data=bench"]
+DISKS = {
+    "raw": (["-O", "raw"], "format=raw", DISK_ROWS),
+    "qcow2": (["-O", "qcow2"], "format=qcow2", DISK_ROWS),
+    "luks": ([*SECRET, "-O", "luks", "-o", "key-secret=s,iter-time=10"], "format=luks,key-secret=s", DISK_ROWS),
+    "nbd": (["-O", "raw"], "format=raw", DISK_ROWS),
+    "compressed": (["-c", "-O", "qcow2"], "format=qcow2", DISK_ROWS[:3]),
+}
 # Rows by class; the order is that of the report.
 CLASSES = {
     "integer": "fib sha256 crc32 qsort chase bytecode memory hash".split(),
@@ -40,8 +51,7 @@ CLASSES = {
     "system": "getppid pipe fork exec fault".split(),
     "crypto": "openssl-sha256 openssl-aes openssl-gcm".split(),
     "real": "python perl gcc gzip xz openssl-rsa sqlite shell".split(),
-    "disk": [f"{form}-{row}" for form in ("raw", "qcow2") for row in
-             "seq-read rand-read rand-read-8 seq-write rand-write rand-write-8 sync-write".split()],
+    "disk": [f"{form}-{row}" for form, disk in DISKS.items() for row in disk[2]],
     "convert": "raw-to-raw raw-to-qcow2 qcow2-to-raw qcow2-to-qcow2 compress decompress".split(),
     "start": "boot-shell boot-again first-byte restore restore-linux".split(),
     "resident": "rss-idle rss-linux".split(),
@@ -188,10 +198,10 @@ def build_disk(arch, folder):
     script, data = os.path.join(folder, "disk.sh"), os.path.join(folder, "disk.data")
     with open(script, "w", encoding="ascii") as f:
         f.write("#!/bin/sh\n/tests/bench-guest\necho @done\n")
-    rand = random.Random(1)
+    rand, half = random.Random(1), bytes(i & 15 for i in range(256)) # as much as it can be compressed
     with open(data, "wb") as f:
         for _ in range(DISK_MIB):
-            f.write(rand.randbytes(1 << 20))
+            f.write(rand.randbytes(1 << 20).translate(half))
     return debian_with(os.path.join(folder, "disk.cpio"),
                        {"tests/bench": script, "tests/bench-guest": build_program(arch, folder)})
 
@@ -212,15 +222,33 @@ def run_real(bench, archive, rows):
         bench.marked_rows(m, 60 + 90 * len(rows))
 
 
+@contextlib.contextmanager
+def nbd_server(bench, disk):
+    """The emulator's own server of a raw file; the name of its disk."""
+    tool = os.path.join(os.path.dirname(bench.emulator), "rhea-nbd") if bench.name == "rhea" else "qemu-nbd"
+    socket = f"{disk}.socket"
+    with subprocess.Popen([tool, "-t", "-f", "raw", "-k", socket, disk]) as server:
+        try:
+            while not os.path.exists(socket):
+                if server.poll() is not None:
+                    raise AssertionError(f"{tool} ended with status {server.returncode}")
+                time.sleep(0.01)
+            yield f"nbd:unix:{socket}"
+        finally:
+            server.terminate()
+
+
 def run_disk(bench, archive, form, rows):
     folder = os.path.dirname(archive)
     disk = os.path.join(folder, f"disk.{form}")
-    subprocess.run(["qemu-img", "convert", "-O", form, os.path.join(folder, "disk.data"), disk], check=True)
+    make, drive, _ = DISKS[form]
+    subprocess.run(["qemu-img", "convert", *make, os.path.join(folder, "disk.data"), disk], check=True)
+    served = nbd_server(bench, disk) if form == "nbd" else contextlib.nullcontext(disk)
     try:
-        with bench.machine("-kernel", rhea.guest_file("Image"), "-initrd", archive,
-                           "-drive", f"file={disk},format={form},if=none,id=d0",
-                           "-device", MACHINES[bench.arch][1], "-append",
-                           f"console=ttyS0 quiet rhea.test=bench BENCH_ROWS={','.join(rows)}") as m:
+        with served as name, bench.machine("-kernel", rhea.guest_file("Image"), "-initrd", archive, "-object", SECRET[1],
+                                           "-drive", f"file={name},{drive},if=none,id=d0",
+                                           "-device", MACHINES[bench.arch][1], "-append",
+                                           f"console=ttyS0 quiet rhea.test=bench BENCH_ROWS={','.join(rows)}") as m:
             bench.marked_rows(m, 60 + 60 * len(rows))
     finally:
         os.unlink(disk)
@@ -427,7 +455,7 @@ def jobs_for(arch, rows, folder):
                 print(f"# skipped {' '.join(wanted)}: {e}")
     if chosen("disk"):
         archive = build_disk(arch, folder)
-    for form in ("raw", "qcow2"):
+    for form in DISKS:
         wanted = [r for r in chosen("disk") if r.startswith(form)]
         if wanted:
             jobs.append(("+".join(wanted), lambda b, f=form, w=wanted: run_disk(b, archive, f, w)))

@@ -160,7 +160,7 @@ static uint64_t sync_write(void)
     }
 
 const Row rows_disk[] = {
-    ROWS("raw"),
-    ROWS("qcow2"),
+    ROWS("raw"),  ROWS("qcow2"),      ROWS("luks"),
+    ROWS("nbd"),  ROWS("compressed"), /* of which the host asks for those that read */
     {NULL, NULL},
 };
