@@ -654,10 +654,16 @@ bool blk_new_blockdev(const char *optarg, Error **errp)
 
 /* --- Changing the graph --- */
 
-BlockNode *blk_find_node(const char *device, Error **errp)
+BlockNode *blk_find_top(const char *device)
 {
     BlockBackend *blk = block_backend_find(device);
-    BlockNode *n = block_skip_filters(blk ? blk->node : block_node_find(device));
+
+    return blk ? blk->node : block_node_find(device);
+}
+
+BlockNode *blk_find_node(const char *device, Error **errp)
+{
+    BlockNode *n = block_skip_filters(blk_find_top(device));
 
     if (!n) {
         error_fail(errp, "Cannot find device='%s' nor node-name='%s'", device, device);

@@ -12,7 +12,7 @@ enum { GRANULE = 64 * 1024 };
 typedef struct Backup {
     BlockHook hook;
     Job *job;
-    BlockNode *source, *target; /* with references */
+    BlockNode *source, *reader, *target; /* with references */
     DirtyBitmap *todo;
     DirtyBitmap *bitmap, *was; /* the user's, and what it had at the start; NULL: none */
     BitmapMode bitmap_mode;
@@ -22,7 +22,7 @@ typedef struct Backup {
 } Backup;
 
 /* Whole granules of the range, as far as they are to do. */
-static int copy_todo(Backup *b, uint64_t offset, uint64_t len, bool *write)
+static int copy_todo(Backup *b, BlockNode *from, uint64_t offset, uint64_t len, bool *write)
 {
     uint64_t at = offset, run;
     int ret = 0;
@@ -31,7 +31,7 @@ static int copy_todo(Backup *b, uint64_t offset, uint64_t len, bool *write)
     while (!ret && at < offset + len && dirty_bitmap_next(b->todo, &at, offset + len - at, &run) &&
            at < offset + len) {
         run = MIN(run, offset + len - at);
-        ret = job_copy(b->source, b->target, at, run, b->compress, write);
+        ret = job_copy(from, b->target, at, run, b->compress, write);
         if (!ret) {
             dirty_bitmap_reset(b->todo, at, run);
         }
@@ -48,7 +48,7 @@ static int backup_before_write(BlockHook *h, uint64_t offset, uint64_t len)
     uint64_t mask = dirty_bitmap_granularity(b->todo) - 1, start = offset & ~mask;
     uint64_t end = MIN((offset + len + mask) & ~mask, block_size(b->source));
     bool write;
-    int ret = copy_todo(b, start, end - start, &write);
+    int ret = copy_todo(b, b->source, start, end - start, &write);
 
     if (ret) {
         job_fail(b->job, ret);
@@ -90,7 +90,7 @@ static int copy_step(Job *j, Backup *b, uint64_t offset, uint64_t len)
 
     do {
         block_io_begin();
-        ret = copy_todo(b, offset, len, &write);
+        ret = copy_todo(b, b->reader, offset, len, &write);
         block_io_end();
     } while (ret && job_retry(j, write, &ret));
     return ret;
@@ -162,6 +162,7 @@ static void backup_clean(Job *j, bool ok)
     }
     range_lock_fini(&b->ranges);
     block_node_unref(b->source);
+    block_node_unref(b->reader);
     block_node_unref(b->target);
     g_free(b);
 }
@@ -248,6 +249,7 @@ Job *job_backup_prepare(const BackupSpec *spec, Error **errp)
     b->hook.before = backup_before_write;
     b->job = j;
     b->source = block_node_ref(source);
+    b->reader = block_node_ref(job_reader(spec->device, source));
     b->target = target;
     b->sync = spec->sync;
     b->compress = spec->compress;

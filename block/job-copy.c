@@ -2,6 +2,7 @@
 /* What jobs share: copying ranges, keeping others out of them, and finding the nodes that users name. */
 #include "rhea/osdep.h"
 
+#include "filter.h"
 #include "job-int.h"
 
 /* --- Ranges --- */
@@ -156,6 +157,20 @@ BlockNode *job_source(const char *device, Error **errp)
     BlockNode *n = blk_find_node(device, errp);
 
     return n && block_unclaimed(n, errp) ? n : NULL;
+}
+
+BlockNode *job_reader(const char *device, BlockNode *source)
+{
+    BlockNode *n = blk_find_top(device), *reader = NULL;
+
+    for (; n && n != source; n = n->file) {
+        if (n->drv->preadv != filter_preadv) {
+            reader = NULL;
+        } else if (!reader && n->name) {
+            reader = n;
+        }
+    }
+    return reader ? reader : source;
 }
 
 static BlockNode *target_node(const char *name, BlockNode *source, Error **errp)

@@ -85,6 +85,11 @@ int job_mark_allocated(Job *j, BlockNode *n, BlockNode *base, DirtyBitmap *b);
 
 /* The node that a drive or node name stands for, which no job has claimed. */
 BlockNode *job_source(const char *device, Error **errp);
+/*
+ * What the job reads @source through: filters with a name that @device names or has, so that their limits and
+ * errors are the job's, too.  Without those that hold a lock around requests, as a hook may wait inside one.
+ */
+BlockNode *job_reader(const char *device, BlockNode *source);
 /* The target's node, open and writable, with a reference; sync=top files get @backing. */
 BlockNode *job_target(const CopyTarget *t, BlockNode *source, JobSync sync, Error **errp);
 /* By node-name or file name in the chain from @n down. */

@@ -11,8 +11,8 @@
 typedef struct Mirror {
     BlockHook hook; /* write-blocking only */
     Job *job;
-    BlockNode *source, *target, *replaced; /* with references */
-    BlockNode *base;                       /* only what is above it is copied, NULL: all */
+    BlockNode *source, *reader, *target, *replaced; /* with references */
+    BlockNode *base;                                /* only what is above it is copied, NULL: all */
     DirtyBitmap *dirty;
     JobSync sync;
     bool write_blocking;
@@ -26,13 +26,13 @@ enum { LAST_COPY_MAX = 16 << 20 };
 
 /* --- Copying --- */
 
-static int copy_dirty(Mirror *m, uint64_t offset, uint64_t len, bool *write)
+static int copy_dirty(Mirror *m, BlockNode *from, uint64_t offset, uint64_t len, bool *write)
 {
     int ret;
 
     range_lock(&m->ranges, offset, len);
     dirty_bitmap_reset(m->dirty, offset, len);
-    ret = job_copy(m->source, m->target, offset, len, false, write);
+    ret = job_copy(from, m->target, offset, len, false, write);
     range_unlock(&m->ranges, offset);
     return ret;
 }
@@ -44,7 +44,7 @@ static void mirror_after_write(BlockHook *h, uint64_t offset, uint64_t len)
     uint64_t mask = dirty_bitmap_granularity(m->dirty) - 1, start = offset & ~mask;
     uint64_t end = MIN((offset + len + mask) & ~mask, block_size(m->source));
     bool write;
-    int ret = copy_dirty(m, start, end - start, &write);
+    int ret = copy_dirty(m, m->source, start, end - start, &write);
 
     if (ret) {
         dirty_bitmap_set(m->dirty, start, end - start);
@@ -90,6 +90,18 @@ static int become_ready(Job *j, Mirror *m)
     return ret;
 }
 
+/* What could not be copied is still to do, also when the error is ignored; a little later, then. */
+static int copy_failed(Job *j, Mirror *m, uint64_t offset, uint64_t len, bool write, int ret)
+{
+    bool again = job_retry(j, write, &ret);
+
+    dirty_bitmap_set(m->dirty, offset, len);
+    if (again) {
+        return 0;
+    }
+    return ret || job_idle(j) ? ret : -ECANCELED;
+}
+
 static int mirror_run(Job *j)
 {
     Mirror *m = job_opaque(j);
@@ -108,11 +120,11 @@ static int mirror_run(Job *j)
             continue;
         }
         block_io_begin();
-        ret = copy_dirty(m, cursor, len, &write);
+        ret = copy_dirty(m, m->reader, cursor, len, &write);
         block_io_end();
-        if (ret && job_retry(j, write, &ret)) {
-            dirty_bitmap_set(m->dirty, cursor, len);
-            ret = 0;
+        if (ret) {
+            ret = copy_failed(j, m, cursor, len, write, ret);
+            cursor += len;
             continue;
         }
         if (ready) {
@@ -179,6 +191,7 @@ static void mirror_clean(Job *j, bool ok)
     range_lock_fini(&m->ranges);
     block_node_unref(m->replaced);
     block_node_unref(m->source);
+    block_node_unref(m->reader);
     block_node_unref(m->target);
     g_free(m);
 }
@@ -218,6 +231,7 @@ static bool mirror_start(Mirror *m, const JobType *type, const char *device, uin
         give_back_target(m, false);
         block_node_unref(m->replaced);
         block_node_unref(m->source);
+        block_node_unref(m->reader);
         block_node_unref(m->target);
         g_free(m);
         return false;
@@ -253,6 +267,7 @@ static bool mirror_new(const MirrorSpec *spec, Error **errp)
     }
     m = g_new0(Mirror, 1);
     m->source = block_node_ref(source);
+    m->reader = block_node_ref(job_reader(spec->device, source));
     m->replaced = block_node_ref(replaced);
     m->target = target;
     m->target_zero = !spec->target.node && !spec->target.existing;
@@ -276,6 +291,7 @@ bool job_commit_active(const CommitSpec *spec, BlockNode *top, BlockNode *base, 
     Mirror *m = g_new0(Mirror, 1);
 
     m->source = block_node_ref(top);
+    m->reader = block_node_ref(job_reader(spec->device, top));
     m->replaced = block_node_ref(top);
     m->target = block_node_ref(base);
     m->base = base;

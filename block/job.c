@@ -577,16 +577,25 @@ static void wish(Job *j, bool *field, bool value)
     g_mutex_unlock(&j->lock);
 }
 
+/* False: it was that already.  The job's thread pauses itself, too, when a request fails. */
+static bool set_paused(Job *j, bool paused)
+{
+    bool changed;
+
+    g_mutex_lock(&j->lock);
+    changed = j->user_paused != paused;
+    j->user_paused = paused;
+    g_cond_broadcast(&j->wake);
+    g_mutex_unlock(&j->lock);
+    return changed;
+}
+
 bool job_pause(Job *j, Error **errp)
 {
     if (!is_working(j)) {
         return refuse(j, "pause", errp);
     }
-    if (j->user_paused) {
-        return error_fail(errp, "Job is already paused");
-    }
-    wish(j, &j->user_paused, true);
-    return true;
+    return set_paused(j, true) || error_fail(errp, "Job is already paused");
 }
 
 bool job_resume(Job *j, Error **errp)
@@ -594,11 +603,7 @@ bool job_resume(Job *j, Error **errp)
     if (!is_working(j)) {
         return refuse(j, "resume", errp);
     }
-    if (!j->user_paused) {
-        return error_fail(errp, "Can't resume a job that was not paused");
-    }
-    wish(j, &j->user_paused, false);
-    return true;
+    return set_paused(j, false) || error_fail(errp, "Can't resume a job that was not paused");
 }
 
 bool job_set_speed(Job *j, uint64_t speed, Error **errp)
@@ -616,6 +621,8 @@ bool job_set_speed(Job *j, uint64_t speed, Error **errp)
 
 bool job_cancel(Job *j, bool force, Error **errp)
 {
+    bool paused;
+
     if (j->status == JOB_PENDING) {
         fail_and_conclude(j, NULL, true);
         return true;
@@ -623,18 +630,18 @@ bool job_cancel(Job *j, bool force, Error **errp)
     if (!is_working(j)) {
         return refuse(j, "cancel", errp);
     }
-    if (j->user_paused && !force) {
-        return error_fail(errp,
-                          "The block job for device '%s' is currently paused: resume it, or "
-                          "cancel it with force",
-                          j->id);
-    }
     g_mutex_lock(&j->lock);
-    j->force |= force || !j->ready;
-    j->want_cancel = true;
-    g_cond_broadcast(&j->wake);
+    paused = j->user_paused && !force;
+    if (!paused) {
+        j->force |= force || !j->ready;
+        j->want_cancel = true;
+        g_cond_broadcast(&j->wake);
+    }
     g_mutex_unlock(&j->lock);
-    return true;
+    return !paused || error_fail(errp,
+                                 "The block job for device '%s' is currently paused: resume it, "
+                                 "or cancel it with force",
+                                 j->id);
 }
 
 bool job_complete(Job *j, Error **errp)

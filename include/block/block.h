@@ -144,7 +144,9 @@ struct BlockNode *blk_snapshot_external(const BlockSnapshotSpec *spec, Error **e
 struct BlockNode *blk_snapshot_with(const char *node, const char *overlay, Error **errp);
 /* Takes such a snapshot back: what was below is in its place again. */
 void blk_snapshot_undo(struct BlockNode *top);
-/* The node of a drive, or of that node-name; NULL, with an error: none. Filters in front are passed by. */
+/* The node of a drive, or of that node-name; NULL: none. */
+struct BlockNode *blk_find_top(const char *device);
+/* The same, NULL, with an error: none. Filters in front are passed by. */
 struct BlockNode *blk_find_node(const char *device, Error **errp);
 /* Devices that can tell their drivers do; others show it when these look. */
 bool blk_resize(const char *device, uint64_t size, Error **errp) MUST_CHECK;

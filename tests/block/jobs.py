@@ -578,6 +578,44 @@ def errors_that_end_or_not():
 
 
 @suite.test
+def ignored_errors_of_a_mirror():
+    """What could not be read is tried again: a mirror that is complete is whole."""
+    with Workdir() as w, Rig(w) as r:
+        failing_source(r, w, [{"event": "read_aio", "sector": 1000, "once": True}])
+        r.command("drive-mirror", job_id="m", device="bad", target=w.file("t"), format="raw", sync="full",
+                  on_source_error="ignore")
+        r.wait_status("m", "ready")
+        assert r.q.wait_event("BLOCK_JOB_ERROR")["data"]["action"] == "ignore"
+        r.command("job-complete", id="m")
+        r.wait_status("m", "null")
+        r.command("quit")
+        r.m.wait()
+        assert copy_of(w, "t") == copy_of(w, "bad")
+
+
+@suite.test
+def through_filters():
+    """The errors of a filter in front of the image are those of a job on the filter, and of no other."""
+    with Workdir() as w, Rig(w) as r:
+        r.command("blockdev-add", driver="blkdebug", node_name="bad", read_only=True, image="n",
+                  inject_error=[{"event": "read_aio", "errno": ENOSPC}])
+        r.command("blockdev-add", driver="copy-on-read", node_name="cor", read_only=True, file="n")
+        started(r)
+        for job in "drive-backup", "drive-mirror":
+            r.command(job, job_id="b", device="bad", target=w.file("x"), format="raw", sync="full",
+                      auto_dismiss=False)
+            while r.jobs()[0]["status"] != "concluded":
+                r.q.wait_event("JOB_STATUS_CHANGE")
+            assert r.jobs()[0]["error"] == "No space left on device", r.jobs()
+            r.command("job-dismiss", id="b")
+        for name in "n", "cor":
+            r.command("drive-backup", job_id=name, device=name, target=w.file("t"), format="raw", sync="full")
+            r.wait_status(name, "null")
+        r.finish()
+        r.holds(r.files[0])
+
+
+@suite.test
 def by_hand():
     """HMP commands, on a drive."""
     with Workdir() as w, Rig(w, 2) as r:
