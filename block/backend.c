@@ -41,11 +41,15 @@ static GPtrArray *backends;
 static GThreadPool *workers;
 
 /* Finished requests on their way back; any thread. */
-static struct {
+struct BlockFinished {
     GMutex lock;
     GCond arrived;
     GQueue queue;
-} finished = {.queue = G_QUEUE_INIT};
+    void (*wake)(void *opaque); /* NULL: the main loop */
+    void *opaque;
+};
+
+static BlockFinished main_finished = {.queue = G_QUEUE_INIT};
 
 /* --- Running requests --- */
 
@@ -103,15 +107,14 @@ static bool request_waits(BlockRequest *r)
     return fate == BLOCK_FATE_STOP;
 }
 
-/* Runs the completions that have arrived. Machine lock. */
-static void run_completions(void *unused)
+void block_finished_run(BlockFinished *f)
 {
     for (;;) {
         BlockRequest *r;
 
-        g_mutex_lock(&finished.lock);
-        r = g_queue_pop_head(&finished.queue);
-        g_mutex_unlock(&finished.lock);
+        g_mutex_lock(&f->lock);
+        r = g_queue_pop_head(&f->queue);
+        g_mutex_unlock(&f->lock);
         if (!r) {
             return;
         }
@@ -122,19 +125,51 @@ static void run_completions(void *unused)
     }
 }
 
+static void run_main_finished(void *unused)
+{
+    block_finished_run(&main_finished);
+}
+
 static void request_finish(BlockRequest *r, int ret)
 {
+    BlockFinished *f = r->blk->finished;
     bool first;
 
     r->ret = ret;
-    g_mutex_lock(&finished.lock);
-    first = g_queue_is_empty(&finished.queue);
-    g_queue_push_tail(&finished.queue, r);
-    g_cond_broadcast(&finished.arrived);
-    g_mutex_unlock(&finished.lock);
-    if (first) {
-        main_loop_defer(run_completions, NULL);
+    g_mutex_lock(&f->lock);
+    first = g_queue_is_empty(&f->queue);
+    g_queue_push_tail(&f->queue, r);
+    g_cond_broadcast(&f->arrived);
+    g_mutex_unlock(&f->lock);
+    if (first && f->wake) {
+        f->wake(f->opaque);
+    } else if (first) {
+        main_loop_defer(run_main_finished, NULL);
     }
+}
+
+BlockFinished *block_finished_new(void (*wake)(void *opaque), void *opaque)
+{
+    BlockFinished *f = g_new0(BlockFinished, 1);
+
+    g_mutex_init(&f->lock);
+    g_cond_init(&f->arrived);
+    g_queue_init(&f->queue);
+    f->wake = wake;
+    f->opaque = opaque;
+    return f;
+}
+
+void block_finished_free(BlockFinished *f)
+{
+    g_mutex_clear(&f->lock);
+    g_cond_clear(&f->arrived);
+    g_free(f);
+}
+
+void block_set_finished(BlockBackend *blk, BlockFinished *f)
+{
+    blk->finished = f ? f : &main_finished;
 }
 
 static void worker(gpointer data, gpointer unused)
@@ -255,18 +290,20 @@ void blk_status(BlockBackend *blk, uint64_t offset, uint64_t len, BlockStatus *s
 
 static void drain(BlockBackend *blk)
 {
-    run_completions(NULL);
+    BlockFinished *f = blk->finished;
+
+    block_finished_run(f);
     if (!blk->in_flight) {
         return;
     }
     block_hurry(true);
     while (blk->in_flight) {
-        g_mutex_lock(&finished.lock);
-        while (g_queue_is_empty(&finished.queue)) {
-            g_cond_wait(&finished.arrived, &finished.lock);
+        g_mutex_lock(&f->lock);
+        while (g_queue_is_empty(&f->queue)) {
+            g_cond_wait(&f->arrived, &f->lock);
         }
-        g_mutex_unlock(&finished.lock);
-        run_completions(NULL);
+        g_mutex_unlock(&f->lock);
+        block_finished_run(f);
     }
     block_hurry(false);
 }
@@ -430,6 +467,7 @@ void blk_detach(BlockBackend *blk, void *owner)
         blk_drain(blk);
         blk->owner = NULL;
         blk->resized = NULL;
+        block_set_finished(blk, NULL);
         g_clear_pointer(&blk->owner_name, g_free);
     }
 }
@@ -530,6 +568,7 @@ BlockBackend *block_backend_new(const char *name, BlockNode *node)
     blk->on_read_error = BLOCK_ON_ERROR_REPORT;
     blk->on_write_error = BLOCK_ON_ERROR_ENOSPC;
     g_queue_init(&blk->failed);
+    block_set_finished(blk, NULL);
     if (!backends) {
         backends = g_ptr_array_new();
     }

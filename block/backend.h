@@ -5,6 +5,9 @@
 
 #include "block-int.h"
 
+/* Where finished requests wait for whoever completes them. */
+typedef struct BlockFinished BlockFinished;
+
 struct BlockBackend {
     char *name; /* drive or node id */
     BlockNode *node;
@@ -18,10 +21,19 @@ struct BlockBackend {
     void (*resized)(void *owner); /* NULL: it does not want to know */
     uint64_t told_size;           /* what it knows */
     unsigned in_flight;           /* machine lock */
+    BlockFinished *finished;      /* changes while nothing is in flight */
     BlockOnError on_read_error, on_write_error;
     GQueue failed; /* requests that wait for the VM to go on */
     uint64_t reads, writes, flushes, read_bytes, written_bytes, errors;
 };
+
+/* @wake hears from any thread that there is something in an empty one, and lets block_finished_run() be called. */
+BlockFinished *block_finished_new(void (*wake)(void *opaque), void *opaque);
+void block_finished_free(BlockFinished *f);
+/* Completes what has arrived. Machine lock. */
+void block_finished_run(BlockFinished *f);
+/* Nothing is in flight. NULL: in the main loop, as from the beginning. */
+void block_set_finished(BlockBackend *blk, BlockFinished *f);
 
 /* All of them, in the order in which they were made; NULL: there are no more. */
 BlockBackend *block_backend_at(guint i);

@@ -13,6 +13,7 @@ obj-y += block/file-posix.o
 obj-y += block/filter.o
 obj-y += block/graph.o
 obj-y += block/graph-change.o
+obj-y += block/iothread.o
 obj-y += block/job.o
 obj-y += block/job-backup.o
 obj-y += block/job-call.o

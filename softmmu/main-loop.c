@@ -96,6 +96,14 @@ void main_loop_defer(void (*fn)(void *opaque), void *opaque)
     }
 }
 
+void machine_call(void (*fn)(void *opaque), void *opaque)
+{
+    machine_lock_go_first();
+    machine_lock();
+    fn(opaque);
+    machine_unlock();
+}
+
 /* Calls deferred meanwhile run in the next turn, so that one cannot keep the loop here. */
 static void main_loop_run_deferred(void)
 {

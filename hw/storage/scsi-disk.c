@@ -3,6 +3,7 @@
 #include "rhea/osdep.h"
 
 #include "block/block.h"
+#include "block/iothread.h"
 #include "hw/storage/scsi-bus.h"
 #include "rhea/bits.h"
 #include "snapshot/snapshot.h"
@@ -145,6 +146,7 @@ static bool take_backend(ScsiDisk *d, Error **errp)
         return false;
     }
     d->unit.blk = blk;
+    blk_set_iothread(blk, ((ScsiBus *)d->dev.parent_bus)->iothread);
     blk_on_resize(blk, disk_resized);
     return true;
 }

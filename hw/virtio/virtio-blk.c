@@ -8,6 +8,7 @@
 #include "rhea/osdep.h"
 
 #include "block/block.h"
+#include "block/iothread.h"
 #include "hw/machine.h"
 #include "hw/virtio/virtio.h"
 #include "rhea/bits.h"
@@ -57,6 +58,7 @@ enum {
 typedef struct VirtioBlk {
     VirtioDevice parent;
     /* properties: fixed once realized */
+    Object *iothread;
     char *drive;
     char *serial;
     int32_t bootindex;
@@ -299,6 +301,7 @@ static bool blk_realize(Device *dev, Error **errp)
         !blk_attach(s->blk, s, name, errp)) {
         return false;
     }
+    blk_set_iothread(s->blk, s->iothread);
     blk_on_resize(s->blk, blk_resized);
     for (uint32_t i = 0; i < s->num_queues; i++) {
         virtio_add_queue(&s->parent, s->queue_size, blk_handle);
@@ -336,6 +339,7 @@ static const VirtioDeviceOps blk_virtio_ops = {
 
 static const PropDesc blk_props[] = {
     PROP_STR("drive", VirtioBlk, drive, NULL, "id of the drive or node that holds the data"),
+    IOTHREAD_PROP(VirtioBlk, iothread),
     PROP_STR("serial", VirtioBlk, serial, NULL, "serial number, at most 20 characters"),
     PROP_I32("bootindex", VirtioBlk, bootindex, -1, "place in the boot order"),
     BLOCK_ON_ERROR_PROPS(VirtioBlk, on_read_error, on_write_error),

@@ -7,6 +7,7 @@
  */
 #include "rhea/osdep.h"
 
+#include "block/iothread.h"
 #include "hw/storage/scsi-bus.h"
 #include "hw/virtio/virtio.h"
 #include "rhea/endian.h"
@@ -37,6 +38,7 @@ enum { CTRL_TMF = 0, CTRL_AN_QUERY = 1, CTRL_AN_SUBSCRIBE = 2 };
 typedef struct VirtioScsi {
     VirtioDevice parent;
     /* properties: fixed once realized */
+    Object *iothread;
     uint32_t num_queues, queue_size, max_sectors, cmd_per_lun;
     /* guest-visible */
     uint32_t sense_size, cdb_size;
@@ -342,6 +344,7 @@ static bool scsi_realize(Device *dev, Error **errp)
         virtio_add_queue(&s->parent, s->queue_size, request_handle);
     }
     s->bus = scsi_bus_new(dev, MAX_TARGET, MAX_LUN);
+    s->bus->iothread = s->iothread;
     return true;
 }
 
@@ -365,6 +368,7 @@ static const VirtioDeviceOps scsi_virtio_ops = {
 };
 
 static const PropDesc scsi_props[] = {
+    IOTHREAD_PROP(VirtioScsi, iothread),
     PROP_U32("num_queues", VirtioScsi, num_queues, 1, "number of request queues"),
     PROP_U32("virtqueue_size", VirtioScsi, queue_size, 256, "descriptors in each queue"),
     PROP_U32("max_sectors", VirtioScsi, max_sectors, MAX_SECTORS, "sectors in one transfer"),

@@ -15,6 +15,7 @@ obj-y += softmmu/monitor/hmp-block.o
 obj-y += softmmu/monitor/hmp-cmds.o
 obj-y += softmmu/monitor/hmp-info.o
 obj-y += softmmu/monitor/input.o
+obj-y += softmmu/monitor/iothread.o
 obj-y += softmmu/monitor/memsave.o
 obj-y += softmmu/monitor/pci.o
 obj-y += softmmu/monitor/qmp-block.o

@@ -32,8 +32,9 @@ sh /tmp/work.sh &
 """
 
 CONTROLLERS = {
-    "virtio-blk": (["-device", "virtio-blk-device,drive=d"], "/dev/vda"),
-    "scsi": (["-device", "virtio-scsi-device", "-device", "scsi-hd,drive=d"], "/dev/sda"),
+    "virtio-blk": (["-object", "iothread,id=io", "-device", "virtio-blk-device,drive=d,iothread=io"], "/dev/vda"),
+    "scsi": (["-object", "iothread,id=io", "-device", "virtio-scsi-device,iothread=io", "-device", "scsi-hd,drive=d"],
+             "/dev/sda"),
     "ahci": (["-device", "ich9-ahci,id=a", "-device", "ide-hd,bus=a.0,drive=d"], "/dev/sda"),
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Images: against a model and Debian's qemu-img, and damaged ones.
 slow-checks += tests/block/export.py
+slow-checks += tests/block/iothread.py
 slow-checks += tests/block/io-tool.py
 slow-checks += tests/block/luks.py
 slow-checks += tests/block/filters.py

@@ -11,6 +11,7 @@
 typedef struct ScsiBus {
     Bus bus;
     unsigned max_target, max_lun; /* largest numbers that the adapter reaches */
+    Object *iothread;             /* the adapter's, for the units' requests; NULL: none */
 } ScsiBus;
 
 /* Bus "ID.0" (or "scsi.0") of @owner. */
