@@ -69,6 +69,32 @@ int blockmap_meta_read(BlockMap *m, uint64_t at, void *buf, size_t len)
     return ret;
 }
 
+int blockmap_meta_bits(BlockMap *m, uint64_t at, bool high, uint64_t first, uint64_t count,
+                       bool *set, uint64_t *alike)
+{
+    uint8_t byte = 0;
+
+    for (*alike = 0; *alike < count; ++*alike) {
+        uint64_t bit = first + *alike;
+        unsigned shift = high ? 7 - bit % 8 : bit % 8;
+        bool is;
+
+        if (!*alike || bit % 8 == 0) {
+            int ret = blockmap_meta_read(m, at + bit / 8, &byte, 1);
+
+            if (ret) {
+                return ret;
+            }
+        }
+        is = byte >> shift & 1;
+        if (*alike && is != *set) {
+            break;
+        }
+        *set = is;
+    }
+    return 0;
+}
+
 int blockmap_meta_write(BlockMap *m, uint64_t at, const void *buf, size_t len)
 {
     MetaSector *s;

@@ -153,8 +153,9 @@ static int get_entry(BlockMap *m, uint64_t block, MapEntry *e)
     return ret == -EUCLEAN ? -EIO : ret;
 }
 
-/* The part of block @e from byte @in on: how many bytes (at most *len) are alike. */
-static int part_of(BlockMap *m, const MapEntry *e, uint32_t in, uint64_t *len, MapKind *kind)
+/* The part of @block, whose entry is @e, from byte @in on: how many bytes (at most *len) are alike. */
+static int part_of(BlockMap *m, uint64_t block, const MapEntry *e, uint32_t in, uint64_t *len,
+                   MapKind *kind)
 {
     uint32_t part = MIN(*len, m->block_size - in);
     bool there = true;
@@ -162,7 +163,7 @@ static int part_of(BlockMap *m, const MapEntry *e, uint32_t in, uint64_t *len, M
 
     *kind = e->kind;
     if (e->kind == MAP_DATA && m->ops->part) {
-        ret = m->ops->part(m, e->host, in, &part, &there);
+        ret = m->ops->part(m, block, e->host, in, &part, &there);
         *len = part;
         *kind = there ? MAP_DATA : MAP_NOTHING;
     }
@@ -194,7 +195,7 @@ static int map_run(BlockMap *m, uint64_t offset, uint64_t len, MapRun *run)
         } else {
             n = MIN(n, m->block_size - in);
         }
-        ret = part_of(m, &e, in, &n, &kind);
+        ret = part_of(m, at / m->block_size, &e, in, &n, &kind);
         if (ret) {
             return run->len ? 0 : ret;
         }
@@ -461,7 +462,7 @@ static int complete_block(BlockMap *m, uint64_t block, uint64_t host)
         MapKind kind;
 
         n = m->block_size - in;
-        ret = part_of(m, &e, in, &n, &kind);
+        ret = part_of(m, block, &e, in, &n, &kind);
         if (!ret && kind != MAP_DATA) {
             iov.iov_len = n;
             g_mutex_unlock(&m->lock);
@@ -470,7 +471,7 @@ static int complete_block(BlockMap *m, uint64_t block, uint64_t host)
             g_mutex_lock(&m->lock);
         }
     }
-    ret = ret ? ret : m->ops->mark_all(m, host);
+    ret = ret ? ret : m->ops->mark_all(m, block, host);
     busy_end(m, &busy);
     return ret;
 }

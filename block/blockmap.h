@@ -63,8 +63,9 @@ typedef struct BlockMapOps {
     int (*placed)(BlockMap *m, uint64_t at);
     /* Blocks that are there in parts: how many bytes (at most *len) from @from on are alike; and all of them
      * are there from now on. lock held. */
-    int (*part)(BlockMap *m, uint64_t host, uint32_t from, uint32_t *len, bool *there);
-    int (*mark_all)(BlockMap *m, uint64_t host);
+    int (*part)(BlockMap *m, uint64_t block, uint64_t host, uint32_t from, uint32_t *len,
+                bool *there);
+    int (*mark_all)(BlockMap *m, uint64_t block, uint64_t host);
     /* Makes every block MAP_NOTHING, and says where the tables that stay end. lock held. */
     int (*clear)(BlockMap *m, uint64_t *end);
     /* commit: what goes into the file with the data, before tables; and a way of its own to write those. */
@@ -138,6 +139,12 @@ int blockmap_meta_read(BlockMap *m, uint64_t at, void *buf, size_t len);
 int blockmap_meta_write(BlockMap *m, uint64_t at, const void *buf, size_t len);
 /* Bytes go into the file at once, past the sectors in memory. lock held. */
 int blockmap_meta_direct(BlockMap *m, uint64_t at, const void *buf, size_t len);
+/*
+ * The bits from @first on in a table at @at: whether it is set, and how many of the next, up to @count, are alike.
+ * @high: the first bit of a byte is its highest. lock held.
+ */
+int blockmap_meta_bits(BlockMap *m, uint64_t at, bool high, uint64_t first, uint64_t count,
+                       bool *set, uint64_t *alike);
 void blockmap_meta_init(BlockMap *m);
 void blockmap_meta_fini(BlockMap *m);
 /* Writes tables: what was written before is stable when it returns 0.  No lock is held. */

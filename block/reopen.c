@@ -152,7 +152,8 @@ static bool take_backing(ReopenList *list, Reopen *r, Opts *o, Error **errp)
         g_clear_pointer(&r->shall.backing, block_node_unref);
         return true;
     }
-    if (!n->drv->set_backing) { /* an option that is left over is refused in the end */
+    if (!n->drv->set_backing && !n->backing &&
+        !n->backing_file) { /* an option that is left over is refused in the end */
         return true;
     }
     if (!ref && !n->backing && !n->backing_file) {

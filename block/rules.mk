@@ -85,6 +85,7 @@ obj-y += block/qed.o
 obj-y += block/vdi.o
 obj-y += block/vhdx.o
 obj-y += block/vhdx-log.o
+obj-y += block/vhdx-parent.o
 obj-y += block/vmdk.o
 obj-y += block/vmdk-create.o
 obj-y += block/vmdk-sparse.o

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * VHDX images: headers, regions, the block allocation table, new images.  See vhdx.h.
- * Not here: differencing images.
  */
 #include "rhea/osdep.h"
 
@@ -20,28 +19,9 @@ enum {
     REGION_BYTES = 24,
     REGION_REQUIRED = 28,
     TABLE_ENTRY_LEN = 32,
-    MAX_ENTRIES = 2047, /* of either table */
-    METADATA_COUNT = 10,
-    METADATA_FIRST = 32,
-    METADATA_OFFSET = 16,
-    METADATA_BYTES = 20,
-    METADATA_FLAGS = 24,
-    METADATA_ITEMS = 64 << 10, /* where they begin in the region */
 };
 
-enum { ITEM_USER = 1, ITEM_VIRTUAL_DISK = 2, ITEM_REQUIRED = 4 };
-enum { LEAVE_ALLOCATED = 1, HAS_PARENT = 2 };
-
-/* Entries of the block allocation table. */
-enum {
-    STATE_MASK = 7,
-    STATE_NOT_PRESENT = 0,
-    STATE_UNDEFINED = 1,
-    STATE_ZERO = 2,
-    STATE_UNMAPPED = 3,
-    STATE_PRESENT = 6,
-};
-
+enum { LOCATOR_AT = 4096 }; /* in new images, behind the first item */
 enum { MAX_BLOCK = 256 << 20, CHUNK_SECTORS = 1 << 23, MAX_BLOCKS = 1 << 26 };
 #define MAX_DISK (64ULL << 40)
 
@@ -89,26 +69,27 @@ static bool vhdx_probe(const uint8_t *head)
 
 /* --- Entries --- */
 
-/* Behind the entries of each chunk of blocks is one that only differencing images use. */
-static uint64_t entry_at(const BlockMap *m, uint64_t block)
+/* Behind the entries of each chunk of blocks is one of a bitmap of sectors, for differencing images. */
+uint64_t vhdx_entry_at(const BlockMap *m, uint64_t block)
 {
     const Vhdx *v = m->opaque;
 
-    return v->bat + (block + block / v->chunk_ratio) * 8;
+    return v->bat.at + (block + block / v->chunk_ratio) * 8;
 }
 
 static int vhdx_get(BlockMap *m, uint64_t block, MapEntry *e)
 {
     uint8_t raw[8];
-    int ret = blockmap_meta_read(m, entry_at(m, block), raw, sizeof(raw));
+    int ret = blockmap_meta_read(m, vhdx_entry_at(m, block), raw, sizeof(raw));
 
     e->host = align_down(ld64_le(raw), VHDX_MIB);
-    switch (ld64_le(raw) & STATE_MASK) {
-    case STATE_NOT_PRESENT: e->kind = MAP_NOTHING; return ret;
-    case STATE_UNDEFINED:
-    case STATE_ZERO:
-    case STATE_UNMAPPED: e->kind = MAP_ZERO; return ret;
-    case STATE_PRESENT: e->kind = MAP_DATA; return ret;
+    switch (ld64_le(raw) & VHDX_STATE_MASK) {
+    case VHDX_NOT_PRESENT: e->kind = MAP_NOTHING; return ret;
+    case VHDX_UNDEFINED:
+    case VHDX_ZERO:
+    case VHDX_UNMAPPED: e->kind = MAP_ZERO; return ret;
+    case VHDX_PRESENT: e->kind = MAP_DATA; return ret;
+    case VHDX_IN_PARTS: e->kind = MAP_DATA; return ret ? ret : m->ops->part ? 0 : -EUCLEAN;
     default: return ret ? ret : -EUCLEAN;
     }
 }
@@ -117,10 +98,10 @@ static int vhdx_set(BlockMap *m, uint64_t block, const MapEntry *e)
 {
     uint8_t raw[8];
 
-    st64_le(raw, e->kind == MAP_DATA   ? e->host | STATE_PRESENT
-                 : e->kind == MAP_ZERO ? STATE_ZERO
-                                       : STATE_NOT_PRESENT);
-    return blockmap_meta_write(m, entry_at(m, block), raw, sizeof(raw));
+    st64_le(raw, e->kind == MAP_DATA   ? e->host | VHDX_PRESENT
+                 : e->kind == MAP_ZERO ? VHDX_ZERO
+                                       : VHDX_NOT_PRESENT);
+    return blockmap_meta_write(m, vhdx_entry_at(m, block), raw, sizeof(raw));
 }
 
 /* --- Headers --- */
@@ -177,13 +158,42 @@ static int vhdx_end(BlockMap *m)
     return write_header(m);
 }
 
-static const BlockMapOps vhdx_ops = {
-    .get = vhdx_get,
-    .set = vhdx_set,
-    .begin = vhdx_begin,
-    .end = vhdx_end,
-    .write_sectors = vhdx_log_write,
-};
+/* Every entry, of blocks and of bitmaps, says that there is nothing. */
+static int vhdx_clear(BlockMap *m, uint64_t *end)
+{
+    static const uint8_t nothing[8];
+    const Vhdx *v = m->opaque;
+    uint64_t log = ld64_le(v->header + VHDX_LOG_OFFSET) + ld32_le(v->header + VHDX_LOG_LEN);
+    uint64_t last = m->blocks ? vhdx_entry_at(m, m->blocks - 1) : 0;
+    int ret = 0;
+
+    for (uint64_t at = v->bat.at; !ret && at <= last; at += 8) {
+        uint8_t raw[8];
+
+        ret = blockmap_meta_read(m, at, raw, sizeof(raw));
+        if (!ret && memcmp(raw, nothing, sizeof(raw))) {
+            ret = blockmap_meta_write(m, at, nothing, sizeof(nothing));
+        }
+    }
+    *end = MAX(log, MAX(v->bat.at + v->bat.len, v->metadata.at + v->metadata.len));
+    return ret;
+}
+
+static void vhdx_free(BlockMap *m)
+{
+    Vhdx *v = m->opaque;
+
+    g_free(v->linkage[0]);
+    g_free(v->linkage[1]);
+    g_free(v);
+}
+
+#define VHDX_OPS                                                                                   \
+    .get = vhdx_get, .set = vhdx_set, .begin = vhdx_begin, .end = vhdx_end, .clear = vhdx_clear,   \
+    .free = vhdx_free, .write_sectors = vhdx_log_write
+
+const BlockMapOps vhdx_ops = {VHDX_OPS};
+const BlockMapOps vhdx_child_ops = {VHDX_OPS, .part = vhdx_part, .mark_all = vhdx_mark_all};
 
 static bool vhdx_dirty(const BlockNode *n)
 {
@@ -238,8 +248,7 @@ static bool read_log(BlockMap *m, const Vhdx *v, Error **errp)
     return !ret || error_fail_errno(errp, -ret, "'%s': its log cannot be read", m->n->filename);
 }
 
-/* As the file is with what the log says. */
-static int read_tables(BlockMap *m, uint64_t at, uint8_t *buf, size_t len)
+int vhdx_read_tables(BlockMap *m, uint64_t at, uint8_t *buf, size_t len)
 {
     int ret = 0;
 
@@ -251,18 +260,14 @@ static int read_tables(BlockMap *m, uint64_t at, uint8_t *buf, size_t len)
     return ret;
 }
 
-typedef struct Region {
-    uint64_t at;
-    uint32_t len;
-} Region;
-
-static bool find_regions(BlockMap *m, const uint8_t *t, Region *bat, Region *metadata, Error **errp)
+static bool find_regions(BlockMap *m, const uint8_t *t, VhdxRegion *bat, VhdxRegion *metadata,
+                         Error **errp)
 {
     uint32_t count = ld32_le(t + REGION_COUNT);
 
-    for (uint32_t i = 0; i < MIN(count, MAX_ENTRIES); i++) {
+    for (uint32_t i = 0; i < MIN(count, VHDX_MAX_ENTRIES); i++) {
         const uint8_t *e = t + REGION_FIRST + i * TABLE_ENTRY_LEN;
-        Region r = {ld64_le(e + REGION_OFFSET), ld32_le(e + REGION_BYTES)};
+        VhdxRegion r = {ld64_le(e + REGION_OFFSET), ld32_le(e + REGION_BYTES)};
 
         if (r.at < VHDX_MIB || r.at % VHDX_MIB || r.at > INT64_MAX - UINT32_MAX) {
             return error_fail(errp, "'%s': a region cannot lie where it is said", m->n->filename);
@@ -275,16 +280,16 @@ static bool find_regions(BlockMap *m, const uint8_t *t, Region *bat, Region *met
             return error_fail(errp, "'%s': it needs a region that is not known", m->n->filename);
         }
     }
-    return (bat->len && metadata->len >= METADATA_ITEMS) ||
+    return (bat->len && metadata->len >= VHDX_METADATA_ITEMS) ||
            error_fail(errp, "'%s': a region is missing", m->n->filename);
 }
 
-static bool read_regions(BlockMap *m, Region *bat, Region *metadata, Error **errp)
+static bool read_regions(BlockMap *m, VhdxRegion *bat, VhdxRegion *metadata, Error **errp)
 {
     g_autofree uint8_t *t = g_malloc(REGIONS_LEN);
 
     for (unsigned i = 0; i < 2; i++) {
-        if (!read_tables(m, REGIONS_AT + i * REGIONS_LEN, t, REGIONS_LEN) &&
+        if (!vhdx_read_tables(m, REGIONS_AT + i * REGIONS_LEN, t, REGIONS_LEN) &&
             !memcmp(t, regions_magic, 4) && sealed(t, REGIONS_LEN)) {
             return find_regions(m, t, bat, metadata, errp);
         }
@@ -298,9 +303,10 @@ typedef struct Items {
 } Items;
 
 /* Reads the item that a metadata table's entry tells of, if it is one that is known. */
-static bool read_item(BlockMap *m, const Region *metadata, const uint8_t *e, Items *items,
+static bool read_item(BlockMap *m, const VhdxRegion *metadata, const uint8_t *e, Items *items,
                       Error **errp)
 {
+    Vhdx *v = m->opaque;
     struct {
         const uint8_t *guid;
         void *out;
@@ -309,36 +315,42 @@ static bool read_item(BlockMap *m, const Region *metadata, const uint8_t *e, Ite
                        {item_disk_size, &items->disk_size, 8},
                        {item_logical, &items->logical, 4},
                        {item_physical, &items->physical, 4}};
-    uint32_t at = ld32_le(e + METADATA_OFFSET), len = ld32_le(e + METADATA_BYTES);
+    uint32_t at = ld32_le(e + VHDX_METADATA_OFFSET), len = ld32_le(e + VHDX_METADATA_BYTES);
     uint8_t sector[512];
 
+    if (!memcmp(e, vhdx_item_locator, VHDX_GUID_LEN)) {
+        v->locator = (VhdxItem){at, len};
+        return true;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         if (memcmp(e, known[i].guid, VHDX_GUID_LEN)) {
             continue;
         }
-        if (at < METADATA_ITEMS || at > metadata->len || len < known[i].len ||
+        if (at < VHDX_METADATA_ITEMS || at > metadata->len || len < known[i].len ||
             at % 512 > 512 - known[i].len ||
-            read_tables(m, metadata->at + align_down(at, 512), sector, sizeof(sector))) {
+            vhdx_read_tables(m, metadata->at + align_down(at, 512), sector, sizeof(sector))) {
             return error_fail(errp, "'%s': an item of metadata cannot be read", m->n->filename);
         }
         memcpy(known[i].out, sector + at % 512, known[i].len);
+        v->parameters = i ? v->parameters : (VhdxItem){at, len};
         return true;
     }
     return !memcmp(e, item_disk_id, VHDX_GUID_LEN) ||
-           !(ld32_le(e + METADATA_FLAGS) & ITEM_REQUIRED) ||
+           !(ld32_le(e + VHDX_METADATA_FLAGS) & VHDX_ITEM_REQUIRED) ||
            error_fail(errp, "'%s': it needs metadata that are not known", m->n->filename);
 }
 
-static bool read_metadata(BlockMap *m, const Region *metadata, Items *items, Error **errp)
+static bool read_metadata(BlockMap *m, const VhdxRegion *metadata, Items *items, Error **errp)
 {
-    g_autofree uint8_t *t = g_malloc(METADATA_ITEMS);
-    int ret = read_tables(m, metadata->at, t, METADATA_ITEMS);
+    g_autofree uint8_t *t = g_malloc(VHDX_METADATA_ITEMS);
+    int ret = vhdx_read_tables(m, metadata->at, t, VHDX_METADATA_ITEMS);
 
     if (ret || memcmp(t, metadata_magic, MAGIC_LEN)) {
         return error_fail(errp, "'%s': its metadata cannot be read", m->n->filename);
     }
-    for (uint32_t i = 0; i < MIN(ld16_le(t + METADATA_COUNT), (uint32_t)MAX_ENTRIES); i++) {
-        if (!read_item(m, metadata, t + METADATA_FIRST + i * TABLE_ENTRY_LEN, items, errp)) {
+    for (uint32_t i = 0; i < MIN(ld16_le(t + VHDX_METADATA_COUNT), (uint32_t)VHDX_MAX_ENTRIES);
+         i++) {
+        if (!read_item(m, metadata, t + VHDX_METADATA_FIRST + i * TABLE_ENTRY_LEN, items, errp)) {
             return false;
         }
     }
@@ -350,30 +362,31 @@ static bool read_metadata(BlockMap *m, const Region *metadata, Items *items, Err
 }
 
 /* Takes over what the metadata say. */
-static bool use_items(BlockMap *m, const Region *bat, const Items *items, Error **errp)
+static bool use_items(BlockMap *m, const Items *items, Error **errp)
 {
     Vhdx *v = m->opaque;
     uint64_t blocks, entries;
 
-    if (items->flags & HAS_PARENT) {
-        return error_fail(errp, "'%s': VHDX images with parents are not supported", m->n->filename);
-    }
     if (items->block_size < VHDX_MIB || items->block_size > MAX_BLOCK ||
         !is_power_of_2(items->block_size) || items->disk_size > MAX_DISK ||
         (items->logical != 512 && items->logical != 4096)) {
         return error_fail(errp, "'%s': its size, or that of blocks, cannot be", m->n->filename);
     }
-    v->bat = bat->at;
+    v->logical = items->logical;
     v->chunk_ratio = (uint64_t)CHUNK_SECTORS * items->logical / items->block_size;
     blocks = items->disk_size / items->block_size + !!(items->disk_size % items->block_size);
     entries = blocks ? blocks + (blocks - 1) / v->chunk_ratio : 0;
-    if (blocks > MAX_BLOCKS || entries * 8 > bat->len) {
+    if (blocks > MAX_BLOCKS || entries * 8 > v->bat.len) {
         return error_fail(errp, "'%s': its table is too short for its size", m->n->filename);
     }
     m->size = m->n->size = items->disk_size;
     m->block_size = items->block_size;
     m->data_start = m->align = VHDX_MIB;
     m->can_zero = true;
+    if (items->flags & VHDX_HAS_PARENT) {
+        m->ops = &vhdx_child_ops;
+        return vhdx_read_locator(m, errp);
+    }
     return true;
 }
 
@@ -381,12 +394,12 @@ static bool open_map(BlockNode *n, Error **errp)
 {
     Vhdx *v = g_new0(Vhdx, 1);
     BlockMap *m = blockmap_new(n, n->file, &vhdx_ops, v);
-    Region bat = {0}, metadata = {0};
     Items items = {0};
 
     if (!read_header(m, v, errp) || !read_log(m, v, errp) ||
-        !read_regions(m, &bat, &metadata, errp) || !read_metadata(m, &metadata, &items, errp) ||
-        !use_items(m, &bat, &items, errp) || !blockmap_ready(m, 0, errp)) {
+        !read_regions(m, &v->bat, &v->metadata, errp) ||
+        !read_metadata(m, &v->metadata, &items, errp) || !use_items(m, &items, errp) ||
+        !blockmap_ready(m, 0, errp)) {
         return false;
     }
     m->end = align_up(MAX(m->end, v->last_offset), VHDX_MIB);
@@ -413,9 +426,13 @@ typedef struct Create {
     uint64_t size, block_size, log_size, blocks, bat_len;
     bool block_state_zero;
     int fixed;
+    uint8_t *locator; /* NULL: no parent */
+    uint32_t locator_len;
 } Create;
 
 static const ImageOption create_options[] = {
+    {"backing_file", "File name of a base image"},
+    {"backing_fmt", "Must be 'vhdx' if present"},
     {"block_size", "Block size, 1M to 256M [by the disk's size]"},
     {"block_state_zero", "Blocks that are not there are said to be zeroes [on]"},
     {"log_size", "Log size, a multiple of 1M up to 64M [1M]"},
@@ -456,8 +473,25 @@ static bool take_create(Opts *o, Create *c, Error **errp)
     }
     c->blocks = c->size / c->block_size + !!(c->size % c->block_size);
     ratio = (uint64_t)CHUNK_SECTORS * 512 / c->block_size;
-    c->bat_len = align_up(MAX((c->blocks + c->blocks / ratio) * 8, 1), VHDX_MIB);
+    /* A table with an entry for each chunk's bitmap, as children have. */
+    c->bat_len = align_up(MAX((c->blocks + c->blocks / ratio + 1) * 8, 1), VHDX_MIB);
     return true;
+}
+
+static bool take_parent(const char *filename, Opts *o, Create *c, Error **errp)
+{
+    const char *backing = opts_take(o, "backing_file"), *format = opts_take(o, "backing_fmt");
+
+    if (!backing || !*backing) {
+        return true;
+    }
+    if ((format && strcmp(format, "vhdx")) || c->fixed) {
+        return error_fail(errp, "%s: parents are of vhdx images with subformat=dynamic alone",
+                          opts_what(o));
+    }
+    c->block_state_zero = false;
+    c->locator = vhdx_make_locator(filename, backing, &c->locator_len, errp);
+    return c->locator;
 }
 
 static int write_headers(BlockNode *file, const Create *c)
@@ -507,34 +541,40 @@ static int write_regions(BlockNode *file, const Create *c)
 
 static int write_metadata(BlockNode *file, const Create *c)
 {
-    g_autofree uint8_t *t = g_malloc0(METADATA_ITEMS + 512);
-    uint8_t *items = t + METADATA_ITEMS;
+    uint32_t end = VHDX_METADATA_ITEMS + LOCATOR_AT + align_up(c->locator_len, 512);
+    g_autofree uint8_t *t = g_malloc0(end);
+    uint8_t *items = t + VHDX_METADATA_ITEMS;
     struct {
         const uint8_t *guid;
         uint32_t at, len, flags;
-    } const all[] = {{item_parameters, 0, 8, ITEM_REQUIRED},
-                     {item_disk_size, 8, 8, ITEM_REQUIRED | ITEM_VIRTUAL_DISK},
-                     {item_disk_id, 16, 16, ITEM_REQUIRED | ITEM_VIRTUAL_DISK},
-                     {item_logical, 32, 4, ITEM_REQUIRED | ITEM_VIRTUAL_DISK},
-                     {item_physical, 36, 4, ITEM_REQUIRED | ITEM_VIRTUAL_DISK}};
+    } const all[] = {{item_parameters, 0, 8, VHDX_ITEM_REQUIRED},
+                     {item_disk_size, 8, 8, VHDX_ITEM_REQUIRED | VHDX_ITEM_VIRTUAL_DISK},
+                     {item_disk_id, 16, 16, VHDX_ITEM_REQUIRED | VHDX_ITEM_VIRTUAL_DISK},
+                     {item_logical, 32, 4, VHDX_ITEM_REQUIRED | VHDX_ITEM_VIRTUAL_DISK},
+                     {item_physical, 36, 4, VHDX_ITEM_REQUIRED | VHDX_ITEM_VIRTUAL_DISK},
+                     {vhdx_item_locator, LOCATOR_AT, c->locator_len, VHDX_ITEM_REQUIRED}};
+    size_t count = ARRAY_SIZE(all) - !c->locator;
 
     memcpy(t, metadata_magic, MAGIC_LEN);
-    st16_le(t + METADATA_COUNT, ARRAY_SIZE(all));
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        uint8_t *e = t + METADATA_FIRST + i * TABLE_ENTRY_LEN;
+    st16_le(t + VHDX_METADATA_COUNT, count);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *e = t + VHDX_METADATA_FIRST + i * TABLE_ENTRY_LEN;
 
         memcpy(e, all[i].guid, VHDX_GUID_LEN);
-        st32_le(e + METADATA_OFFSET, METADATA_ITEMS + all[i].at);
-        st32_le(e + METADATA_BYTES, all[i].len);
-        st32_le(e + METADATA_FLAGS, all[i].flags);
+        st32_le(e + VHDX_METADATA_OFFSET, VHDX_METADATA_ITEMS + all[i].at);
+        st32_le(e + VHDX_METADATA_BYTES, all[i].len);
+        st32_le(e + VHDX_METADATA_FLAGS, all[i].flags);
     }
     st32_le(items, c->block_size);
-    st32_le(items + 4, c->fixed ? LEAVE_ALLOCATED : 0);
+    st32_le(items + 4, c->fixed ? VHDX_LEAVE_ALLOCATED : c->locator ? VHDX_HAS_PARENT : 0);
     st64_le(items + 8, c->size);
     blockmap_uuid(items + 16);
     st32_le(items + 32, 512);
     st32_le(items + 36, 512);
-    return block_pwrite(file, VHDX_MIB + c->log_size, t, METADATA_ITEMS + 512);
+    if (c->locator) {
+        memcpy(items + LOCATOR_AT, c->locator, c->locator_len);
+    }
+    return block_pwrite(file, VHDX_MIB + c->log_size, t, end);
 }
 
 static int write_bat(BlockNode *file, const Create *c)
@@ -550,7 +590,7 @@ static int write_bat(BlockNode *file, const Create *c)
     bat = g_try_malloc0(c->bat_len);
     for (uint64_t i = 0; bat && i < c->blocks; i++) {
         st64_le(bat + (i + i / ratio) * 8,
-                c->fixed ? (data + i * c->block_size) | STATE_PRESENT : STATE_ZERO);
+                c->fixed ? (data + i * c->block_size) | VHDX_PRESENT : VHDX_ZERO);
     }
     return bat ? block_pwrite(file, at, bat, c->bat_len) : -ENOMEM;
 }
@@ -561,11 +601,12 @@ static bool vhdx_create(const char *what, const char *filename, Opts *o, Error *
     Create c;
     int ret;
 
-    if (!take_create(o, &c, errp)) {
+    if (!take_create(o, &c, errp) || !take_parent(filename, o, &c, errp)) {
         return false;
     }
     file = blockmap_create_file(what, filename, errp);
     if (!file) {
+        g_free(c.locator);
         return false;
     }
     ret = write_bat(file, &c);
@@ -573,6 +614,7 @@ static bool vhdx_create(const char *what, const char *filename, Opts *o, Error *
     ret = ret ? ret : write_regions(file, &c);
     ret = ret ? ret : write_headers(file, &c);
     block_node_unref(file);
+    g_free(c.locator);
     return !ret || error_fail_errno(errp, -ret, "%s: cannot write '%s'", what, filename);
 }
 
@@ -583,6 +625,9 @@ const BlockDriver vhdx_driver = {
     BLOCKMAP_WRITES,
     .dirty = vhdx_dirty,
     .check = vhdx_check,
+    .backing_fits = vhdx_backing_fits,
+    .set_backing = vhdx_set_backing,
+    .make_empty = vhdx_make_empty,
     .create_options = create_options,
     .create = vhdx_create,
 };

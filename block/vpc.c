@@ -132,7 +132,7 @@ static int vpc_placed(BlockMap *m, uint64_t at)
     return ret;
 }
 
-static int vpc_mark_all(BlockMap *m, uint64_t host)
+static int vpc_mark_all(BlockMap *m, uint64_t block, uint64_t host)
 {
     static const uint8_t ones[SECTOR] = {[0 ... SECTOR - 1] = 0xff};
     uint32_t bytes = (m->block_size + SECTOR * 8 - 1) / (SECTOR * 8);
@@ -144,31 +144,14 @@ static int vpc_mark_all(BlockMap *m, uint64_t host)
     return ret;
 }
 
-static int vpc_part(BlockMap *m, uint64_t host, uint32_t from, uint32_t *len, bool *there)
+static int vpc_part(BlockMap *m, uint64_t block, uint64_t host, uint32_t from, uint32_t *len,
+                    bool *there)
 {
-    uint8_t bits[SECTOR];
-    uint32_t end = from + *len, at = from, loaded = UINT32_MAX;
+    uint64_t first = from / SECTOR, sectors = (from + *len + SECTOR - 1) / SECTOR - first, alike;
+    int ret = blockmap_meta_bits(m, host - m->prefix, true, first, sectors, there, &alike);
 
-    for (; at < end; at = (at / SECTOR + 1) * SECTOR) {
-        uint32_t bit = at / SECTOR, row = bit / 8 / SECTOR;
-        bool set;
-
-        if (row != loaded) {
-            int ret = blockmap_meta_read(m, host - m->prefix + row * SECTOR, bits, SECTOR);
-
-            if (ret) {
-                return ret;
-            }
-            loaded = row;
-        }
-        set = bits[bit / 8 % SECTOR] >> (7 - bit % 8) & 1;
-        if (at != from && set != *there) {
-            break;
-        }
-        *there = set;
-    }
-    *len = MIN(at, end) - from;
-    return 0;
+    *len = MIN((first + alike) * SECTOR, from + *len) - from;
+    return ret;
 }
 
 /* --- The footer --- */

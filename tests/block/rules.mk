@@ -17,6 +17,7 @@ slow-checks += tests/block/amend.py
 slow-checks += tests/block/bitmaps.py
 slow-checks += tests/block/qcow2-broken.py
 slow-checks += tests/block/qcow2-random.py
+slow-checks += tests/block/parents.py
 slow-checks += tests/block/reopen.py
 slow-checks += tests/block/tool.py
 slow-checks += tests/block/web-images.py
