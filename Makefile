@@ -43,7 +43,7 @@ endif
 
 %.o: %.c config.h config.mk | $(generated)
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -I$(@D) -I$(SRC)/$(@D) -c -o $@ $<
+	$(call quiet,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -iquote $(@D) -iquote $(SRC)/$(@D) -c -o $@ $<
 
 rhea-system-%: $(obj-y)
 	$(call quiet,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
