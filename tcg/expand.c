@@ -71,10 +71,37 @@ static IrVal expand_sext(Expander *x, IrType t, unsigned from, IrVal a)
     return op(x, IR_SAR, t, op(x, IR_SHL, t, a, count), count);
 }
 
+/* (a + b) + c or (a - b) - c, c being an I32; *part is the inner one. */
+static IrVal expand_sum(Expander *x, IrOp by, const IrInsn *insn, IrVal *part)
+{
+    IrType t = ir_type(x->ir, insn->arg[0]);
+    IrVal c = insn->arg[2];
+
+    *part = op(x, by, t, insn->arg[0], insn->arg[1]);
+    return op(x, by, t, *part, t == IR_I64 ? op(x, IR_ZEXT32, t, c, IR_NONE) : c);
+}
+
+/* The first sum is below a, or the second below the first: not both. */
+static IrVal expand_carry(Expander *x, const IrInsn *insn)
+{
+    IrVal part, sum = expand_sum(x, IR_ADD, insn, &part);
+
+    return op(x, IR_OR, IR_I32, ir_setcond(x->ir, IR_I32, IR_LTU, part, insn->arg[0]),
+              ir_setcond(x->ir, IR_I32, IR_LTU, sum, part));
+}
+
+static IrVal expand_borrow(Expander *x, const IrInsn *insn)
+{
+    IrVal part, difference = expand_sum(x, IR_SUB, insn, &part);
+
+    return op(x, IR_OR, IR_I32, ir_setcond(x->ir, IR_I32, IR_LTU, insn->arg[0], insn->arg[1]),
+              ir_setcond(x->ir, IR_I32, IR_LTU, part, difference));
+}
+
 static IrVal expand_op(Expander *x, const IrInsn *insn)
 {
     IrType t = insn->type;
-    IrVal a = insn->arg[0], b = insn->arg[1];
+    IrVal a = insn->arg[0], b = insn->arg[1], part;
 
     switch (insn->op) {
     case IR_MULHU: return expand_mulhu(x, a, b);
@@ -88,6 +115,10 @@ static IrVal expand_op(Expander *x, const IrInsn *insn)
     case IR_SEXT16: return expand_sext(x, t, 16, a);
     case IR_ZEXT8: return op(x, IR_AND, t, a, constant(x, t, 0xff));
     case IR_ZEXT16: return op(x, IR_AND, t, a, constant(x, t, 0xffff));
+    case IR_ADC: return expand_sum(x, IR_ADD, insn, &part);
+    case IR_SBB: return expand_sum(x, IR_SUB, insn, &part);
+    case IR_CARRY: return expand_carry(x, insn);
+    case IR_BORROW: return expand_borrow(x, insn);
     default: g_assert_not_reached(); /* every EXPAND op of ir-ops.def is above */
     }
 }

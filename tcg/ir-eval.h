@@ -110,4 +110,26 @@ static inline __attribute__((always_inline)) uint64_t ir_eval(IrOp op, IrType ty
     return ir_narrow(type, r);
 }
 
+/* ADC and SBB of result type @type. */
+static inline uint64_t ir_eval_adc(IrType type, uint64_t a, uint64_t b, uint64_t carry)
+{
+    return ir_narrow(type, a + b + carry);
+}
+
+static inline uint64_t ir_eval_sbb(IrType type, uint64_t a, uint64_t b, uint64_t borrow)
+{
+    return ir_narrow(type, a - b - borrow);
+}
+
+/* CARRY and BORROW of operands of @type. */
+static inline uint64_t ir_eval_carry(IrType type, uint64_t a, uint64_t b, uint64_t carry)
+{
+    return (unsigned __int128)a + b + carry > ir_narrow(type, ~0ULL);
+}
+
+static inline uint64_t ir_eval_borrow(uint64_t a, uint64_t b, uint64_t borrow)
+{
+    return a < (unsigned __int128)b + borrow;
+}
+
 #endif

@@ -373,6 +373,18 @@ do_SETCOND:
 do_MOVCOND:
     *r = v[insn->arg[COMPARE ? 2 : 3]];
     NEXT;
+do_ADC:
+    *r = ir_eval_adc(insn->type, A, B, v[insn->arg[2]]);
+    NEXT;
+do_CARRY:
+    *r = ir_eval_carry(ir->insns[insn->arg[0]].type, A, B, v[insn->arg[2]]);
+    NEXT;
+do_SBB:
+    *r = ir_eval_sbb(insn->type, A, B, v[insn->arg[2]]);
+    NEXT;
+do_BORROW:
+    *r = ir_eval_borrow(A, B, v[insn->arg[2]]);
+    NEXT;
 do_LOAD:
     if (insn->type == IR_V128) {
         do_vec_load(env, rt, insn, A + insn->imm, &W);

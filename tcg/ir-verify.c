@@ -187,6 +187,10 @@ static bool types_ok(const Ir *ir, const IrInsn *insn)
     case IR_CLMULH: return t == IR_I64 && same(ir, insn, 0, 1);
     case IR_SETCOND: return is_int(t) && compared_ok(a, b);
     case IR_MOVCOND: return is_int(t) && compared_ok(a, b) && same(ir, insn, 2, 3);
+    case IR_ADC:
+    case IR_SBB: return is_int(t) && t == a && a == b && ir_type(ir, insn->arg[2]) == IR_I32;
+    case IR_CARRY:
+    case IR_BORROW: return t == IR_I32 && compared_ok(a, b) && ir_type(ir, insn->arg[2]) == IR_I32;
     case IR_LOAD: return a == IR_I64 && mem_type_ok(t, insn->mem);
     case IR_STORE: return a == IR_I64 && t == b && mem_type_ok(t, insn->mem);
     case IR_ATOMIC: return is_int(t) && a == IR_I64 && t == b && mem_type_ok(t, insn->mem);

@@ -29,6 +29,8 @@ static uint64_t possible_bits(const Ir *ir, IrVal v, unsigned depth)
     switch (insn->op) {
     case IR_CONST: return insn->imm & all;
     case IR_SETCOND:
+    case IR_CARRY:
+    case IR_BORROW:
     case IR_FCMP: return 1;
     case IR_CLZ:
     case IR_CTZ:

@@ -664,6 +664,31 @@ static IrVal rule_movcond_setcond(Ir *ir, IrInsn *insn)
     return AGAIN;
 }
 
+/* --- Sums with a carry --- */
+
+/* x - x - borrow = -borrow */
+static IrVal rule_sbb_same(Ir *ir, IrInsn *insn)
+{
+    IrVal borrow = insn->arg[2];
+
+    if (insn->arg[0] != insn->arg[1]) {
+        return IR_NONE;
+    }
+    if (insn->type == IR_I64) {
+        IrInsn wide = {.op = IR_ZEXT32, .type = IR_I64, .arg = IR_NOARGS};
+
+        wide.arg[0] = borrow;
+        borrow = ir_append(ir, &wide);
+    }
+    return rewrite(insn, IR_NEG, borrow, IR_NONE);
+}
+
+/* The borrow out of that is the one that goes in. */
+static IrVal rule_borrow_same(Ir *ir, IrInsn *insn)
+{
+    return insn->arg[0] == insn->arg[1] ? insn->arg[2] : IR_NONE;
+}
+
 /* --- Guest memory --- */
 
 /* access at (x + c) + disp = access at x + (c + disp), while that fits 32 bits; not for a sum that
@@ -767,6 +792,8 @@ static const FoldRule *const rules[IR_NOPS] = {
     [IR_TRUNC] = RULES(rule_trunc_ext, rule_trunc_strip, rule_ext_setcond, rule_trunc_fbox),
     [IR_SETCOND] = RULES(rule_setcond_known, CMP_RULES, rule_setcond_bool),
     [IR_MOVCOND] = RULES(rule_movcond_known, CMP_RULES, rule_movcond_setcond),
+    [IR_SBB] = RULES(rule_sbb_same),
+    [IR_BORROW] = RULES(rule_borrow_same),
     [IR_LOAD] = RULES(rule_displacement),
     [IR_STORE] = RULES(rule_displacement, rule_store_ext),
     [IR_ATOMIC] = RULES(rule_displacement),

@@ -215,6 +215,23 @@ static void gen_wide_product(Gen *g)
     keep(g, ir_bin(g->ir, ops[below(g, ARRAY_SIZE(ops))], a, b));
 }
 
+/* A sum with a carry, the carry out of it, or both, which a backend may do at once. */
+static void gen_carry(Gen *g)
+{
+    bool add = one_in(g, 2);
+    unsigned which = 1 + below(g, 3);
+    IrType t = int_type(g);
+    IrVal a = pick(g, t), b = one_in(g, 4) ? gen_const(g, t) : pick(g, t);
+    IrVal in = ir_and(g->ir, pick(g, IR_I32), ir_imm32(g->ir, 1));
+
+    if (which & 1) {
+        keep(g, ir_emit(g->ir, add ? IR_ADC : IR_SBB, t, a, b, in, IR_NONE, 0));
+    }
+    if (which & 2) {
+        keep(g, ir_emit(g->ir, add ? IR_CARRY : IR_BORROW, IR_I32, a, b, in, IR_NONE, 0));
+    }
+}
+
 /* Operands for which division is defined: divisor odd, dividend not negative. */
 static void gen_division(Gen *g)
 {
@@ -630,13 +647,17 @@ static void gen_chain(Gen *g)
 typedef void (*GenFn)(Gen *g);
 
 static const GenFn kinds[] = {
-    gen_binary,   gen_binary,  gen_binary, gen_binary, gen_wide_product,
-    gen_division, gen_unary,   gen_resize, gen_resize, gen_shift_pair,
-    gen_compare,  gen_compare, gen_memory, gen_memory, gen_memory,
-    gen_atomic,   gen_env,     gen_float,  gen_float,  gen_float_conversion,
-    gen_call,     gen_control, gen_put,    gen_put,    gen_put,
-    gen_put,      gen_chain,   gen_chain,  gen_chain,  gen_chain,
-    gen_chain,
+    gen_binary,   gen_binary,       gen_binary,
+    gen_binary,   gen_wide_product, gen_carry,
+    gen_division, gen_unary,        gen_resize,
+    gen_resize,   gen_shift_pair,   gen_compare,
+    gen_compare,  gen_memory,       gen_memory,
+    gen_memory,   gen_atomic,       gen_env,
+    gen_float,    gen_float,        gen_float_conversion,
+    gen_call,     gen_control,      gen_put,
+    gen_put,      gen_put,          gen_put,
+    gen_chain,    gen_chain,        gen_chain,
+    gen_chain,    gen_chain,
 };
 
 /* No scalar floating point, for the sake of random_mixes_fp(). */

@@ -9,58 +9,74 @@ static unsigned size_of(const X86Trans *t)
     return x86_opnd_size(&t->insn, 0);
 }
 
-/* A flag (I32) at the width of @size. */
-static IrVal flag_at(X86Trans *t, IrVal flag, unsigned size)
-{
-    return size == 8 ? ir_un(t->ir, IR_ZEXT32, flag) : flag;
-}
-
 /* --- Sums --- */
 
-static void sum(X86Trans *t, X86Cc kind, bool with_carry)
+/* a + b + in, or a - b - in; *out is the carry or borrow out of 4 or 8 bytes (carries are I32, 0 or 1). */
+static IrVal sum_with(X86Trans *t, bool add, IrVal a, IrVal b, IrVal in, IrVal *out)
 {
-    unsigned size = size_of(t);
-    bool add = kind == X86_CC_ADD || kind == X86_CC_ADC;
-    IrVal carry = with_carry ? x86_flag(t, X86_FLAG_C) : IR_NONE;
-    IrVal r = ir_bin(t->ir, add ? IR_ADD : IR_SUB, t->v[0], t->v[1]);
+    const IrInsn *known = &t->ir->insns[in];
+    IrVal r;
 
-    if (with_carry) {
-        r = ir_bin(t->ir, add ? IR_ADD : IR_SUB, r, flag_at(t, carry, size));
+    if (known->op == IR_CONST && known->imm == 0) {
+        r = ir_bin(t->ir, add ? IR_ADD : IR_SUB, a, b);
+        *out = ir_setcond(t->ir, IR_I32, IR_LTU, add ? r : a, add ? a : b);
+    } else {
+        r = ir_emit(t->ir, add ? IR_ADC : IR_SBB, ir_type(t->ir, a), a, b, in, IR_NONE, 0);
+        *out = ir_emit(t->ir, add ? IR_CARRY : IR_BORROW, IR_I32, a, b, in, IR_NONE, 0);
     }
-    x86_flags_sum(t, kind, size, r, t->v[0], t->v[1], carry);
+    return r;
+}
+
+static void sum(X86Trans *t, X86Cc kind)
+{
+    IrVal r = ir_bin(t->ir, kind == X86_CC_ADD ? IR_ADD : IR_SUB, t->v[0], t->v[1]);
+
+    x86_flags_sum(t, kind, size_of(t), r, t->v[0], t->v[1], IR_NONE);
+    t->v[0] = r;
+}
+
+static void sum_carry(X86Trans *t, X86Cc kind)
+{
+    IrVal in = x86_flag(t, X86_FLAG_C), out;
+    IrVal r = sum_with(t, kind == X86_CC_ADC, t->v[0], t->v[1], in, &out);
+
+    x86_flags_sum(t, kind, size_of(t), r, t->v[0], t->v[1], in);
+    if (size_of(t) >= 4) {
+        t->flags.out = out;
+    }
     t->v[0] = r;
 }
 
 void x86_op_add(X86Trans *t)
 {
-    sum(t, X86_CC_ADD, false);
+    sum(t, X86_CC_ADD);
 }
 
 void x86_op_adc(X86Trans *t)
 {
-    sum(t, X86_CC_ADC, true);
+    sum_carry(t, X86_CC_ADC);
 }
 
 void x86_op_sub(X86Trans *t)
 {
-    sum(t, X86_CC_SUB, false);
+    sum(t, X86_CC_SUB);
 }
 
 void x86_op_sbb(X86Trans *t)
 {
-    sum(t, X86_CC_SBB, true);
+    sum_carry(t, X86_CC_SBB);
 }
 
 void x86_op_cmp(X86Trans *t)
 {
-    sum(t, X86_CC_CMP, false);
+    sum(t, X86_CC_CMP);
 }
 
 void x86_op_xadd(X86Trans *t)
 {
     IrVal old = t->v[0];
 
-    sum(t, X86_CC_ADD, false);
+    sum(t, X86_CC_ADD);
     t->v[1] = old;
     if (!x86_modrm_is_mem(&t->insn) && t->insn.rm == t->insn.reg) {
         t->v[1] = t->v[0]; /* one register is both: the sum is written last */
@@ -137,20 +153,9 @@ void x86_op_andn(X86Trans *t)
 
 /* --- One carry chain each: ADCX in CF, ADOX in OF --- */
 
-/* The sum with the carry @in; *out is the carry out of it (both I32, 0 or 1). */
-static IrVal add_with(X86Trans *t, IrVal in, IrVal *out)
-{
-    IrVal partial = ir_add(t->ir, t->v[0], t->v[1]);
-    IrVal r = ir_add(t->ir, partial, flag_at(t, in, size_of(t)));
-
-    *out = ir_or(t->ir, ir_setcond(t->ir, IR_I32, IR_LTU, partial, t->v[0]),
-                 ir_setcond(t->ir, IR_I32, IR_LTU, r, partial));
-    return r;
-}
-
 void x86_op_adcx(X86Trans *t)
 {
-    IrVal out, r = add_with(t, x86_flag(t, X86_FLAG_C), &out);
+    IrVal out, r = sum_with(t, true, t->v[0], t->v[1], x86_flag(t, X86_FLAG_C), &out);
 
     x86_flags_carry(t, out);
     t->v[0] = r;
@@ -158,7 +163,7 @@ void x86_op_adcx(X86Trans *t)
 
 void x86_op_adox(X86Trans *t)
 {
-    IrVal out, r = add_with(t, x86_flag(t, X86_FLAG_O), &out);
+    IrVal out, r = sum_with(t, true, t->v[0], t->v[1], x86_flag(t, X86_FLAG_O), &out);
 
     x86_flags_overflow(t, out);
     t->v[0] = r;

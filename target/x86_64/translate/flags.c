@@ -12,6 +12,7 @@ static const X86Flags no_flags = {.kind = X86_CC_DYNAMIC,
                                   .src = IR_NONE,
                                   .src2 = IR_NONE,
                                   .a = IR_NONE,
+                                  .out = IR_NONE,
                                   .op = IR_NONE,
                                   .rotated = IR_NONE,
                                   .carry = IR_NONE,
@@ -267,6 +268,9 @@ static IrVal carry_flag(X86Trans *t)
     X86Flags *f = &t->flags;
     IrVal less;
 
+    if (f->out != IR_NONE) {
+        return f->out;
+    }
     switch (f->kind) {
     case X86_CC_ADD: return compare(t, IR_LTU, f->dst, f->src, false);
     case X86_CC_ADC:

@@ -20,6 +20,7 @@ typedef struct X86Flags {
     unsigned size;        /* bytes */
     IrVal dst, src, src2; /* typed by size; for EFLAGS src is I32; for DYNAMIC all are I64 */
     IrVal a;              /* of ADD, ADC, SUB, CMP, SBB: the first operand; dst is the result */
+    IrVal out;            /* of ADC and SBB of 4 and 8 bytes: the new CF (I32) */
     IrVal op;             /* of DYNAMIC: I32 */
     IrVal rotated;        /* x86_flags_rotate()'s pair, while carry and overflow stand for it too */
     IrVal carry;          /* CF where it was set on its own (I32, 0 or 1), or IR_NONE ... */

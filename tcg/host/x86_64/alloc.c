@@ -49,6 +49,10 @@ static bool zero_extends(const IrInsn *insn)
     case IR_SEXT16:
     case IR_ZEXT8:
     case IR_ZEXT16:
+    case IR_ADC:
+    case IR_CARRY:
+    case IR_SBB:
+    case IR_BORROW:
     case IR_SETCOND:
     case IR_MOVCOND:
     case IR_LDENV:
@@ -134,6 +138,8 @@ static bool passes_hint(const IrInsn *insn)
     case IR_SAR:
     case IR_SUB:
     case IR_MUL:
+    case IR_ADC:
+    case IR_SBB:
     case IR_NEG:
     case IR_NOT:
     case IR_SEXT8:

@@ -52,10 +52,11 @@ static void pin_globals(Backend *be)
 static void choose_ops(Backend *be)
 {
     static const uint8_t done[] = {
-        IR_MULHU,  IR_MULHS, IR_DIVU,   IR_DIVS,   IR_REMU,    IR_REMS,    IR_NEG,     IR_NOT,
-        IR_ANDN,   IR_ROTL,  IR_ROTR,   IR_CLZ,    IR_CTZ,     IR_POPCNT,  IR_BSWAP,   IR_SEXT8,
-        IR_SEXT16, IR_ZEXT8, IR_ZEXT16, IR_FADD,   IR_FSUB,    IR_FMUL,    IR_FDIV,    IR_FSQRT,
-        IR_FMIN,   IR_FMAX,  IR_FCMP,   IR_FCVT_F, IR_FCVT_SI, IR_FCVT_UI, IR_FCVT_SF, IR_FCVT_UF,
+        IR_MULHU,   IR_MULHS,   IR_DIVU,    IR_DIVS,    IR_REMU,  IR_REMS,   IR_NEG,    IR_NOT,
+        IR_ANDN,    IR_ROTL,    IR_ROTR,    IR_CLZ,     IR_CTZ,   IR_POPCNT, IR_BSWAP,  IR_SEXT8,
+        IR_SEXT16,  IR_ZEXT8,   IR_ZEXT16,  IR_ADC,     IR_CARRY, IR_SBB,    IR_BORROW, IR_FADD,
+        IR_FSUB,    IR_FMUL,    IR_FDIV,    IR_FSQRT,   IR_FMIN,  IR_FMAX,   IR_FCMP,   IR_FCVT_F,
+        IR_FCVT_SI, IR_FCVT_UI, IR_FCVT_SF, IR_FCVT_UF,
     };
 
     for (unsigned op = 0; op < IR_NOPS; op++) {

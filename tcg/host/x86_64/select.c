@@ -170,6 +170,75 @@ static void select_add(Cg *c)
     }
 }
 
+/* The carry flag becomes arg2 (I32, 0 or 1), then @dst := arg0 + arg1 + CF or arg0 - arg1 - CF; @t is clobbered.
+ * Both registers are other ones than the operands', but @dst may be arg0's. */
+static void emit_with_carry(Cg *c, unsigned alu, uint32_t w, unsigned dst, const Opnd *o,
+                            unsigned t)
+{
+    cg_move(c, CLASS_GPR, w, dst, o[0]);
+    emit_alu_ri(&c->a, ALU_ADD, 0, t, -1);
+    cg_alu(c, alu, w, dst, o[1]);
+}
+
+/* Operands of such a sum; arg2 goes to @t, and its own register is not needed any more. */
+static void take_sum_operands(Cg *c, Opnd *o, unsigned t)
+{
+    const IrInsn *insn = cg_insn(c);
+    Opnd carry;
+
+    o[0] = cg_opnd(c, insn->arg[0]);
+    o[1] = cg_opnd(c, insn->arg[1]);
+    carry = cg_opnd(c, insn->arg[2]);
+    cg_move(c, CLASS_GPR, 0, t, carry);
+    if (carry.kind == OPND_REG && !same_reg(o[0], carry.reg) && !same_reg(o[1], carry.reg)) {
+        c->locked[CLASS_GPR] &= ~(1U << carry.reg);
+    }
+}
+
+static void emit_carry_out(Cg *c, unsigned t)
+{
+    emit_rr(&c->a, OP_SETCC | CC_B, 0, t);
+    emit_rr(&c->a, OP_MOVZX8 | X_BYTE_RM, t, t);
+}
+
+/* ADC or SBB, and the carry out of it where that is the next instruction. */
+static void select_sum(Cg *c, unsigned alu, IrOp out_op)
+{
+    const IrInsn *insn = cg_insn(c), *next = insn + 1;
+    IrVal out = (IrVal)(c->i + 1);
+    bool both = next->op == out_op && !memcmp(next->arg, insn->arg, sizeof(insn->arg));
+    Opnd o[2];
+    unsigned t = both ? cg_def_extra(c, out, c->v[out].last_use) : cg_scratch(c, CLASS_GPR), dst;
+
+    take_sum_operands(c, o, t);
+    dst = cg_def(c, insn->arg[0]);
+    if (!both && alu == ALU_ADC && add_by_lea(c, cg_w(insn->type), dst, o[0], o[1])) {
+        emit_alu_rr(&c->a, ALU_ADD, cg_w(insn->type), dst, t);
+        return;
+    }
+    emit_with_carry(c, alu, cg_w(insn->type), dst, o, t);
+    if (both) {
+        emit_carry_out(c, t);
+    }
+}
+
+/* CARRY or BORROW, unless select_sum() has made it. */
+static void select_carry(Cg *c, unsigned alu)
+{
+    const IrInsn *insn = cg_insn(c);
+    unsigned t, dst;
+    Opnd o[2];
+
+    if (c->v[c->i].reg != NO_REG) {
+        return;
+    }
+    t = cg_scratch(c, CLASS_GPR);
+    take_sum_operands(c, o, t);
+    dst = cg_def(c, IR_NONE);
+    emit_with_carry(c, alu, cg_w(ir_type(c->ir, insn->arg[0])), dst, o, t);
+    emit_carry_out(c, dst);
+}
+
 /* MUL and MULHU of the same factors, one behind the other, are one instruction. */
 static bool multiply_wide(Cg *c)
 {
@@ -642,6 +711,10 @@ static bool select_integer(Cg *c)
     case IR_ZEXT32: select_zext32(c); break;
     case IR_SETCOND: select_setcond(c); break;
     case IR_MOVCOND: select_movcond(c); break;
+    case IR_ADC: select_sum(c, ALU_ADC, IR_CARRY); break;
+    case IR_SBB: select_sum(c, ALU_SBB, IR_BORROW); break;
+    case IR_CARRY: select_carry(c, ALU_ADC); break;
+    case IR_BORROW: select_carry(c, ALU_SBB); break;
     default: return false;
     }
     return true;

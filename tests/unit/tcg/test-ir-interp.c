@@ -108,6 +108,37 @@ static void test_ops(void)
     }
 }
 
+/* Sums with a carry, and the carry out of them. */
+static void test_carries(void)
+{
+    static const struct {
+        uint64_t a, b, in, adc, carry, sbb, borrow;
+    } rows[] = {
+        {1, 2, 0, 3, 0, ~0ULL, 1},
+        {~0ULL, 0, 1, 0, 1, ~0ULL - 1, 0},
+        {~0ULL, ~0ULL, 1, ~0ULL, 1, ~0ULL, 1},
+        {5, 5, 1, 11, 0, ~0ULL, 1},
+        {0, ~0ULL, 0, ~0ULL, 0, 1, 1},
+        {0, ~0ULL, 1, 0, 1, 0, 1},
+    };
+    static const char *const text = "%0:i64 = get x0\n%1:i64 = get x1\n%2:i32 = get w0\n"
+                                    "%3:i64 = adc %0 %1 %2\n%4:i32 = carry %0 %1 %2\n"
+                                    "%5:i64 = sbb %0 %1 %2\n%6:i32 = borrow %0 %1 %2\n"
+                                    "put x2 %3\nput w0 %4\nput x3 %5\nput w1 %6\ngoto +0x0\n";
+    g_autofree FxState *before = g_new0(FxState, 1), *after = g_new0(FxState, 1);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        before->x[0] = rows[i].a;
+        before->x[1] = rows[i].b;
+        before->w[0] = (uint32_t)rows[i].in;
+        run_both(text, before, after);
+        g_assert_cmphex(after->x[2], ==, rows[i].adc);
+        g_assert_cmphex(after->w[0], ==, rows[i].carry);
+        g_assert_cmphex(after->x[3], ==, rows[i].sbb);
+        g_assert_cmphex(after->w[1], ==, rows[i].borrow);
+    }
+}
+
 static void test_conditions(void)
 {
     static const struct {
@@ -335,6 +366,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/interp/ops", test_ops);
+    g_test_add_func("/interp/carries", test_carries);
     g_test_add_func("/interp/conditions", test_conditions);
     g_test_add_func("/interp/memory", test_memory);
     g_test_add_func("/interp/fault", test_fault);
