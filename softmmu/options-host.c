@@ -243,13 +243,16 @@ static const Option display_options[] = {
      "no display; serial port and monitor share the terminal (Ctrl-A h for help)", run_nographic},
     {"display", "none|vnc=SPEC", PHASE_BACKEND,
      "none: no display and no default console; vnc: as -vnc SPEC", run_display},
-    {"vnc", "[HOST]:N|unix:PATH[,to=M][,password=on|off][,share=POLICY][,lossy=on|off]",
+    {"vnc",
+     "[HOST]:N|unix:PATH[,to=M][,password=on|off][,share=POLICY][,lossy=on|off][,websocket=WHERE]",
      PHASE_BACKEND,
      "VNC viewers see the first console at TCP port 5900+N (the first free one up to 5900+M):\n"
      "password  they need the one that the monitor's set_password sets [off]\n"
      "share     who asks to be alone: allow-exclusive (the others go), force-shared (is refused),\n"
      "          ignore (is not alone) [allow-exclusive]\n"
-     "lossy     JPEG for viewers that name a quality [off]",
+     "lossy     JPEG for viewers that name a quality [off]\n"
+     "websocket for viewers in browsers, too: on (port 5700+N), PORT, HOST:PORT\n"
+     "          or unix:PATH",
      run_vnc},
     {"k", "LAYOUT", PHASE_EARLY, "the keyboard of VNC viewers: en-us, de, fr-ch, ... [en-us]",
      run_layout},

@@ -4,6 +4,7 @@
 obj-y += ui/console.o
 obj-y += ui/http.o
 obj-y += ui/input.o
+obj-y += ui/listen.o
 obj-y += ui/screendump.o
 obj-y += ui/vnc-auth.o
 obj-y += ui/vnc-client.o
@@ -19,6 +20,8 @@ obj-y += ui/vnc-server.o
 obj-y += ui/vnc-stream.o
 obj-y += ui/vnc-tight.o
 obj-y += ui/vnc-update.o
+obj-y += ui/vnc-websocket.o
+obj-y += ui/web-conn.o
 obj-y += ui/websocket.o
 obj-y += ui/vnc-zlib.o
 obj-y += ui/vnc-zrle.o

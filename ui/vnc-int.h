@@ -5,6 +5,7 @@
 
 #include <pixman.h>
 
+#include "listen.h"
 #include "ui/console.h"
 #include "ui/vnc.h"
 #include "vnc-encode.h"
@@ -15,8 +16,8 @@ typedef struct VncClient VncClient;
 typedef struct VncStream VncStream;
 
 typedef struct VncServer {
-    char *host, *service, *path; /* where it listens */
-    GArray *listeners;           /* VncListener */
+    char *host, *service, *path;    /* where it listens */
+    Listener *listener, *websocket; /* NULL: not there */
     GPtrArray *clients;
     Console *con; /* NULL: there is none, or none any more */
     guint timer;
@@ -57,6 +58,12 @@ bool vnc_client_pending(const VncClient *c);
 
 /* Whether passwords can be checked here. */
 bool vnc_auth_check(Error **errp) MUST_CHECK;
+
+/* --- vnc-websocket.c --- */
+
+/* Where websocket= says; @display is the server's own. */
+bool vnc_websocket_listen(VncServer *s, const char *where, unsigned display,
+                          Error **errp) MUST_CHECK;
 
 /* --- vnc-server.c --- */
 

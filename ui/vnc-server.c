@@ -6,11 +6,6 @@
  */
 #include "rhea/osdep.h"
 
-#include <glib-unix.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include "rhea/opts.h"
 #include "ui/input.h"
 #include "vnc-int.h"
@@ -21,17 +16,11 @@ enum {
     PORT_MAX = 65535,
     CLIENTS_MAX = 64,
     PENDING_MAX = 32,
-    BACKLOG = 8,
     FAST_MS = 30,
     SLOW_MS = 240,
     EMPTY_WIDTH = 640,
     EMPTY_HEIGHT = 480,
 };
-
-typedef struct VncListen {
-    int fd;
-    guint source;
-} VncListen;
 
 static VncServer *vnc; /* the process's; NULL: none */
 
@@ -236,86 +225,54 @@ void vnc_add_client(VncServer *s, VncStream *stream)
     g_ptr_array_add(s->clients, vnc_client_new(s, stream));
 }
 
-static gboolean accept_client(gint fd, GIOCondition cond, gpointer opaque)
+static void accept_client(void *opaque, int fd)
 {
-    int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    if (peer >= 0) {
-        vnc_add_client(opaque, vnc_socket_stream(peer));
-    }
-    return G_SOURCE_CONTINUE;
+    vnc_add_client(opaque, vnc_socket_stream(fd));
 }
 
 /* --- Listening --- */
 
-static bool listen_at(VncServer *s, int family, const struct sockaddr *addr, socklen_t len)
+static bool listen_unix(VncServer *s, const char *path, const char *websocket, Error **errp)
 {
-    VncListen l = {.fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    int on = 1, error;
-
-    if (l.fd < 0) {
+    if (websocket && !strcmp(websocket, "on")) {
+        return error_fail(errp, "-vnc: beside unix: websocket= needs a port");
+    }
+    s->listener = listener_new_unix("-vnc", path, accept_client, s, errp);
+    if (!s->listener) {
         return false;
     }
-    setsockopt(l.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (family == AF_INET6) {
-        setsockopt(l.fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    }
-    if (bind(l.fd, addr, len) || listen(l.fd, BACKLOG)) {
-        error = errno;
-        close(l.fd);
-        errno = error;
+    s->path = g_strdup(path);
+    s->host = g_strdup("");
+    return !websocket || vnc_websocket_listen(s, websocket, 0, errp);
+}
+
+/* @to: the last display to try, or 0. */
+static bool listen_tcp(VncServer *s, uint64_t display, uint64_t to, const char *websocket,
+                       Error **errp)
+{
+    ListenAt at = {.what = "-vnc",
+                   .host = s->host,
+                   .port = (unsigned)(PORT_BASE + display),
+                   .last = (unsigned)(PORT_BASE + to)};
+
+    s->listener = listener_new_tcp(&at, accept_client, s, errp);
+    if (!s->listener) {
         return false;
     }
-    l.source = g_unix_fd_add(l.fd, G_IO_IN, accept_client, s);
-    g_array_append_val(s->listeners, l);
-    return true;
+    s->service = g_strdup_printf("%u", listener_port(s->listener));
+    return !websocket ||
+           vnc_websocket_listen(s, websocket, listener_port(s->listener) - PORT_BASE, errp);
 }
 
-static bool listen_unix(VncServer *s, Error **errp)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-    if (strlen(s->path) >= sizeof(addr.sun_path)) {
-        return error_fail(errp, "-vnc: the path '%s' is too long", s->path);
-    }
-    strcpy(addr.sun_path, s->path);
-    unlink(s->path);
-    return listen_at(s, AF_UNIX, (const struct sockaddr *)&addr, sizeof(addr)) ||
-           error_fail_errno(errp, errno, "-vnc: cannot listen at '%s'", s->path);
-}
-
-/* All addresses of the host on the first port up to @last where one of them is free. */
-static bool listen_tcp(VncServer *s, unsigned port, unsigned last, Error **errp)
-{
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
-
-    for (; port <= last && !s->listeners->len; port++) {
-        int failed;
-
-        g_free(s->service);
-        s->service = g_strdup_printf("%u", port);
-        failed = getaddrinfo(*s->host ? s->host : NULL, s->service, &hints, &found);
-        if (failed) {
-            return error_fail(errp, "-vnc: host '%s': %s", s->host, gai_strerror(failed));
-        }
-        for (const struct addrinfo *a = found; a; a = a->ai_next) {
-            listen_at(s, a->ai_family, a->ai_addr, a->ai_addrlen);
-        }
-        freeaddrinfo(found);
-    }
-    return s->listeners->len || error_fail_errno(errp, errno, "-vnc: cannot listen at '%s' port %s",
-                                                 s->host, s->service);
-}
-
-/* "HOST:DISPLAY" or "unix:PATH"; @to: the last display to try, or 0. */
-static bool listen_for(VncServer *s, const char *where, uint64_t to, Error **errp)
+/* "HOST:DISPLAY" or "unix:PATH". */
+static bool listen_for(VncServer *s, const char *where, uint64_t to, const char *websocket,
+                       Error **errp)
 {
     const char *colon = strrchr(where, ':');
     uint64_t display;
 
     if (g_str_has_prefix(where, "unix:")) {
-        s->path = g_strdup(where + strlen("unix:"));
-        return listen_unix(s, errp);
+        return listen_unix(s, where + strlen("unix:"), websocket, errp);
     }
     if (!colon) {
         return error_fail(errp, "-vnc: '%s' is no [HOST]:DISPLAY or unix:PATH", where);
@@ -326,17 +283,17 @@ static bool listen_for(VncServer *s, const char *where, uint64_t to, Error **err
     s->host = *where == '[' && colon > where && colon[-1] == ']'
                   ? g_strndup(where + 1, colon - where - 2)
                   : g_strndup(where, colon - where);
-    return listen_tcp(s, PORT_BASE + display, PORT_BASE + MAX(display, to), errp);
+    return listen_tcp(s, display, to, websocket, errp);
 }
 
 /* --- Outside --- */
 
 bool vnc_start(const char *spec, Error **errp)
 {
-    static const char *const accepted[] = {"to", "password", "share", "lossy", NULL};
+    static const char *const accepted[] = {"to", "password", "share", "lossy", "websocket", NULL};
     static const char *const shares[] = {"allow-exclusive", "force-shared", "ignore", NULL};
     g_autoptr(Opts) o = opts_parse("-vnc", spec, "vnc", errp);
-    const char *where;
+    const char *where, *websocket;
     bool password = false, lossy = false;
     uint64_t to = 0;
     int share = 0;
@@ -348,6 +305,7 @@ bool vnc_start(const char *spec, Error **errp)
         return error_fail(errp, "-vnc: one server is there already");
     }
     where = opts_take(o, "vnc");
+    websocket = opts_take(o, "websocket");
     if (!opts_take_u64(o, "to", PORT_MAX - PORT_BASE, &to, errp) ||
         !opts_take_bool(o, "password", &password, errp) ||
         !opts_take_bool(o, "lossy", &lossy, errp) ||
@@ -365,15 +323,13 @@ bool vnc_start(const char *spec, Error **errp)
     }
     vnc = g_new0(VncServer, 1);
     vnc->clients = g_ptr_array_new_with_free_func((GDestroyNotify)vnc_client_free);
-    vnc->listeners = g_array_new(false, false, sizeof(VncListen));
     vnc->interval_ms = FAST_MS;
     vnc->lossy = lossy;
     input_watch(pointers_changed, vnc);
     vnc->want_password = password;
     vnc->share_forced = share == 1;
     vnc->share_ignored = share == 2;
-    if (!listen_for(vnc, where, to, errp)) {
-        g_clear_pointer(&vnc->path, g_free); /* it is not ours */
+    if (!listen_for(vnc, where, to, websocket, errp)) {
         vnc_stop();
         return false;
     }
@@ -385,18 +341,10 @@ void vnc_stop(void)
     if (!vnc) {
         return;
     }
-    for (unsigned i = 0; i < vnc->listeners->len; i++) {
-        VncListen *l = &g_array_index(vnc->listeners, VncListen, i);
-
-        g_source_remove(l->source);
-        close(l->fd);
-    }
-    if (vnc->path) {
-        unlink(vnc->path);
-    }
     input_unwatch(vnc);
+    g_clear_pointer(&vnc->listener, listener_free);
+    g_clear_pointer(&vnc->websocket, listener_free);
     g_ptr_array_free(vnc->clients, true);
-    g_array_free(vnc->listeners, true);
     if (vnc->timer) {
         g_source_remove(vnc->timer);
     }

@@ -99,6 +99,9 @@ for _name, _line, _args in (
          r"did you mean 'rng'\? \(accepted: .*\)", GUEST + ["-device", "virtio-rng-device,rngg=1"]),
         ("wrong-value", r"-device virtio-blk-device: virtio-blk-device: property 'discard' does not take "
          r"'maybe' \(accepted: on, off\)", GUEST + ["-device", "virtio-blk-device,discard=maybe"]),
+        ("websocket-without-port", r"-vnc: beside unix: websocket= needs a port",
+         ["-vnc", "unix:/no/vnc,websocket=on"]),
+        ("websocket-not-a-port", r"-vnc: websocket: '70000' .*", ["-vnc", "unix:/tmp/rhea-test-vnc,websocket=70000"]),
         ("unknown-machine", r"-machine: type 'virtt' is not known; did you mean 'virt'\? "
          r"\(accepted: .*virt.*\)", ["-M", "virtt"]),
         ("no-harts", r"-smp: cpus=0: at least 1 is needed", GUEST + ["-smp", "0"]),

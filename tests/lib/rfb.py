@@ -27,11 +27,14 @@ def des(password, challenge):
 
 
 class Viewer:
+    """@at: the path of a Unix socket, or something connected that is used as a socket is."""
+
     unpacked = None         # what pixels are taken from while a rectangle is compressed
 
-    def __init__(self, path, version=8, password=None, shared=1, timeout=60):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(path)
+    def __init__(self, at, version=8, password=None, shared=1, timeout=60):
+        self.sock = socket.socket(socket.AF_UNIX) if isinstance(at, str) else at
+        if isinstance(at, str):
+            self.sock.connect(at)
         self.sock.settimeout(timeout)
         assert self.take(12) == b"RFB 003.008\n"
         self.send(f"RFB 003.00{version}\n".encode())

@@ -14,54 +14,21 @@ import gpu  # noqa: E402
 import ppm  # noqa: E402
 import rfb  # noqa: E402
 import rhea  # noqa: E402
+import screen  # noqa: E402
+from screen import FRAMES  # noqa: E402
 import tap  # noqa: E402
 import virtio  # noqa: E402
+import websocket  # noqa: E402
 
 suite = tap.Suite()
-FRAMES, REGS = 0xe0000000, 0xe4000000
-XRES, YRES, BPP, ENABLE = 1, 2, 3, 4
 
 
-class Screen(PcQtest):
-    """A PC with a linear framebuffer and a server."""
+class Screen(screen.Screen):
+    """With a VNC server."""
 
     def __init__(self, options="", *more):
-        self.scratch = rhea.scratch()
-        self.path = os.path.join(self.scratch.__enter__(), "vnc")
-        super().__init__("-vga", "none", "-device", "bochs-display,addr=9,vgamem_mb=4", "-vnc",
-                         f"unix:{self.path}{options}", *more, qmp=True)
-
-    def __enter__(self):
-        super().__enter__()
-        self.set_config(9 << 3, 0x10, FRAMES)
-        self.set_config(9 << 3, 0x18, REGS)
-        self.set_config(9 << 3, 0x04, 2, 2)
-        self.mode(72, 40)
-        self.monitor = self.qmp()
-        return self
-
-    def __exit__(self, *exc):
-        super().__exit__(*exc)
-        self.scratch.__exit__(None, None, None)
-
-    def mode(self, width, height):
-        for index, value in ((ENABLE, 0), (XRES, width), (YRES, height), (BPP, 32), (ENABLE, 0xc1)):
-            self.write(REGS + 0x500 + 2 * index, value, 2)
-
-    def draw(self, pixels):
-        data = b"".join(struct.pack("<I", p) for p in pixels)
-        for at in range(0, len(data), 4096):
-            part = data[at:at + 4096]
-            self.command("write", FRAMES + at, len(part), "0x" + part.hex())
-
-    def noise_and_text(self, width=72, height=40):
-        """Tiles of one colour, of two, and of many."""
-        rng = random.Random(3)
-        self.draw(0x102030 if x < 20 else rng.choice((0xffffff, 0x0000aa)) if x < 45 else rng.getrandbits(24)
-                  for y in range(height) for x in range(width))
-
-    def shown(self):
-        return ppm.screendump(self.monitor, self.folder)
+        super().__init__("-vnc", f"unix:SOCKETS/vnc{options}", *more)
+        self.path = os.path.join(self.sockets, "vnc")
 
 
 def scaled(picture, maxima):
@@ -553,6 +520,59 @@ def bad_messages_end_the_connection():
             v.send(struct.pack(">B3xI", 6, 100000) + bytes(100000))     # a clipboard is thrown away
             v.request()
             v.update()
+
+
+@suite.test
+def through_a_websocket():
+    with Screen(",websocket=unix:SOCKETS/ws") as q:
+        path = os.path.join(q.sockets, "ws")
+        q.noise_and_text()
+        wanted = q.shown()
+        with websocket.WebSocket(path, protocol="binary") as ws:
+            assert ws.fields["sec-websocket-protocol"] == "binary"
+            v = rfb.Viewer(ws)
+            v.encodings(rfb.HEXTILE)
+            v.request()
+            v.update()
+            v.picture().same(wanted, "the whole screen")
+            ws.send(b"", websocket.PING)
+            v.request(incremental=True)
+            q.write(FRAMES, 0xff8001)
+            v.update()
+            v.picture().same(q.shown(), "one pixel")
+        assert websocket.get(path, "/")[0] == 426
+        with websocket.WebSocket(path) as ws:
+            ws.sock.sendall(bytes([0x82, 0]) + bytes(12))       # not masked
+            while True:
+                try:
+                    ws.receive()
+                except websocket.Closed as end:
+                    assert end.code == 1002
+                    break
+
+
+@suite.test
+def a_slow_websocket_holds_up_nobody():
+    with Screen(",websocket=unix:SOCKETS/ws") as q:
+        q.mode(1024, 768)
+        wanted = q.shown()
+        with websocket.WebSocket(os.path.join(q.sockets, "ws")) as ws, rfb.Viewer(q.path) as quick:
+            slow = rfb.Viewer(ws)
+            for _ in range(100):
+                slow.request()
+            for _ in range(3):
+                quick.request()
+                quick.update()
+            # What it asked for more often than it read has come once.
+            slow.update()
+            slow.picture().same(wanted, "the slow one")
+
+
+@suite.test
+def where_the_websocket_is():
+    port = rhea.free_port()
+    with Screen(f",websocket=127.0.0.1:{port}"), websocket.WebSocket(("127.0.0.1", port)) as ws:
+        rfb.Viewer(ws).request()
 
 
 @suite.test
