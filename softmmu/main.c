@@ -29,6 +29,7 @@
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
 #include "ui/vnc.h"
+#include "ui/web.h"
 #include "cmdline.h"
 
 static char *pidfile_path; /* written by us: to be removed */
@@ -377,6 +378,7 @@ int main(int argc, char **argv)
     accel_save(machine_accel(s.m));
     gdbstub_exit(status);
     vnc_stop();
+    web_stop();
     monitor_cleanup_all();
     net_cleanup_all();
     (void)!export_server_stop(NULL);

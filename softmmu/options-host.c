@@ -8,6 +8,7 @@
 #include "rhea/opts.h"
 #include "softmmu/gdbstub.h"
 #include "ui/vnc.h"
+#include "ui/web.h"
 #include "cmdline.h"
 
 static bool is_help(const char *text)
@@ -115,6 +116,13 @@ static bool run_echr(Setup *s, const char *arg, Error **errp)
     return true;
 }
 
+/* The web page has a terminal for each. */
+static bool default_terminals_on_page(Setup *s, Error **errp)
+{
+    return (s->has_serial || chr_new_short("web", "serial0", false, &s->m->serial[0], errp)) &&
+           (s->has_monitor || add_monitor_short(s, "web", false, false, errp));
+}
+
 /*
  * Without a display of our own the console is the terminal: serial port and monitor share it unless
  * -display none or -nodefaults asks for silence.
@@ -125,6 +133,9 @@ bool setup_default_backends(Setup *s, Error **errp)
     bool serial = !s->has_serial && !s->nodefaults && terminal;
     bool monitor = !s->has_monitor && !s->nodefaults && terminal;
 
+    if (s->web && !s->nodefaults && !s->nographic) {
+        return default_terminals_on_page(s, errp);
+    }
     if (serial) {
         if (!chr_new_short(monitor ? "mon:stdio" : "stdio", "serial0", false, &s->m->serial[0],
                            errp)) {
@@ -145,12 +156,12 @@ static const Option char_options[] = {
     {"chardev", "BACKEND,id=ID[,mux=on][,logfile=PATH][,logappend=on][,...]", PHASE_CHARDEV,
      "a character backend; 'help' lists them:\n"
      "null  stdio[,signal=on|off]  file,path=PATH[,append=on][,input-path=PATH]  pty\n"
-     "pipe,path=PATH  ringbuf[,size=N]\n"
+     "pipe,path=PATH  ringbuf[,size=N]  web (a terminal on the page of -display web)\n"
      "socket,path=PATH|host=HOST,port=PORT|fd=N[,server=on[,wait=off]][,telnet=on]\n"
      "    [,reconnect=SECONDS][,nodelay=on][,abstract=on]",
      run_chardev},
     {"serial", "DEV", PHASE_BACKEND,
-     "the next serial port: none null stdio pty file:PATH pipe:PATH unix:PATH[,server=on,...]\n"
+     "the next serial port: none null stdio pty web file:PATH pipe:PATH unix:PATH[,server=on,...]\n"
      "tcp:HOST:PORT[,...] telnet:HOST:PORT[,...] chardev:ID mon:DEV (shared with the monitor)",
      run_serial},
     {"monitor", "DEV", PHASE_BACKEND, "a monitor there (spelled as for -serial)", run_monitor},
@@ -175,14 +186,18 @@ static bool run_nographic(Setup *s, const char *arg, Error **errp)
 
 static bool run_display(Setup *s, const char *arg, Error **errp)
 {
-    static const char *const accepted[] = {"none", "vnc", NULL};
+    static const char *const accepted[] = {"none", "vnc", "web", NULL};
 
     if (is_help(arg)) {
-        printf("Available display backend types:\nnone\nvnc\n");
+        printf("Available display backend types:\nnone\nvnc\nweb\n");
         cmdline_exit_ok();
     }
     if (g_str_has_prefix(arg, "vnc=")) {
         return vnc_start(arg + strlen("vnc="), errp);
+    }
+    if (!strcmp(arg, "web") || g_str_has_prefix(arg, "web=")) {
+        s->web = true;
+        return web_start(s->m, arg + MIN(strlen(arg), strlen("web=")), errp);
     }
     if (strcmp(arg, "none")) {
         return error_unknown_name(errp, "-display: type", arg, accepted);
@@ -241,8 +256,12 @@ static bool run_no_user_config(Setup *s, const char *arg, Error **errp)
 static const Option display_options[] = {
     {"nographic", NULL, PHASE_EARLY,
      "no display; serial port and monitor share the terminal (Ctrl-A h for help)", run_nographic},
-    {"display", "none|vnc=SPEC", PHASE_BACKEND,
-     "none: no display and no default console; vnc: as -vnc SPEC", run_display},
+    {"display", "none|vnc=SPEC|web[=WHERE]", PHASE_BACKEND,
+     "none: no display and no default console; vnc: as -vnc SPEC\n"
+     "web:  a page for browsers at [HOST]:PORT or unix:PATH [a free port of this host], with "
+     "screen,\n"
+     "      keyboard, mouse, serial port, monitor and power buttons; its address is told",
+     run_display},
     {"vnc",
      "[HOST]:N|unix:PATH[,to=M][,password=on|off][,share=POLICY][,lossy=on|off][,websocket=WHERE]",
      PHASE_BACKEND,

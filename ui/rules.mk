@@ -21,7 +21,16 @@ obj-y += ui/vnc-stream.o
 obj-y += ui/vnc-tight.o
 obj-y += ui/vnc-update.o
 obj-y += ui/vnc-websocket.o
+obj-y += ui/web.o
+obj-y += ui/web-client.o
 obj-y += ui/web-conn.o
+obj-y += ui/web-files.o
+obj-y += ui/web-picture.o
+obj-y += ui/web-terminal.o
 obj-y += ui/websocket.o
 obj-y += ui/vnc-zlib.o
 obj-y += ui/vnc-zrle.o
+
+# The page is in the program itself.
+ui/web-files.o: CPPFLAGS += -Wa,-I$(SRC)
+ui/web-files.o: $(wildcard $(SRC)/ui/web/*)

@@ -383,7 +383,7 @@ static char *chr_expand_short(const char *spec, bool mux)
         {"pipe:", "pipe,path="},
         {"unix:", "socket,path="},
     };
-    static const char *const plain[] = {"null", "pty", "ringbuf", NULL};
+    static const char *const plain[] = {"null", "pty", "ringbuf", "web", NULL};
 
     for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
         if (g_str_has_prefix(spec, prefixes[i].prefix)) {
@@ -425,7 +425,7 @@ bool chr_new_short(const char *spec, const char *default_id, bool mux, char **id
     text = chr_expand_short(spec, mux);
     if (!text) {
         return error_fail(errp,
-                          "'%s' is no character device (accepted: none, null, stdio, pty, "
+                          "'%s' is no character device (accepted: none, null, stdio, pty, web, "
                           "file:PATH, pipe:PATH, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
                           "chardev:ID, mon:...)",
                           spec);

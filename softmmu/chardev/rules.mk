@@ -8,4 +8,5 @@ obj-y += softmmu/chardev/char-pty.o
 obj-y += softmmu/chardev/char-ringbuf.o
 obj-y += softmmu/chardev/char-socket.o
 obj-y += softmmu/chardev/char-stdio.o
+obj-y += softmmu/chardev/char-web.o
 obj-y += softmmu/chardev/chardev.o

@@ -26,6 +26,7 @@ obj-y += softmmu/monitor/qmp-fd.o
 obj-y += softmmu/monitor/qmp-machine.o
 obj-y += softmmu/monitor/screendump.o
 obj-y += softmmu/monitor/vnc.o
+obj-y += softmmu/monitor/web.o
 obj-y += softmmu/monitor/qmp-net.o
 obj-y += softmmu/monitor/qmp-qom.o
 obj-y += softmmu/monitor/qmp-schema.o

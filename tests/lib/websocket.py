@@ -23,8 +23,8 @@ def connect(at, timeout=60):
     """@at: the path of a Unix socket, or (host, port)."""
     if isinstance(at, str):
         sock = socket.socket(socket.AF_UNIX)
+        sock.connect(at)                # blocks while many are waiting
         sock.settimeout(timeout)
-        sock.connect(at)
         return sock
     return socket.create_connection(at, timeout)
 

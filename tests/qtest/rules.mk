@@ -21,6 +21,7 @@ fast-checks += tests/qtest/acpi-test.py
 fast-checks += tests/qtest/smbus-test.py
 fast-checks += tests/qtest/vga-test.py
 fast-checks += tests/qtest/vnc-test.py
+fast-checks += tests/qtest/web-test.py
 fast-checks += tests/qtest/gpu-test.py
 fast-checks += tests/qtest/ramfb-test.py
 fast-checks += tests/qtest/smbios-test.py
