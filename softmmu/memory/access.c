@@ -113,9 +113,28 @@ static MemResult io_write(MemRegion *mr, uint64_t offset, uint64_t value, unsign
     return result;
 }
 
+/* The same where memory is by now, of as many bytes as there are of it. */
+static MemResult memory_access(const FlatRange *r, GuestPA pa, uint64_t *value, unsigned size,
+                               bool write, unsigned *done)
+{
+    uint64_t offset = r->ram_offset + (pa - r->start);
+    uint8_t bytes[8] = {0};
+
+    *done = MIN(size, r->last - pa + 1);
+    if (!write) {
+        memcpy(bytes, r->ram->host + offset, *done);
+        *value = ld64_le(bytes);
+    } else if (r->kind == MEM_RAM && !r->ram->readonly) {
+        st64_le(bytes, *value);
+        memcpy(r->ram->host + offset, bytes, *done);
+        ram_set_dirty(r->ram, offset, *done);
+    }
+    return MEM_OK;
+}
+
 /*
  * One access at @pa of at most @size bytes that the region there takes at once; *done says how many.
- * Searches again under the machine lock.
+ * Searches again under the machine lock, and may find memory: a device that was accessed has taken itself away.
  */
 static MemResult io_access(AddressSpace *as, GuestPA pa, uint64_t *value, unsigned size, bool write,
                            unsigned *done)
@@ -134,6 +153,8 @@ static MemResult io_access(AddressSpace *as, GuestPA pa, uint64_t *value, unsign
 
         result =
             write ? io_write(r->mr, offset, *value, size) : io_read(r->mr, offset, size, value);
+    } else if (r && r->ram) {
+        result = memory_access(r, pa, value, size, write, done);
     }
     if (!mine) {
         machine_unlock();

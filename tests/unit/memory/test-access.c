@@ -173,6 +173,39 @@ static void test_map(void)
     g_assert_cmpuint(len, ==, 0);
 }
 
+/* In front of memory, until the access at its third byte. */
+static uint64_t curtain_read(void *opaque, uint64_t offset, unsigned size)
+{
+    mem_set_enabled(&device, offset < 2);
+    return 0xc0 + offset;
+}
+
+static void curtain_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    mem_set_enabled(&device, offset < 2);
+}
+
+static void test_region_that_goes(void)
+{
+    static const MemOps ops = {
+        .read = curtain_read, .write = curtain_write, .valid_max = 1, .impl_max = 1};
+    uint8_t bytes[8], twos[8];
+
+    mem_set_enabled(&device, true);
+    mem_remove(&device);
+    mem_fini(&device);
+    mem_init_io(&device, NULL, &ops, NULL, "curtain", 0x10);
+    mem_add_overlap(&root, 0x100, &device, 1);
+    memset(ram.ram->host + 0x100, 0x11, 0x10);
+    g_assert_cmpint(mem_read(as, 0x100, bytes, sizeof(bytes)), ==, MEM_OK);
+    g_assert_cmpmem(bytes, 8, "\xc0\xc1\xc2\x11\x11\x11\x11\x11", 8);
+    mem_set_enabled(&device, true);
+    memset(twos, 0x22, sizeof(twos));
+    g_assert_cmpint(mem_write(as, 0x100, twos, sizeof(twos)), ==, MEM_OK);
+    g_assert_cmpmem(ram.ram->host + 0x100, 8, "\x11\x11\x11\x22\x22\x22\x22\x22", 8);
+    mem_remove(&device);
+}
+
 static void test_rom_device(void)
 {
     static const MemOps ops = {.read = probe_read, .write = probe_write};
@@ -262,6 +295,7 @@ int main(int argc, char **argv)
     g_test_add_func("/access/memory", test_memory);
     g_test_add_func("/access/map", test_map);
     g_test_add_func("/access/discard", test_discard);
+    g_test_add_func("/access/region-that-goes", test_region_that_goes);
     g_test_add_func("/access/rom-device", test_rom_device);
     return g_test_run();
 }
