@@ -119,28 +119,38 @@ static bool vga_is_there(void)
 /* Memory of a device that is not the machine's VGA is named by where it sits. */
 bool vga_card_init_memory(VgaCard *c, Error **errp)
 {
+    const char *type = c->pci->dev.obj.type->name;
     Vga *v = &c->vga;
 
     if (c->vgamem_mb < VRAM_MIN_MB || c->vgamem_mb > VRAM_MAX_MB || !is_power_of_2(c->vgamem_mb)) {
         return error_fail(errp, "%s: property 'vgamem_mb' must be a power of two from %d to %d",
-                          c->pci->dev.obj.type->name, VRAM_MIN_MB, VRAM_MAX_MB);
+                          type, VRAM_MIN_MB, VRAM_MAX_MB);
     }
     v->vram_size = c->vgamem_mb * MiB;
+    if (c->legacy && vga_is_there()) {
+        return error_fail(errp, "%s: the machine has a VGA already (-vga none leaves that out)",
+                          type);
+    }
     c->vram_id = c->legacy ? g_strdup(VRAM_ID)
                            : g_strdup_printf("%s.%02x.vram", c->pci->bus->bus.name, c->pci->devfn);
     return mem_init_ram(&v->vram, &c->pci->dev.obj, c->vram_id, v->vram_size, errp);
 }
 
-static void map_legacy(VgaCard *c)
+void vga_card_map_legacy(VgaCard *c, const MemOps *ports, const MemOps *window)
 {
     Object *obj = &c->pci->dev.obj;
 
-    vga_init_window(&c->vga, obj);
-    mem_init_io(&c->ports, obj, &ports_ops, c, "vga", PORTS);
-    mem_init_io(&c->vbe_ports, obj, &vbe_ops, c, "vbe", VBE_PORTS);
+    vga_init_window(&c->vga, obj, window);
+    mem_init_io(&c->ports, obj, ports ? ports : &ports_ops, c, "vga", PORTS);
     mem_add_overlap(c->pci->bus->io, PORTS_FIRST, &c->ports, 1);
-    mem_add_overlap(c->pci->bus->io, VBE_PORT, &c->vbe_ports, 1);
     mem_add_overlap(c->pci->bus->memory, WINDOW, &c->vga.window, 1);
+}
+
+/* Beside the VGA's ports. */
+static void map_vbe_ports(VgaCard *c)
+{
+    mem_init_io(&c->vbe_ports, &c->pci->dev.obj, &vbe_ops, c, "vbe", VBE_PORTS);
+    mem_add_overlap(c->pci->bus->io, VBE_PORT, &c->vbe_ports, 1);
 }
 
 bool vga_card_init(VgaCard *c, PciDevice *pci, Error **errp)
@@ -152,10 +162,6 @@ bool vga_card_init(VgaCard *c, PciDevice *pci, Error **errp)
         return error_fail(errp, "%s: properties 'xres' and 'yres' must be from 1 to %d", type,
                           EDID_MAX_SIDE);
     }
-    if (c->legacy && vga_is_there()) {
-        return error_fail(errp, "%s: the machine has a VGA already (-vga none leaves that out)",
-                          type);
-    }
     if (!vga_card_init_memory(c, errp)) {
         return false;
     }
@@ -163,7 +169,8 @@ bool vga_card_init(VgaCard *c, PciDevice *pci, Error **errp)
     edid_make(c->block, c->xres, c->yres);
     mem_init_io(&c->regs, &pci->dev.obj, &regs_ops, c, "vga-mmio", VGA_CARD_REGS_SIZE);
     if (c->legacy) {
-        map_legacy(c);
+        vga_card_map_legacy(c, NULL, NULL);
+        map_vbe_ports(c);
     }
     return true;
 }

@@ -31,8 +31,10 @@ typedef struct VgaCard {
 bool vga_card_init(VgaCard *c, PciDevice *pci, Error **errp) MUST_CHECK;
 /* Takes the legacy regions out again and frees what init made; the console is the owner's. */
 void vga_card_fini(VgaCard *c);
-/* The memory of @c->vgamem_mb, if the machine can have it. */
+/* The parts of it: memory of @c->vgamem_mb for @c->pci, if the machine can have it; ports and window of a PC. */
 bool vga_card_init_memory(VgaCard *c, Error **errp) MUST_CHECK;
+/* NULL: a VGA's own ports and window; otherwise their opaque is @c and its VGA. */
+void vga_card_map_legacy(VgaCard *c, const MemOps *ports, const MemOps *window);
 void vga_card_reset(VgaCard *c);
 
 #endif

@@ -19,6 +19,7 @@ struct VgaConsole {
     Console *own; /* NULL: the console is somebody else's */
     Canvas canvas;
     VgaScreen screen; /* as drawn */
+    VgaPointer pointer;
     VgaPhase phase;
     bool drawn;          /* the above are true */
     uint64_t first, end; /* the memory that they show */
@@ -27,12 +28,13 @@ struct VgaConsole {
 };
 
 /* The surface can be video memory itself. */
-static bool screen_is_memory(const Vga *s, const VgaScreen *sc)
+static bool screen_is_memory(const Vga *s, const VgaScreen *sc, const VgaPointer *pointer)
 {
     uint64_t end =
         sc->linear_start + (sc->height - 1) * sc->linear_pitch + (uint64_t)sc->width * PIXEL_BYTES;
 
-    return sc->kind == VGA_LINEAR && sc->format == PIXELS_XRGB8888 && end <= s->vram_size;
+    return !pointer->side && sc->kind == VGA_LINEAR && sc->format == PIXELS_XRGB8888 &&
+           end <= s->vram_size;
 }
 
 /* --- Which memory is shown --- */
@@ -78,7 +80,7 @@ static void new_screen(VgaConsole *vc, const VgaScreen *sc)
     vc->screen = *sc;
     vc->drawn = true;
     find_memory(vc);
-    if (screen_is_memory(s, sc)) {
+    if (screen_is_memory(s, sc, &vc->pointer)) {
         canvas_show_memory(&vc->canvas, sc->width, sc->height, s->vram.ram->host + sc->linear_start,
                            sc->linear_pitch);
         return;
@@ -134,46 +136,82 @@ static bool cursor_line(const VgaConsole *vc, unsigned y)
             y / (sc->row_lines * sc->line_repeat) == cell / sc->chars);
 }
 
-static void draw_lines(VgaConsole *vc, bool all, bool cursor)
+static bool pointer_line(const VgaPointer *p, unsigned y)
+{
+    return (int64_t)y - p->y >= 0 && (int64_t)y - p->y < p->side;
+}
+
+/* What is not as it was drawn, apart from memory. */
+typedef struct Changes {
+    bool all, cursor, blink, pointer;
+    VgaPointer old; /* the pointer as drawn */
+} Changes;
+
+static bool line_changed(const VgaConsole *vc, const Changes *c, unsigned y)
+{
+    return c->all || line_dirty(vc, y) || (c->cursor && cursor_line(vc, y)) ||
+           (c->blink && vga_line_blinks(vc->vga, &vc->screen, y)) ||
+           (c->pointer && (pointer_line(&c->old, y) || pointer_line(&vc->pointer, y)));
+}
+
+static void draw_lines(VgaConsole *vc, const Changes *c)
 {
     for (unsigned y = 0; y < vc->screen.height; y++) {
-        if (all || line_dirty(vc, y) || (cursor && cursor_line(vc, y))) {
+        if (line_changed(vc, c, y)) {
             vga_draw_line(vc->vga, &vc->screen, vc->phase, y, vc->scratch, vc->line);
+            vga_draw_pointer(&vc->pointer, y, vc->line, vc->screen.width);
             canvas_put_line(&vc->canvas, y, vc->line);
         }
     }
     canvas_flush(&vc->canvas);
 }
 
-static void vga_console_update(void *opaque)
+/* Notes what the registers say now; a screen that is another one is made. */
+static void find_changes(VgaConsole *vc, Changes *c)
 {
-    VgaConsole *vc = opaque;
-    Vga *s = vc->vga;
-    bool touched = dirty_pages_take(&vc->dirty, s->vram.ram, vc->first, vc->end - vc->first);
+    const Vga *s = vc->vga;
     VgaPhase phase = {true, true};
     VgaScreen sc;
-    bool all, cursor;
 
-    /* From here on: taking the pages lets go of the lock. */
     vga_screen(s, &sc);
     keep_size_when_blank(vc, &sc);
     if (sc.kind == VGA_TEXT) {
         phase = vga_phase(s);
     }
-    all = !vc->drawn || memcmp(&sc, &vc->screen, sizeof(sc)) || fonts_dirty(vc);
-    if (all) {
+    c->old = vc->pointer;
+    memset(&vc->pointer, 0, sizeof(vc->pointer));
+    if (s->extension && sc.kind != VGA_BLANK) {
+        s->extension->pointer(s, &vc->pointer);
+    }
+    c->pointer = memcmp(&c->old, &vc->pointer, sizeof(c->old));
+    c->all = !vc->drawn || memcmp(&sc, &vc->screen, sizeof(sc)) || fonts_dirty(vc) ||
+             !c->old.side != !vc->pointer.side; /* memory as it is, or drawn */
+    if (c->all) {
         new_screen(vc, &sc);
     }
-    all |= sc.blink && phase.text_on != vc->phase.text_on;
-    cursor = phase.cursor_on != vc->phase.cursor_on;
+    c->blink = sc.blink && phase.text_on != vc->phase.text_on;
+    c->cursor = phase.cursor_on != vc->phase.cursor_on;
     vc->phase = phase;
-    if (!vc->drawn || (!all && !touched && !cursor)) {
-        return; /* no memory for it, or it is as it was */
+}
+
+static void vga_console_update(void *opaque)
+{
+    VgaConsole *vc = opaque;
+    RamBlock *ram = vc->vga->vram.ram;
+    bool touched = dirty_pages_take(&vc->dirty, ram, vc->first, vc->end - vc->first);
+    Changes c;
+
+    find_changes(vc, &c); /* taking the pages has let go of the lock */
+    if (!vc->drawn) {
+        return; /* there is no memory for it */
+    }
+    if (!c.all && !touched && !c.cursor && !c.blink && !c.pointer) {
+        return;
     }
     if (vc->canvas.direct) {
-        touch_memory(vc, all);
+        touch_memory(vc, c.all);
     } else {
-        draw_lines(vc, all, cursor);
+        draw_lines(vc, &c);
     }
 }
 

@@ -201,6 +201,28 @@ void vga_draw_line(const Vga *s, const VgaScreen *sc, VgaPhase phase, unsigned y
     memcpy(out, scratch + p.pan, sc->width * sizeof(*out));
 }
 
+void vga_draw_pointer(const VgaPointer *p, unsigned y, uint32_t *out, unsigned width)
+{
+    int64_t line = (int64_t)y - p->y;
+
+    if (line < 0 || line >= p->side) {
+        return;
+    }
+    for (uint32_t n = 0; n < p->side; n++) {
+        int64_t x = (int64_t)p->x + n;
+        unsigned low = p->planes[0][line] >> (63 - n) & 1;
+
+        if (x < 0 || x >= width) {
+            continue;
+        }
+        if (p->planes[1][line] >> (63 - n) & 1) {
+            out[x] = p->colours[low];
+        } else if (low) {
+            out[x] ^= 0xffffff;
+        }
+    }
+}
+
 void vga_line_memory(const Vga *s, const VgaScreen *sc, unsigned y, uint64_t *offset, uint64_t *len)
 {
     uint64_t first, last;
@@ -220,6 +242,18 @@ void vga_line_memory(const Vga *s, const VgaScreen *sc, unsigned y, uint64_t *of
     }
     *offset = MIN(first, s->vram_size);
     *len = MIN(last, s->vram_size) - *offset;
+}
+
+bool vga_line_blinks(const Vga *s, const VgaScreen *sc, unsigned y)
+{
+    LinePlace p = line_place(sc, y);
+
+    for (unsigned i = 0; i <= sc->chars; i++) {
+        if (fetch(s, map_address(sc, p.address + i, p.row_line)) >> 8 & ATTR_BLINK) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- Text for those who want characters --- */

@@ -9,19 +9,22 @@
 #include "rhea/bits.h"
 #include "vga-int.h"
 
-enum { WINDOW_SIZE = 0x20000, BANK_SIZE = 0x10000 };
+enum { BANK_SIZE = 0x10000 };
 
-/* Where the window is for the map of GFX_MISC; false: @offset is outside it. */
-static bool window_map(const Vga *s, uint64_t *offset)
+bool vga_window_map(const Vga *s, uint64_t *offset)
 {
     switch (s->gfx[GFX_MISC] >> 2 & 3) {
     case 0: return true;
-    case 1:
-        *offset += (uint64_t)s->vbe[VBE_BANK] * BANK_SIZE;
-        return *offset - (uint64_t)s->vbe[VBE_BANK] * BANK_SIZE < BANK_SIZE;
+    case 1: return *offset < BANK_SIZE;
     case 2: /* 0xb0000 */ *offset -= 0x10000; return *offset < 0x8000;
     default: /* 0xb8000 */ *offset -= 0x18000; return *offset < 0x8000;
     }
+}
+
+/* VBE's banks are of the window of 64 KiB. */
+static uint64_t bank(const Vga *s)
+{
+    return (s->gfx[GFX_MISC] >> 2 & 3) == 1 ? (uint64_t)s->vbe[VBE_BANK] * BANK_SIZE : 0;
 }
 
 static uint8_t *vram_byte(Vga *s, uint64_t offset)
@@ -82,14 +85,10 @@ static uint8_t compare_colour(const Vga *s)
     return ~(differs | differs >> 8 | differs >> 16 | differs >> 24);
 }
 
-static uint64_t window_read(void *opaque, uint64_t offset, unsigned size)
+uint8_t vga_memory_read(Vga *s, uint64_t offset)
 {
-    Vga *s = opaque;
     unsigned plane = s->gfx[GFX_READ_PLANE] & 3;
 
-    if (!window_map(s, &offset)) {
-        return 0xff;
-    }
     if (chain_4(s)) {
         const uint8_t *p = vram_byte(s, offset);
 
@@ -101,6 +100,13 @@ static uint64_t window_read(void *opaque, uint64_t offset, unsigned size)
     }
     s->latch = load_latch(s, offset);
     return s->gfx[GFX_MODE] & 8 ? compare_colour(s) : (uint8_t)(s->latch >> (8 * plane));
+}
+
+static uint64_t window_read(void *opaque, uint64_t offset, unsigned size)
+{
+    Vga *s = opaque;
+
+    return vga_window_map(s, &offset) ? vga_memory_read(s, offset + bank(s)) : 0xff;
 }
 
 /* --- Writing --- */
@@ -150,19 +156,15 @@ static void write_planes(Vga *s, uint64_t addr, uint8_t mask, uint32_t value)
     }
 }
 
-static void window_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+void vga_memory_write(Vga *s, uint64_t offset, uint8_t v)
 {
-    Vga *s = opaque;
     uint8_t mask = s->seq[SEQ_MAP_MASK];
 
-    if (!window_map(s, &offset)) {
-        return;
-    }
     if (chain_4(s)) {
         uint8_t *p = mask & BIT(offset & 3) ? vram_byte(s, offset) : NULL;
 
         if (p) {
-            *p = value;
+            *p = v;
             vram_dirty(s, offset, 1);
         }
         return;
@@ -171,7 +173,16 @@ static void window_write(void *opaque, uint64_t offset, uint64_t value, unsigned
         mask &= offset & 1 ? 0x0a : 0x05;
         offset &= ~1ULL;
     }
-    write_planes(s, offset, mask, write_value(s, value));
+    write_planes(s, offset, mask, write_value(s, v));
+}
+
+static void window_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    Vga *s = opaque;
+
+    if (vga_window_map(s, &offset)) {
+        vga_memory_write(s, offset + bank(s), value);
+    }
 }
 
 static const MemOps window_ops = {
@@ -182,7 +193,7 @@ static const MemOps window_ops = {
     .unaligned = true,
 };
 
-void vga_init_window(Vga *s, Object *owner)
+void vga_init_window(Vga *s, Object *owner, const MemOps *ops)
 {
-    mem_init_io(&s->window, owner, &window_ops, s, "vga-lowmem", WINDOW_SIZE);
+    mem_init_io(&s->window, owner, ops ? ops : &window_ops, s, "vga-lowmem", VGA_WINDOW_SIZE);
 }

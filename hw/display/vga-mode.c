@@ -98,7 +98,8 @@ static uint32_t lines_shown(const Vga *s)
 
 static VgaKind legacy_kind(const Vga *s)
 {
-    bool running = (s->seq[SEQ_RESET] & 3) == 3 && (s->crtc[CR_MODE] & MODE_RUN);
+    /* Linux's driver for the cards with an extension leaves the CRTC's bit clear. */
+    bool running = (s->seq[SEQ_RESET] & 3) == 3 && (s->extension || (s->crtc[CR_MODE] & MODE_RUN));
 
     if (!running || (s->seq[SEQ_CLOCKING] & CLOCKING_OFF) || !(s->attr_index & ATTR_INDEX_ON)) {
         return VGA_BLANK;
@@ -244,6 +245,9 @@ void vga_screen(const Vga *s, VgaScreen *out)
         fill_vbe(s, out);
     } else {
         fill_legacy(s, out);
+        if (s->extension) {
+            s->extension->screen(s, out);
+        }
     }
     fill_colours(s, out);
 }

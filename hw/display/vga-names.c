@@ -10,6 +10,7 @@ static const struct {
 } cards[] = {
     {"none", NULL, "no graphics card"},
     {"std", TYPE_VGA, "standard VGA with Bochs VBE (default)"},
+    {"cirrus", TYPE_CIRRUS_VGA, "Cirrus Logic CL-GD5446"},
     {"virtio", TYPE_VIRTIO_VGA, "virtio GPU with a VGA in front of it"},
 };
 

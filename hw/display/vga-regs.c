@@ -10,25 +10,6 @@
 #include "snapshot/snapshot.h"
 #include "vga-screen.h"
 
-/* Ports from 3b0h. */
-enum {
-    P_ATTR = 0x10,
-    P_ATTR_READ = 0x11,
-    P_MISC_WRITE = 0x12,
-    P_SEQ_INDEX = 0x14,
-    P_SEQ = 0x15,
-    P_DAC_MASK = 0x16,
-    P_DAC_READ = 0x17,
-    P_DAC_WRITE = 0x18,
-    P_DAC = 0x19,
-    P_FEATURE_READ = 0x1a,
-    P_MISC_READ = 0x1c,
-    P_GFX_INDEX = 0x1e,
-    P_GFX = 0x1f,
-    P_CRTC_INDEX = 0x04, /* and 0x20 higher with colour */
-    P_CRTC = 0x05,
-    P_STATUS = 0x0a
-};
 enum { MISC_COLOUR = 0x01, CRTC_END_RETRACE = 0x11, CRTC_OVERFLOW = 7, CRTC_PROTECT = 0x80 };
 enum { ATTR_INDEX_MASK = 0x1f, ATTR_PALETTE_ON = 0x20, STATUS_BLANK = 1, STATUS_RETRACE = 8 };
 enum { DAC_READING = 3, DAC_WRITING = 0 };
@@ -82,8 +63,7 @@ static uint8_t dac_read(Vga *s)
 
 /* --- Ports --- */
 
-/* The CRTC answers at 3bxh or 3dxh by a bit of the miscellaneous register: maps both to 3bxh. */
-static bool crtc_port(const Vga *s, unsigned *offset)
+bool vga_crtc_port(const Vga *s, unsigned *offset)
 {
     bool colour = s->misc & MISC_COLOUR;
 
@@ -102,34 +82,34 @@ static uint8_t read_indexed(Vga *s, unsigned offset)
     unsigned attr = s->attr_index & ATTR_INDEX_MASK;
 
     switch (offset) {
-    case P_ATTR_READ: return attr < VGA_ATTR_REGS ? s->attr[attr] : 0;
-    case P_SEQ: return s->seq[s->seq_index];
-    case P_GFX: return s->gfx[s->gfx_index];
+    case VGA_P_ATTR_READ: return attr < VGA_ATTR_REGS ? s->attr[attr] : 0;
+    case VGA_P_SEQ: return s->seq[s->seq_index];
+    case VGA_P_GFX: return s->gfx[s->gfx_index];
     default: return s->crtc_index < VGA_CRTC_REGS ? s->crtc[s->crtc_index] : 0;
     }
 }
 
 uint8_t vga_port_read(Vga *s, unsigned offset)
 {
-    if (!crtc_port(s, &offset)) {
+    if (!vga_crtc_port(s, &offset)) {
         return 0xff;
     }
     switch (offset) {
-    case P_ATTR: return s->attr_data ? 0 : s->attr_index;
-    case P_SEQ_INDEX: return s->seq_index;
-    case P_GFX_INDEX: return s->gfx_index;
-    case P_CRTC_INDEX: return s->crtc_index;
-    case P_ATTR_READ:
-    case P_SEQ:
-    case P_GFX:
-    case P_CRTC: return read_indexed(s, offset);
-    case P_DAC_MASK: return s->dac_mask;
-    case P_DAC_READ: return s->dac_state;
-    case P_DAC_WRITE: return s->dac_write;
-    case P_DAC: return dac_read(s);
-    case P_FEATURE_READ: return s->feature;
-    case P_MISC_READ: return s->misc;
-    case P_STATUS: return read_status(s);
+    case VGA_P_ATTR: return s->attr_data ? 0 : s->attr_index;
+    case VGA_P_SEQ_INDEX: return s->seq_index;
+    case VGA_P_GFX_INDEX: return s->gfx_index;
+    case VGA_P_CRTC_INDEX: return s->crtc_index;
+    case VGA_P_ATTR_READ:
+    case VGA_P_SEQ:
+    case VGA_P_GFX:
+    case VGA_P_CRTC: return read_indexed(s, offset);
+    case VGA_P_DAC_MASK: return s->dac_mask;
+    case VGA_P_DAC_READ: return s->dac_state;
+    case VGA_P_DAC_WRITE: return s->dac_write;
+    case VGA_P_DAC: return dac_read(s);
+    case VGA_P_FEATURE_READ: return s->feature;
+    case VGA_P_MISC_READ: return s->misc;
+    case VGA_P_STATUS: return read_status(s);
     default: return 0xff;
     }
 }
@@ -164,40 +144,40 @@ static void write_crtc(Vga *s, uint8_t v)
 static void write_dac(Vga *s, unsigned offset, uint8_t v)
 {
     switch (offset) {
-    case P_DAC_MASK: s->dac_mask = v; break;
-    case P_DAC_READ:
+    case VGA_P_DAC_MASK: s->dac_mask = v; break;
+    case VGA_P_DAC_READ:
         s->dac_read = v;
         s->dac_part = 0;
         s->dac_state = DAC_READING;
         break;
-    case P_DAC_WRITE:
+    case VGA_P_DAC_WRITE:
         s->dac_write = v;
         s->dac_part = 0;
         s->dac_state = DAC_WRITING;
         break;
-    case P_DAC: dac_write(s, v); break;
+    case VGA_P_DAC: dac_write(s, v); break;
     }
 }
 
 void vga_port_write(Vga *s, unsigned offset, uint8_t v)
 {
-    if (!crtc_port(s, &offset)) {
+    if (!vga_crtc_port(s, &offset)) {
         return;
     }
     switch (offset) {
-    case P_ATTR: write_attr(s, v); break;
-    case P_MISC_WRITE: s->misc = v & ~0x10; break;
-    case P_SEQ_INDEX: s->seq_index = v & 7; break;
-    case P_SEQ: s->seq[s->seq_index] = v & seq_mask[s->seq_index]; break;
-    case P_DAC_MASK:
-    case P_DAC_READ:
-    case P_DAC_WRITE:
-    case P_DAC: write_dac(s, offset, v); break;
-    case P_GFX_INDEX: s->gfx_index = v & 0x0f; break;
-    case P_GFX: s->gfx[s->gfx_index] = v & gfx_mask[s->gfx_index]; break;
-    case P_CRTC_INDEX: s->crtc_index = v; break;
-    case P_CRTC: write_crtc(s, v); break;
-    case P_STATUS: s->feature = v & 3; break;
+    case VGA_P_ATTR: write_attr(s, v); break;
+    case VGA_P_MISC_WRITE: s->misc = v & ~0x10; break;
+    case VGA_P_SEQ_INDEX: s->seq_index = v & 7; break;
+    case VGA_P_SEQ: s->seq[s->seq_index] = v & seq_mask[s->seq_index]; break;
+    case VGA_P_DAC_MASK:
+    case VGA_P_DAC_READ:
+    case VGA_P_DAC_WRITE:
+    case VGA_P_DAC: write_dac(s, offset, v); break;
+    case VGA_P_GFX_INDEX: s->gfx_index = v & 0x0f; break;
+    case VGA_P_GFX: s->gfx[s->gfx_index] = v & gfx_mask[s->gfx_index]; break;
+    case VGA_P_CRTC_INDEX: s->crtc_index = v; break;
+    case VGA_P_CRTC: write_crtc(s, v); break;
+    case VGA_P_STATUS: s->feature = v & 3; break;
     }
 }
 

@@ -52,6 +52,24 @@ typedef struct VgaPhase {
     bool cursor_on, text_on;
 } VgaPhase;
 
+enum { VGA_POINTER_MAX = 64 };
+
+/* A pointer that is part of the picture; equal bytes are equal pictures.  Zero: there is none. */
+typedef struct VgaPointer {
+    uint32_t side; /* pixels; 0: it is off */
+    int32_t x, y;
+    uint32_t colours[2];
+    uint64_t planes[2][VGA_POINTER_MAX]; /* by line, the leftmost pixel in the highest bit */
+} VgaPointer;
+
+/* What a card adds to its VGA. */
+typedef struct VgaExtension {
+    /* @out is what the VGA's registers say: changes it where the card's say otherwise. */
+    void (*screen)(const Vga *s, VgaScreen *out);
+    /* All bytes of @out are zero before. */
+    void (*pointer)(const Vga *s, VgaPointer *out);
+} VgaExtension;
+
 enum { VGA_MAX_SIDE = 16384 };
 
 /* All bytes of @out are set. */
@@ -70,10 +88,14 @@ VgaTiming vga_timing(const Vga *s);
  */
 void vga_draw_line(const Vga *s, const VgaScreen *screen, VgaPhase phase, unsigned y,
                    uint32_t *scratch, uint32_t *out);
+/* Over the line @y of @width pixels: of each two bits 0 leaves the pixel, 1 inverts it, 2 and 3 are colours. */
+void vga_draw_pointer(const VgaPointer *p, unsigned y, uint32_t *out, unsigned width);
 size_t vga_scratch_pixels(const VgaScreen *screen);
 /* The bytes of video memory that line @y comes from, as offset and length; fonts come on top of it. */
 void vga_line_memory(const Vga *s, const VgaScreen *screen, unsigned y, uint64_t *offset,
                      uint64_t *len);
+/* Whether characters of the line are there in one half of the time only. */
+bool vga_line_blinks(const Vga *s, const VgaScreen *screen, unsigned y);
 /* The text in row @row as characters with their attribute in the high byte, @screen.chars of them. */
 void vga_text_row(const Vga *s, const VgaScreen *screen, unsigned row, uint16_t *cells);
 /* Where the cursor is, as the number of its cell; false: not on the screen. */
