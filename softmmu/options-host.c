@@ -275,7 +275,7 @@ static const Option display_options[] = {
      run_vnc},
     {"k", "LAYOUT", PHASE_EARLY, "the keyboard of VNC viewers: en-us, de, fr-ch, ... [en-us]",
      run_layout},
-    {"vga", "std|virtio|none", PHASE_MACHINE,
+    {"vga", "std|cirrus|virtio|none", PHASE_MACHINE,
      "the graphics card of a PC [std]; -vga help lists them", run_vga},
     {"parallel", "none", PHASE_EARLY, "no parallel port", run_parallel},
     {"nodefaults", NULL, PHASE_EARLY, "no default serial port, monitor and network card",

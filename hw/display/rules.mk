@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 
 obj-y += hw/display/canvas.o
+obj-y += hw/display/cirrus-blt.o
+obj-y += hw/display/cirrus-mem.o
+obj-y += hw/display/cirrus-regs.o
+obj-y += hw/display/cirrus-vga.o
 obj-y += hw/display/dirty-pages.o
 obj-y += hw/display/edid.o
 obj-y += hw/display/gpu-cursor.o

@@ -103,7 +103,7 @@ def one_vga():
     assert pc("-vga", "virtio", "-device", "VGA")[0] == 1
     assert pc("-vga", "virtio", "-device", "secondary-vga")[0] == 0
     _, out, _ = pc("-vga", "help")
-    assert all(f"{name} " in out for name in ("none", "std", "virtio")), out
+    assert all(f"{name} " in out for name in ("none", "std", "cirrus", "virtio")), out
     status, _, err = pc("-vga", "qxl")
     assert status == 1 and "qxl" in err and "virtio" in err, err
 

@@ -5,6 +5,7 @@
 kernel is what screendump sees, pixel by pixel, and its console draws there.
 scripts/guest-assets --kernel stock-bookworm fetches the kernel."""
 
+import contextlib
 import os
 import sys
 import time
@@ -22,6 +23,7 @@ os.environ.setdefault("RHEA_EMULATOR", os.path.join(os.getcwd(), "rhea-system-x8
 KERNEL = "stock-bookworm"
 DRM = ["drm", "drm_kms_helper"]
 BOCHS = DRM + ["ttm", "drm_ttm_helper", "drm_vram_helper", "bochs"]
+CIRRUS = DRM + ["drm_shmem_helper", "cirrus"]
 VIRTIO = DRM + ["drm_shmem_helper", "virtio_dma_buf", "virtio-gpu"]
 SIZE = 1024, 768
 
@@ -41,33 +43,50 @@ def seen(monitor, folder, wanted, what, tries=60):
     raise AssertionError(f"{what}: {picture.size} with {len(picture.colours())} colours after {attempt} tries")
 
 
-def shown(device, modules):
+@contextlib.contextmanager
+def linux(device, modules):
+    """Debian's kernel with the modules of a display; the machine, its monitor and a folder."""
     made_by = f"scripts/guest-assets --kernel {KERNEL}"
     image, initrd = (rhea.guest_file(f"{KERNEL}/{name}", made_by) for name in ("Image", "initrd.cpio"))
-    width, height = SIZE
-    line = [(p[2], p[1], p[0]) for p in (pattern()[i:i + 4] for i in range(0, 128, 4))] * (width // 32)
     with rhea.scratch() as folder:
         initrd = with_modules(folder, modules, image, initrd)
-        with rhea.Machine("-M", "pc", "-vga", "none", "-device", f"{device},xres={width},yres={height}", "-kernel",
-                          image, "-initrd", initrd, "-append", "console=ttyS0", memory="512M",
-                          qmp=True) as m, m.qmp() as monitor:
+        with rhea.Machine("-M", "pc", "-vga", "none", "-device", device, "-kernel", image, "-initrd", initrd,
+                          "-append", "console=ttyS0", memory="512M", qmp=True) as m, m.qmp() as monitor:
             m.expect("rhea-guest: ready", 400)
             for name in modules:
                 m.run(f"insmod /more/{name}.ko", 120)
-            assert m.run("cat /sys/class/graphics/fb0/virtual_size") == f"{width},{height}"
-            m.run("printf '\\033[2J\\033[47mhello\\n' > /dev/tty1; sleep 1", 60)
-            seen(monitor, folder, lambda p: p.size == SIZE and len(p.colours()) > 1, "the console")
-            text = "".join(f"\\x{b:02x}" for b in pattern())
-            m.run(f"printf '{text}' > /part")
-            m.run("printf '\\033[?25l' > /dev/tty1")
-            m.run("for i in 1 2 3 4 5 6 7 8; do cat /part /part > /more/part; mv /more/part /part; done", 60)
-            m.run(f"for i in $(seq {width * height // 32 // 256}); do cat /part; done > /dev/fb0", 120)
-            seen(monitor, folder, lambda p: p.size == SIZE and all(row == line for row in p.rows), "the picture")
+            yield m, monitor, folder
+
+
+def shows_console(m, monitor, folder):
+    m.run("printf '\\033[2J\\033[47mhello\\n' > /dev/tty1; sleep 1", 60)
+    seen(monitor, folder, lambda p: p.size == SIZE and len(p.colours()) > 1, "the console")
+
+
+def shown(device, modules):
+    width, height = SIZE
+    line = [(p[2], p[1], p[0]) for p in (pattern()[i:i + 4] for i in range(0, 128, 4))] * (width // 32)
+    with linux(f"{device},xres={width},yres={height}", modules) as (m, monitor, folder):
+        assert m.run("cat /sys/class/graphics/fb0/virtual_size") == f"{width},{height}"
+        shows_console(m, monitor, folder)
+        text = "".join(f"\\x{b:02x}" for b in pattern())
+        m.run(f"printf '{text}' > /part")
+        m.run("printf '\\033[?25l' > /dev/tty1")
+        m.run("for i in 1 2 3 4 5 6 7 8; do cat /part /part > /more/part; mv /more/part /part; done", 60)
+        m.run(f"for i in $(seq {width * height // 32 // 256}); do cat /part; done > /dev/fb0", 120)
+        seen(monitor, folder, lambda p: p.size == SIZE and all(row == line for row in p.rows), "the picture")
+
+
+def cirrus_console():
+    with linux("cirrus-vga", CIRRUS) as (m, monitor, folder):
+        assert m.run("cat /sys/class/graphics/fb0/virtual_size") == "1024,768"
+        shows_console(m, monitor, folder)
 
 
 suite.add("bochs-display", shown, "bochs-display", BOCHS)
 suite.add("virtio-gpu-pci", shown, "virtio-gpu-pci", VIRTIO)
 suite.add("vga", shown, "VGA", BOCHS)
+suite.add("cirrus", cirrus_console)
 suite.add("virtio-vga", shown, "virtio-vga", VIRTIO)
 
 sys.exit(suite.run())

@@ -70,5 +70,7 @@ for NUMBER in MODES:
     suite.add(f"mode-{NUMBER:x}", mode, NUMBER)
 for NUMBER in 0x12, 0x13:
     suite.add(f"virtio-mode-{NUMBER:x}", mode, NUMBER, "virtio", "virtio")
+for NUMBER in MODES:
+    suite.add(f"cirrus-mode-{NUMBER:x}", mode, NUMBER, "cirrus", "cirrus")
 
 sys.exit(suite.run())

@@ -20,6 +20,7 @@ fast-checks += tests/qtest/pc-fuzz.py
 fast-checks += tests/qtest/acpi-test.py
 fast-checks += tests/qtest/smbus-test.py
 fast-checks += tests/qtest/vga-test.py
+fast-checks += tests/qtest/cirrus-test.py
 fast-checks += tests/qtest/vnc-test.py
 fast-checks += tests/qtest/web-test.py
 fast-checks += tests/qtest/gpu-test.py

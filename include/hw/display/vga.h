@@ -8,6 +8,7 @@
 #include "rhea/error.h"
 
 #define TYPE_VGA        "VGA"
+#define TYPE_CIRRUS_VGA "cirrus-vga"
 #define TYPE_VIRTIO_VGA "virtio-vga"
 
 /* Whether -vga knows @name. */
