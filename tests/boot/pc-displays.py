@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import ppm  # noqa: E402
+import rfb  # noqa: E402
 import rhea  # noqa: E402
 import tap  # noqa: E402
 from initrd import with_modules  # noqa: E402
@@ -44,14 +45,14 @@ def seen(monitor, folder, wanted, what, tries=60):
 
 
 @contextlib.contextmanager
-def linux(device, modules):
+def linux(device, modules, *more):
     """Debian's kernel with the modules of a display; the machine, its monitor and a folder."""
     made_by = f"scripts/guest-assets --kernel {KERNEL}"
     image, initrd = (rhea.guest_file(f"{KERNEL}/{name}", made_by) for name in ("Image", "initrd.cpio"))
     with rhea.scratch() as folder:
         initrd = with_modules(folder, modules, image, initrd)
         with rhea.Machine("-M", "pc", "-vga", "none", "-device", device, "-kernel", image, "-initrd", initrd,
-                          "-append", "console=ttyS0", memory="512M", qmp=True) as m, m.qmp() as monitor:
+                          "-append", "console=ttyS0", *more, memory="512M", qmp=True) as m, m.qmp() as monitor:
             m.expect("rhea-guest: ready", 400)
             for name in modules:
                 m.run(f"insmod /more/{name}.ko", 120)
@@ -77,6 +78,26 @@ def shown(device, modules):
         seen(monitor, folder, lambda p: p.size == SIZE and all(row == line for row in p.rows), "the picture")
 
 
+def resized():
+    """Each display is a head of its own; Linux follows what a viewer wishes for."""
+    with rhea.scratch() as place, linux("virtio-vga,id=gpu,max_outputs=2,xres=1024,yres=768", VIRTIO, "-vnc",
+                                        f"unix:{place}/vnc") as (m, monitor, folder):
+        shows_console(m, monitor, folder)
+        assert m.run("cat /sys/class/drm/card0-Virtual-1/status /sys/class/drm/card0-Virtual-2/status | tr '\\n' ' '"
+                     ) == "connected disconnected"
+        assert m.run("head -1 /sys/class/drm/card0-Virtual-1/modes") == "1024x768"
+        with rfb.Viewer(f"{place}/vnc", timeout=120) as v:
+            v.encodings(rfb.RAW, rfb.EXT_DESKTOP_SIZE)
+            v.wish_size(800, 600)
+            v.request(incremental=True)
+            while (v.width, v.height) != (800, 600):
+                v.update()
+                v.request(incremental=True)
+        seen(monitor, folder, lambda p: p.size == (800, 600) and len(p.colours()) > 1, "the smaller console")
+        assert m.run("head -1 /sys/class/drm/card0-Virtual-1/modes") == "800x600"
+        assert ppm.screendump(monitor, folder, device="gpu", head=1).size == (1, 1)
+
+
 def cirrus_console():
     with linux("cirrus-vga", CIRRUS) as (m, monitor, folder):
         assert m.run("cat /sys/class/graphics/fb0/virtual_size") == "1024,768"
@@ -86,6 +107,7 @@ def cirrus_console():
 suite.add("bochs-display", shown, "bochs-display", BOCHS)
 suite.add("virtio-gpu-pci", shown, "virtio-gpu-pci", VIRTIO)
 suite.add("vga", shown, "VGA", BOCHS)
+suite.add("resized", resized)
 suite.add("cirrus", cirrus_console)
 suite.add("virtio-vga", shown, "virtio-vga", VIRTIO)
 

@@ -11,6 +11,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from qtest import Qtest  # noqa: E402
 import ppm  # noqa: E402
+import rfb  # noqa: E402
+import rhea  # noqa: E402
 import tap  # noqa: E402
 import virtio  # noqa: E402
 from gpu import (  # noqa: E402
@@ -141,6 +143,34 @@ def what_is_refused(g, dump):
     g.does(UNSPEC, 0x108, 0, 0)
     assert g.raw(b"\0\1")[:4] == struct.pack("<I", UNSPEC)
     assert g.raw(struct.pack("<IIQII", INFO, 0, 0, 0, 0), 10) == struct.pack("<IIH", OK_INFO, 0, 0)
+
+
+@suite.test
+def a_size_that_a_viewer_wishes_for():
+    with rhea.scratch() as folder, Qtest("-device", "virtio-gpu-pci,addr=2", "-vnc", f"unix:{folder}/vnc") as q:
+        g = Gpu(q)
+        while g.dev.isr():
+            pass
+        with rfb.Viewer(f"{folder}/vnc") as v:
+            def wish(width, height):
+                v.encodings(rfb.RAW, rfb.EXT_DESKTOP_SIZE)
+                v.wish_size(width, height)
+                v.size_told = None
+                while v.size_told != (1, 4):
+                    v.request(incremental=True)
+                    v.update()
+            wish(1000, 600)
+            assert g.dev.config(0, 4) == 1 and g.dev.isr() & 2, "the driver is told"
+            assert struct.unpack_from("<5I", g.command(INFO)[1]) == (0, 0, 1000, 600, 1)
+            block = g.command(GET_EDID, 0, 0)[1][8:]
+            assert block[56] | block[58] >> 4 << 8 == 1000 and block[59] | block[61] >> 4 << 8 == 600
+            g.dev.set_config(4, 1, 4)
+            assert g.dev.config(0, 4) == 0
+            wish(1000, 600)
+            assert not g.dev.isr() & 2, "it has that size"
+            wish(8, 5000)
+            width, height = struct.unpack_from("<8x2I", g.command(INFO)[1])
+            assert width >= 8 and height <= 4095, (width, height)
 
 
 @gpu(device="virtio-gpu-pci,id=gpu,addr=2,max_outputs=2")
