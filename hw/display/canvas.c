@@ -40,11 +40,13 @@ bool canvas_try_resize(Canvas *c, unsigned width, unsigned height)
     return true;
 }
 
-void canvas_resize(Canvas *c, unsigned width, unsigned height)
+void canvas_black(Canvas *c, unsigned width, unsigned height)
 {
     if (!canvas_try_resize(c, width, height)) {
         g_error("no memory for %u by %u pixels", width, height); /* as g_malloc() ends it */
     }
+    memset(pixman_image_get_data(c->image), 0, (size_t)pixman_image_get_stride(c->image) * height);
+    console_dirty(c->con, 0, 0, width, height);
 }
 
 void canvas_show_memory(Canvas *c, unsigned width, unsigned height, void *memory, unsigned pitch)

@@ -19,10 +19,13 @@ typedef struct Canvas {
     unsigned x0, x1, y0, y1; /* changed and not reported: x1 > x0 */
 } Canvas;
 
-/* A black surface, unless it has that size already.  False: there is no memory for it; the old one stays. */
+/*
+ * A surface of that size, which is black unless it is the one that was there.  False: there is no memory for it;
+ * the old one stays.
+ */
 bool canvas_try_resize(Canvas *c, unsigned width, unsigned height) MUST_CHECK;
-/* The same for sizes that are small and the device's own. */
-void canvas_resize(Canvas *c, unsigned width, unsigned height);
+/* A black one; for sizes that are small and the device's own. */
+void canvas_black(Canvas *c, unsigned width, unsigned height);
 /* The surface is memory of xrgb8888 pixels; it must stay until the canvas gets another one. */
 void canvas_show_memory(Canvas *c, unsigned width, unsigned height, void *memory, unsigned pitch);
 /* Line @y of a surface that is not guest memory. */

@@ -190,7 +190,7 @@ static bool ramfb_realize(Device *dev, Error **errp)
     }
     ram_track(DIRTY_DISPLAY, true);
     s->canvas.con = console_new(&dev->obj, 0, &ramfb_console_ops, s);
-    canvas_resize(&s->canvas, WIDTH, HEIGHT);
+    canvas_black(&s->canvas, WIDTH, HEIGHT);
     return true;
 }
 

@@ -45,6 +45,8 @@ enum {
 enum { HEADER_SIZE = 24, FLAG_FENCE = 1, DISPLAY_SIZE = 24, ENTRY_SIZE = 16, EDID_ROOM = 1024 };
 /* Bytes that are moved before others get the lock; a command costs some whatever it does. */
 enum { WORK_AT_ONCE = 64 * MiB, WORK_OF_COMMAND = 4 * KiB };
+/* What viewers see of a scanout that is off. */
+enum { OFF_WIDTH = 640, OFF_HEIGHT = 480 };
 enum { REQUEST_MAX = HEADER_SIZE + 32, ANSWER_MAX = HEADER_SIZE + 8 + EDID_ROOM };
 
 typedef struct Scanout {
@@ -114,7 +116,7 @@ static void scanout_off(Scanout *sc)
     sc->resource = 0;
     memset(&sc->rect, 0, sizeof(sc->rect));
     if (!shows_vga(sc)) {
-        canvas_resize(&sc->canvas, 1, 1);
+        canvas_black(&sc->canvas, OFF_WIDTH, OFF_HEIGHT);
     }
 }
 
@@ -565,7 +567,7 @@ static bool gpu_realize(Device *dev, Error **errp)
 
         sc->gpu = s;
         sc->canvas.con = console_new(&dev->obj, i, &gpu_console_ops, sc);
-        canvas_resize(&sc->canvas, 1, 1);
+        canvas_black(&sc->canvas, OFF_WIDTH, OFF_HEIGHT);
     }
     s->scanouts[0].width = s->xres;
     s->scanouts[0].height = s->yres;
