@@ -22,6 +22,7 @@ typedef struct VncServer {
     Console *con; /* NULL: there is none, or none any more */
     guint timer;
     unsigned interval_ms;
+    int64_t last_us; /* when the screen was last looked at */
     bool want_password;
     char *password; /* NULL: nobody gets in where one is wanted */
     bool share_ignored, share_forced;

@@ -16,7 +16,7 @@ enum {
     PORT_MAX = 65535,
     CLIENTS_MAX = 64,
     PENDING_MAX = 32,
-    FAST_MS = 30,
+    FAST_MS = 16,
     SLOW_MS = 240,
     EMPTY_WIDTH = 640,
     EMPTY_HEIGHT = 480,
@@ -123,9 +123,13 @@ static bool somebody_looks(const VncServer *s)
 
 static gboolean screen_tick(gpointer opaque);
 
-static void arm(VncServer *s)
+/* The next look at the screen, which is the given time after the last one. */
+static void arm(VncServer *s, unsigned interval_ms)
 {
-    s->timer = g_timeout_add(s->interval_ms, screen_tick, s);
+    int64_t passed_ms = (g_get_monotonic_time() - s->last_us) / 1000;
+
+    s->interval_ms = interval_ms;
+    s->timer = g_timeout_add(interval_ms - CLAMP(passed_ms, 0, interval_ms), screen_tick, s);
 }
 
 static void find_console(VncServer *s)
@@ -145,6 +149,7 @@ static gboolean screen_tick(gpointer opaque)
     bool changed = false;
 
     s->timer = 0;
+    s->last_us = g_get_monotonic_time();
     if (!somebody_looks(s)) {
         return G_SOURCE_REMOVE; /* vnc_wake() goes on */
     }
@@ -155,8 +160,7 @@ static gboolean screen_tick(gpointer opaque)
     for (unsigned i = 0; i < s->clients->len; i++) {
         changed |= vnc_client_update(g_ptr_array_index(s->clients, i));
     }
-    s->interval_ms = changed ? FAST_MS : MIN(s->interval_ms * 2, SLOW_MS);
-    arm(s);
+    arm(s, changed ? FAST_MS : MIN(s->interval_ms * 2, SLOW_MS));
     return G_SOURCE_REMOVE;
 }
 
@@ -168,8 +172,7 @@ void vnc_wake(VncServer *s)
     if (s->timer) {
         g_source_remove(s->timer);
     }
-    s->interval_ms = FAST_MS;
-    arm(s);
+    arm(s, FAST_MS);
 }
 
 /* --- Viewers --- */
