@@ -123,7 +123,7 @@ static bool take_creds(NbdPlace *p, Opts *o, Error **errp)
     if (!c) {
         return false;
     }
-    if (c->spec.psk) {
+    if (c->spec.kind == TLS_PSK) {
         p->tls_psk_file = g_build_filename(c->spec.dir, "keys.psk", NULL);
     } else {
         p->tls_certificates = g_strdup(c->spec.dir);

@@ -51,7 +51,7 @@ bool tls_creds_add(const char *id, const TlsSpec *spec, Error **errp)
 {
     TlsCreds *c;
 
-    if (!spec->dir) {
+    if (!spec->dir && spec->kind != TLS_ANON) {
         return error_fail(errp, "dir= is missing: where the keys are");
     }
     if (!all) {

@@ -33,6 +33,9 @@ typedef struct TlsLib {
     LATE_FUNCTION(gnutls_psk_allocate_server_credentials);
     LATE_FUNCTION(gnutls_psk_free_server_credentials);
     LATE_FUNCTION(gnutls_psk_set_server_credentials_file);
+    LATE_FUNCTION(gnutls_anon_allocate_server_credentials);
+    LATE_FUNCTION(gnutls_anon_free_server_credentials);
+    LATE_FUNCTION(gnutls_anon_set_server_known_dh_params);
     LATE_FUNCTION(gnutls_transport_set_int2);
     LATE_FUNCTION(gnutls_handshake);
     LATE_FUNCTION(gnutls_handshake_set_timeout);
@@ -59,6 +62,9 @@ static const char *const names[] = {
     "gnutls_psk_allocate_server_credentials",
     "gnutls_psk_free_server_credentials",
     "gnutls_psk_set_server_credentials_file",
+    "gnutls_anon_allocate_server_credentials",
+    "gnutls_anon_free_server_credentials",
+    "gnutls_anon_set_server_known_dh_params",
     "gnutls_transport_set_int2",
     "gnutls_handshake",
     "gnutls_handshake_set_timeout",
@@ -79,6 +85,7 @@ static TlsLib lib; /* there once keys have been loaded */
 struct TlsKeys {
     gnutls_certificate_credentials_t x509;
     gnutls_psk_server_credentials_t psk;
+    gnutls_anon_server_credentials_t anon;
 };
 
 static bool file_failed(const char *path, int ret, Error **errp)
@@ -144,17 +151,30 @@ static bool load_psk(TlsKeys *k, const TlsSpec *spec, Error **errp)
     return ret >= 0 || file_failed(path, ret, errp);
 }
 
+static bool load_anon(TlsKeys *k, Error **errp)
+{
+    int ret = lib.gnutls_anon_allocate_server_credentials(&k->anon);
+
+    ret = ret < 0 ? ret
+                  : lib.gnutls_anon_set_server_known_dh_params(k->anon, GNUTLS_SEC_PARAM_MEDIUM);
+    return ret >= 0 || error_fail(errp, "tls-creds-anon: %s", lib.gnutls_strerror(ret));
+}
+
 TlsKeys *tls_keys_load(const TlsSpec *spec, Error **errp)
 {
     static bool loaded;
     TlsKeys *k;
+    bool ok;
 
     loaded = loaded || late_library_load(LIBGNUTLS_SONAME, names, &lib, errp);
     if (!loaded) {
         return NULL;
     }
     k = g_new0(TlsKeys, 1);
-    if (!(spec->psk ? load_psk(k, spec, errp) : load_x509(k, spec, errp))) {
+    ok = spec->kind == TLS_PSK    ? load_psk(k, spec, errp)
+         : spec->kind == TLS_ANON ? load_anon(k, errp)
+                                  : load_x509(k, spec, errp);
+    if (!ok) {
         g_clear_pointer(&k, tls_keys_free);
     }
     return k;
@@ -164,6 +184,9 @@ void tls_keys_free(TlsKeys *k)
 {
     if (k && k->x509) {
         lib.gnutls_certificate_free_credentials(k->x509);
+    }
+    if (k && k->anon) {
+        lib.gnutls_anon_free_server_credentials(k->anon);
     }
     if (k && k->psk) {
         lib.gnutls_psk_free_server_credentials(k->psk);
@@ -292,22 +315,34 @@ static gpointer session_thread(gpointer opaque)
 
 /* --- The handshake --- */
 
+/* Key exchanges beside those with certificates are off unless they are named; anonymous ones are of older versions. */
+static const char *const exchanges[] = {
+    [TLS_X509] = "",
+    [TLS_PSK] = ":+ECDHE-PSK:+DHE-PSK:+PSK",
+    [TLS_ANON] = ":-VERS-TLS1.3:+ANON-ECDH:+ANON-DH",
+};
+
+static int set_credentials(Session *s)
+{
+    TlsKeys *k = s->creds->keys;
+
+    switch (s->creds->spec.kind) {
+    case TLS_PSK: return lib.gnutls_credentials_set(s->tls, GNUTLS_CRD_PSK, k->psk);
+    case TLS_ANON: return lib.gnutls_credentials_set(s->tls, GNUTLS_CRD_ANON, k->anon);
+    default: return lib.gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE, k->x509);
+    }
+}
+
 static int set_up(Session *s, unsigned ms)
 {
     const TlsSpec *spec = &s->creds->spec;
     const char *base = spec->priority ? spec->priority : "NORMAL";
-    g_autofree char *priority =
-        spec->psk ? g_strconcat(base, ":+ECDHE-PSK:+DHE-PSK:+PSK", NULL) : g_strdup(base);
-    TlsKeys *k = s->creds->keys;
+    g_autofree char *priority = g_strconcat(base, exchanges[spec->kind], NULL);
     int ret = lib.gnutls_init(&s->tls, GNUTLS_SERVER | GNUTLS_NO_SIGNAL);
 
     ret = ret < 0 ? ret : lib.gnutls_priority_set_direct(s->tls, priority, NULL);
-    if (ret >= 0 && spec->psk) {
-        ret = lib.gnutls_credentials_set(s->tls, GNUTLS_CRD_PSK, k->psk);
-    } else if (ret >= 0) {
-        ret = lib.gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE, k->x509);
-    }
-    if (ret >= 0 && !spec->psk && spec->verify_peer) {
+    ret = ret < 0 ? ret : set_credentials(s);
+    if (ret >= 0 && spec->kind == TLS_X509 && spec->verify_peer) {
         lib.gnutls_certificate_server_set_request(s->tls, GNUTLS_CERT_REQUIRE);
         lib.gnutls_session_set_verify_cert(s->tls, NULL, 0);
     }

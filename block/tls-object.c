@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* "-object tls-creds-x509" and "tls-creds-psk": what servers and clients of TLS prove who they are with. */
+/* "-object tls-creds-x509", "-psk" and "-anon": what servers and clients of TLS prove who they are with. */
 #include "rhea/osdep.h"
 
 #include "block/tls.h"
@@ -15,10 +15,10 @@ typedef struct TlsObject {
     char *id; /* under which they are known; NULL: they are not */
 } TlsObject;
 
-static bool complete(Object *obj, bool psk, Error **errp)
+static bool complete(Object *obj, TlsKind kind, Error **errp)
 {
     TlsObject *t = (TlsObject *)obj;
-    const TlsSpec spec = {.psk = psk,
+    const TlsSpec spec = {.kind = kind,
                           .server = t->endpoint == 1,
                           .verify_peer = t->verify_peer,
                           .dir = t->dir,
@@ -34,12 +34,17 @@ static bool complete(Object *obj, bool psk, Error **errp)
 
 static bool x509_complete(Object *obj, Error **errp)
 {
-    return complete(obj, false, errp);
+    return complete(obj, TLS_X509, errp);
 }
 
 static bool psk_complete(Object *obj, Error **errp)
 {
-    return complete(obj, true, errp);
+    return complete(obj, TLS_PSK, errp);
+}
+
+static bool anon_complete(Object *obj, Error **errp)
+{
+    return complete(obj, TLS_ANON, errp);
 }
 
 static void tls_fini(Object *obj)
@@ -60,6 +65,8 @@ static const char *const endpoints[] = {"client", "server", NULL};
         PROP_STR("priority", TlsObject, priority, NULL,                                            \
                  "priorities as GnuTLS writes them (NORMAL)")
 
+static const PropDesc anon_props[] = {COMMON_PROPS, PROP_END};
+
 static const PropDesc x509_props[] = {
     COMMON_PROPS,
     PROP_BOOL("verify-peer", TlsObject, verify_peer, true, "whether clients need a certificate"),
@@ -79,3 +86,6 @@ QOM_TYPE(tls_x509_type, .name = "tls-creds-x509", .parent = "object",
 QOM_TYPE(tls_psk_type, .name = "tls-creds-psk", .parent = "object", .desc = "Shared keys for TLS",
          .size = sizeof(TlsObject), .user_creatable = true, .props = psk_props,
          .complete = psk_complete, .fini = tls_fini);
+QOM_TYPE(tls_anon_type, .name = "tls-creds-anon", .parent = "object",
+         .desc = "TLS without proof of identity", .size = sizeof(TlsObject), .user_creatable = true,
+         .props = anon_props, .complete = anon_complete, .fini = tls_fini);

@@ -26,18 +26,18 @@ static bool add_secret(Opts *o, const char *id, Error **errp)
     return secret_add(id, &src, errp);
 }
 
-static bool add_tls(Opts *o, const char *id, bool psk, Error **errp)
+static bool add_tls(Opts *o, const char *id, TlsKind kind, Error **errp)
 {
     static const char *const endpoints[] = {"client", "server", NULL};
     static const char *const keys[] = {"qom-type",   "id",       "dir",
                                        "endpoint",   "priority", "verify-peer",
                                        "passwordid", "username", NULL};
-    TlsSpec spec = {.psk = psk, .verify_peer = true};
+    TlsSpec spec = {.kind = kind, .verify_peer = true};
     int endpoint = 0;
 
     spec.dir = (char *)opts_take(o, "dir");
     spec.priority = (char *)opts_take(o, "priority");
-    if (psk) {
+    if (kind == TLS_PSK) {
         spec.username = (char *)opts_take(o, "username");
     } else {
         spec.password_id = (char *)opts_take(o, "passwordid");
@@ -66,5 +66,5 @@ bool tool_object_add(const char *text, Error **errp)
     if (type < 0 || !id) {
         return error_fail(errp, "--object: TYPE,id=NAME,... is needed");
     }
-    return type ? add_tls(o, id, type == 2, errp) : add_secret(o, id, errp);
+    return type ? add_tls(o, id, type == 2 ? TLS_PSK : TLS_X509, errp) : add_secret(o, id, errp);
 }

@@ -262,16 +262,21 @@ static const Option display_options[] = {
      "screen,\n"
      "      keyboard, mouse, serial port, monitor and power buttons; its address is told",
      run_display},
-    {"vnc",
-     "[HOST]:N|unix:PATH[,to=M][,password=on|off][,share=POLICY][,lossy=on|off][,websocket=WHERE]",
-     PHASE_BACKEND,
-     "VNC viewers see the first console at TCP port 5900+N (the first free one up to 5900+M):\n"
-     "password  they need the one that the monitor's set_password sets [off]\n"
-     "share     who asks to be alone: allow-exclusive (the others go), force-shared (is refused),\n"
-     "          ignore (is not alone) [allow-exclusive]\n"
-     "lossy     JPEG for viewers that name a quality [off]\n"
-     "websocket for viewers in browsers, too: on (port 5700+N), PORT, HOST:PORT\n"
-     "          or unix:PATH",
+    {"vnc", "[HOST]:N|unix:PATH[,OPTION=...]", PHASE_BACKEND,
+     "VNC viewers see the first console at TCP port 5900+N; may be repeated:\n"
+     "to               the last N to try when others are taken\n"
+     "reverse          on: call the viewer that waits at HOST:PORT or PATH\n"
+     "password         viewers need the one that the monitor's set_password sets [off]\n"
+     "password-secret  ID of the secret that it is from the start\n"
+     "tls-creds        ID of TLS credentials: everything is encrypted\n"
+     "share            who asks to be alone: allow-exclusive (the others go), force-shared (is "
+     "refused),\n"
+     "                 ignore (is not alone) [allow-exclusive]\n"
+     "lossy            on: JPEG for viewers that name a quality [off]\n"
+     "websocket        for viewers in browsers, too: on (port 5700+N), PORT, HOST:PORT or "
+     "unix:PATH\n"
+     "display, head    whose console is shown: ID of a device, number of its head\n"
+     "id               name for monitors [default, vnc1, ...]",
      run_vnc},
     {"k", "LAYOUT", PHASE_EARLY, "the keyboard of VNC viewers: en-us, de, fr-ch, ... [en-us]",
      run_layout},

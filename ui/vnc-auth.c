@@ -9,7 +9,7 @@
 #include "vnc-client.h"
 
 enum { VERSION_BYTES = 12 };
-enum { SECURITY_NONE = 1, SECURITY_VNC = 2 };
+enum { SECURITY_NONE = 1, SECURITY_VNC = 2, SECURITY_VENCRYPT = 19 };
 
 static void put_text(VncClient *c, const char *text)
 {
@@ -20,16 +20,18 @@ static void put_text(VncClient *c, const char *text)
 /* ClientInit. */
 static size_t take_init(VncClient *c, const uint8_t *p)
 {
-    pixman_image_t *surface = vnc_surface(c->server);
     static const uint8_t padding[3];
+    pixman_image_t *surface;
 
-    if (!p[0] && !c->server->share_ignored) {
-        if (c->server->share_forced) {
+    if (!p[0] && c->server->share != VNC_SHARE_IGNORED) {
+        if (c->server->share == VNC_SHARE_FORCED) {
             vnc_client_kill(c);
             return 1;
         }
         vnc_drop_others(c->server, c);
     }
+    vnc_refresh(c->server);
+    surface = vnc_surface(c->server);
     c->width = (unsigned)pixman_image_get_width(surface);
     c->height = (unsigned)pixman_image_get_height(surface);
     vnc_put_u16(c->out, c->width);
@@ -49,7 +51,7 @@ static size_t take_init(VncClient *c, const uint8_t *p)
     return 1;
 }
 
-static void refuse(VncClient *c, const char *why)
+void vnc_auth_refuse(VncClient *c, const char *why)
 {
     vnc_put_u32(c->out, 1);
     if (c->minor >= 8) {
@@ -79,16 +81,21 @@ static bool encrypt_challenge(const VncClient *c, uint8_t out[VNC_CHALLENGE_BYTE
     return ok;
 }
 
+static bool expired(const VncServer *s)
+{
+    return s->expires && g_get_real_time() / G_USEC_PER_SEC >= s->expires;
+}
+
 static size_t take_response(VncClient *c, const uint8_t *p)
 {
     uint8_t wanted[VNC_CHALLENGE_BYTES], differ = 0;
-    bool ok = c->server->password && encrypt_challenge(c, wanted);
+    bool ok = c->server->password && !expired(c->server) && encrypt_challenge(c, wanted);
 
     for (unsigned i = 0; ok && i < VNC_CHALLENGE_BYTES; i++) {
         differ |= wanted[i] ^ p[i];
     }
     if (!ok || differ) {
-        refuse(c, "Authentication failed");
+        vnc_auth_refuse(c, "Authentication failed");
         return VNC_CHALLENGE_BYTES;
     }
     vnc_put_u32(c->out, 0);
@@ -96,7 +103,7 @@ static size_t take_response(VncClient *c, const uint8_t *p)
     return VNC_CHALLENGE_BYTES;
 }
 
-static void send_challenge(VncClient *c)
+void vnc_auth_password(VncClient *c)
 {
     if (!crypt_random(c->challenge, sizeof(c->challenge), NULL)) {
         vnc_client_kill(c);
@@ -106,22 +113,31 @@ static void send_challenge(VncClient *c)
     vnc_client_expect(c, take_response, VNC_CHALLENGE_BYTES);
 }
 
+void vnc_auth_none(VncClient *c)
+{
+    if (c->minor >= 8) {
+        vnc_put_u32(c->out, 0);
+    }
+    vnc_client_expect(c, take_init, 1);
+}
+
 static unsigned security(const VncClient *c)
 {
-    return c->server->want_password ? SECURITY_VNC : SECURITY_NONE;
+    return c->server->tls             ? SECURITY_VENCRYPT
+           : c->server->want_password ? SECURITY_VNC
+                                      : SECURITY_NONE;
 }
 
 static size_t take_security(VncClient *c, const uint8_t *p)
 {
     if (p[0] != security(c)) {
-        refuse(c, "This security type was not offered");
+        vnc_auth_refuse(c, "This security type was not offered");
+    } else if (p[0] == SECURITY_VENCRYPT) {
+        vnc_vencrypt_start(c);
     } else if (p[0] == SECURITY_VNC) {
-        send_challenge(c);
+        vnc_auth_password(c);
     } else {
-        if (c->minor >= 8) {
-            vnc_put_u32(c->out, 0);
-        }
-        vnc_client_expect(c, take_init, 1);
+        vnc_auth_none(c);
     }
     return 1;
 }
@@ -133,10 +149,14 @@ static size_t take_version(VncClient *c, const uint8_t *p)
         return VERSION_BYTES;
     }
     c->minor = p[10] >= '8' ? 8 : p[10] == '7' ? 7 : 3;
+    if (c->minor == 3 && c->server->tls) {
+        vnc_client_kill(c); /* the version has no words for it */
+        return VERSION_BYTES;
+    }
     if (c->minor == 3) {
         vnc_put_u32(c->out, security(c));
         if (c->server->want_password) {
-            send_challenge(c);
+            vnc_auth_password(c);
         } else {
             vnc_client_expect(c, take_init, 1);
         }

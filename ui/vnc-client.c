@@ -30,7 +30,9 @@ void vnc_client_kill(VncClient *c)
 {
     if (!c->dead) {
         c->dead = true;
-        c->stream->ops->shut(c->stream);
+        if (c->stream) {
+            c->stream->ops->shut(c->stream);
+        }
         c->reaper = g_idle_add_full(G_PRIORITY_DEFAULT, client_reap, c, NULL);
     }
 }
@@ -48,7 +50,7 @@ static gboolean client_too_slow(gpointer opaque)
 
 void vnc_client_flush(VncClient *c)
 {
-    while (!c->dead && c->out_done < c->out->len) {
+    while (!c->dead && c->stream && c->out_done < c->out->len) {
         ssize_t n =
             c->stream->ops->write(c->stream, c->out->data + c->out_done, c->out->len - c->out_done);
 
@@ -123,11 +125,12 @@ void vnc_client_set_stream(VncClient *c, VncStream *stream)
     stream->opaque = c;
 }
 
-VncClient *vnc_client_new(VncServer *s, VncStream *stream)
+VncClient *vnc_client_new(VncServer *s, VncStream *stream, const VncPeer *peer)
 {
     VncClient *c = g_new0(VncClient, 1);
 
     c->server = s;
+    c->peer = *peer;
     c->in = g_byte_array_new();
     c->out = g_byte_array_new();
     pixman_region_init(&c->changed);
@@ -137,6 +140,7 @@ VncClient *vnc_client_new(VncServer *s, VncStream *stream)
     c->encoder = vnc_encoder_new();
     vnc_client_set_stream(c, stream);
     c->timeout = g_timeout_add_seconds(HANDSHAKE_S, client_too_slow, c);
+    vnc_client_event(c, "VNC_CONNECTED");
     vnc_auth_start(c);
     return c;
 }
@@ -144,6 +148,7 @@ VncClient *vnc_client_new(VncServer *s, VncStream *stream)
 void vnc_client_is_ready(VncClient *c)
 {
     c->ready = true;
+    vnc_client_event(c, "VNC_INITIALIZED");
     g_source_remove(c->timeout);
     c->timeout = 0;
 }
@@ -160,6 +165,7 @@ bool vnc_client_pending(const VncClient *c)
 
 void vnc_client_free(VncClient *c)
 {
+    vnc_client_event(c, "VNC_DISCONNECTED");
     vnc_release_keys(c);
     vnc_client_drop_job(c);
     if (c->timeout) {
@@ -168,7 +174,10 @@ void vnc_client_free(VncClient *c)
     if (c->reaper) {
         g_source_remove(c->reaper);
     }
-    c->stream->ops->free(c->stream);
+    if (c->stream) {
+        c->stream->ops->free(c->stream);
+    }
+    vnc_drop_tls(c);
     g_byte_array_unref(c->in);
     g_byte_array_unref(c->out);
     pixman_region_fini(&c->changed);

@@ -10,6 +10,7 @@
 typedef size_t (*VncHandler)(VncClient *c, const uint8_t *p);
 
 typedef struct VncJob VncJob;
+typedef struct VncTls VncTls;
 
 /* News for the next update. */
 enum {
@@ -21,7 +22,8 @@ enum {
 
 struct VncClient {
     VncServer *server;
-    VncStream *stream;
+    VncStream *stream; /* NULL while the other end shakes hands with TLS */
+    VncPeer peer;
     guint reaper, timeout; /* sources: frees it; ends a handshake that takes too long */
     GByteArray *in, *out;
     size_t out_done, skip; /* bytes of @out sent; bytes of input to throw away */
@@ -32,6 +34,7 @@ struct VncClient {
     /* handshake */
     unsigned minor; /* of the protocol */
     uint8_t challenge[VNC_CHALLENGE_BYTES];
+    VncTls *tls; /* the TLS handshake that is going on */
     /* what it can and wants */
     VncSettings settings;
     bool can_resize, can_wish_size, can_qemu_key, can_qemu_pointer, can_cursor, can_alpha_cursor;
@@ -90,6 +93,18 @@ pixman_box16_t vnc_cursor_box(const ConsoleCursor *cursor);
 
 /* Begins the handshake. */
 void vnc_auth_start(VncClient *c);
+/* The client is not let in; it hears why if its version has words for that. */
+void vnc_auth_refuse(VncClient *c, const char *why);
+/* The step after the choice of a security type: the password, or nothing. */
+void vnc_auth_password(VncClient *c);
+void vnc_auth_none(VncClient *c);
+
+/* --- vnc-vencrypt.c --- */
+
+/* The client has chosen VeNCrypt. */
+void vnc_vencrypt_start(VncClient *c);
+/* The client goes; a TLS handshake that is going on ends by itself. */
+void vnc_drop_tls(VncClient *c);
 
 /* --- vnc-message.c --- */
 

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VNC server: listening sockets, the viewers, and the timer that follows the console.  The console is
- * asked for changes only while a viewer waits for them, less often the longer nothing changes.
+ * A VNC server: its viewers, and the timer that follows the console.  The console is asked for changes only while
+ * a viewer waits for them, less often the longer nothing changes.
  * Threading: the machine lock, main loop.
  */
 #include "rhea/osdep.h"
 
-#include "rhea/opts.h"
+#include "qom/object.h"
 #include "ui/input.h"
 #include "vnc-int.h"
 #include "vnc-stream.h"
 
 enum {
-    PORT_BASE = 5900,
-    PORT_MAX = 65535,
     CLIENTS_MAX = 64,
     PENDING_MAX = 32,
     FAST_MS = 16,
@@ -21,8 +19,6 @@ enum {
     EMPTY_WIDTH = 640,
     EMPTY_HEIGHT = 480,
 };
-
-static VncServer *vnc; /* the process's; NULL: none */
 
 /* --- The screen --- */
 
@@ -132,14 +128,36 @@ static void arm(VncServer *s, unsigned interval_ms)
     s->timer = g_timeout_add(interval_ms - CLAMP(passed_ms, 0, interval_ms), screen_tick, s);
 }
 
+/* The head of the device of display=, a device's id, or of the first that there is. */
+static Console *choose_console(const VncServer *s)
+{
+    g_autofree char *place = NULL;
+    Object *device;
+
+    if (!s->device) {
+        return console_find(NULL, s->head);
+    }
+    place = g_strdup_printf("/machine/peripheral/%s", s->device);
+    device = qom_resolve(qom_root(), place);
+    return device ? console_find(device, s->head) : NULL;
+}
+
 static void find_console(VncServer *s)
 {
     if (!s->con) {
-        s->con = console_find(NULL, 0);
+        s->con = choose_console(s);
         if (s->con) {
             console_listen(s->con, &screen_ops, s);
             tell_resized(s);
         }
+    }
+}
+
+void vnc_refresh(VncServer *s)
+{
+    find_console(s);
+    if (s->con) {
+        console_refresh(s->con);
     }
 }
 
@@ -153,10 +171,7 @@ static gboolean screen_tick(gpointer opaque)
     if (!somebody_looks(s)) {
         return G_SOURCE_REMOVE; /* vnc_wake() goes on */
     }
-    find_console(s);
-    if (s->con) {
-        console_refresh(s->con);
-    }
+    vnc_refresh(s);
     for (unsigned i = 0; i < s->clients->len; i++) {
         changed |= vnc_client_update(g_ptr_array_index(s->clients, i));
     }
@@ -207,7 +222,7 @@ static void limit_pending(VncServer *s)
     }
 }
 
-static unsigned count_ready(const VncServer *s)
+unsigned vnc_count_ready(const VncServer *s)
 {
     unsigned n = 0;
 
@@ -217,170 +232,46 @@ static unsigned count_ready(const VncServer *s)
     return n;
 }
 
-void vnc_add_client(VncServer *s, VncStream *stream)
+void vnc_add_client(VncServer *s, VncStream *stream, const VncPeer *peer)
 {
-    if (count_ready(s) >= CLIENTS_MAX) {
+    if (vnc_count_ready(s) >= CLIENTS_MAX) {
         stream->ops->free(stream);
         return;
     }
     limit_pending(s);
-    find_console(s);
-    g_ptr_array_add(s->clients, vnc_client_new(s, stream));
+    g_ptr_array_add(s->clients, vnc_client_new(s, stream, peer));
 }
 
-static void accept_client(void *opaque, int fd)
+/* --- Servers --- */
+
+VncServer *vnc_server_new(const char *id)
 {
-    vnc_add_client(opaque, vnc_socket_stream(fd));
+    VncServer *s = g_new0(VncServer, 1);
+
+    s->id = g_strdup(id);
+    s->clients = g_ptr_array_new_with_free_func((GDestroyNotify)vnc_client_free);
+    s->interval_ms = FAST_MS;
+    input_watch(pointers_changed, s);
+    return s;
 }
 
-/* --- Listening --- */
-
-static bool listen_unix(VncServer *s, const char *path, const char *websocket, Error **errp)
+void vnc_server_free(VncServer *s)
 {
-    if (websocket && !strcmp(websocket, "on")) {
-        return error_fail(errp, "-vnc: beside unix: websocket= needs a port");
+    vnc_unlisten(s);
+    input_unwatch(s);
+    g_ptr_array_free(s->clients, true);
+    if (s->timer) {
+        g_source_remove(s->timer);
     }
-    s->listener = listener_new_unix("-vnc", path, accept_client, s, errp);
-    if (!s->listener) {
-        return false;
+    if (s->con) {
+        console_unlisten(s->con, s);
     }
-    s->path = g_strdup(path);
-    s->host = g_strdup("");
-    return !websocket || vnc_websocket_listen(s, websocket, 0, errp);
-}
-
-/* @to: the last display to try, or 0. */
-static bool listen_tcp(VncServer *s, uint64_t display, uint64_t to, const char *websocket,
-                       Error **errp)
-{
-    ListenAt at = {.what = "-vnc",
-                   .host = s->host,
-                   .port = (unsigned)(PORT_BASE + display),
-                   .last = (unsigned)(PORT_BASE + to)};
-
-    s->listener = listener_new_tcp(&at, accept_client, s, errp);
-    if (!s->listener) {
-        return false;
-    }
-    s->service = g_strdup_printf("%u", listener_port(s->listener));
-    return !websocket ||
-           vnc_websocket_listen(s, websocket, listener_port(s->listener) - PORT_BASE, errp);
-}
-
-/* "HOST:DISPLAY" or "unix:PATH". */
-static bool listen_for(VncServer *s, const char *where, uint64_t to, const char *websocket,
-                       Error **errp)
-{
-    const char *colon = strrchr(where, ':');
-    uint64_t display;
-
-    if (g_str_has_prefix(where, "unix:")) {
-        return listen_unix(s, where + strlen("unix:"), websocket, errp);
-    }
-    if (!colon) {
-        return error_fail(errp, "-vnc: '%s' is no [HOST]:DISPLAY or unix:PATH", where);
-    }
-    if (!parse_u64("-vnc: display", colon + 1, PORT_MAX - PORT_BASE, &display, errp)) {
-        return false;
-    }
-    s->host = *where == '[' && colon > where && colon[-1] == ']'
-                  ? g_strndup(where + 1, colon - where - 2)
-                  : g_strndup(where, colon - where);
-    return listen_tcp(s, display, to, websocket, errp);
-}
-
-/* --- Outside --- */
-
-bool vnc_start(const char *spec, Error **errp)
-{
-    static const char *const accepted[] = {"to", "password", "share", "lossy", "websocket", NULL};
-    static const char *const shares[] = {"allow-exclusive", "force-shared", "ignore", NULL};
-    g_autoptr(Opts) o = opts_parse("-vnc", spec, "vnc", errp);
-    const char *where, *websocket;
-    bool password = false, lossy = false;
-    uint64_t to = 0;
-    int share = 0;
-
-    if (!o) {
-        return false;
-    }
-    if (vnc) {
-        return error_fail(errp, "-vnc: one server is there already");
-    }
-    where = opts_take(o, "vnc");
-    websocket = opts_take(o, "websocket");
-    if (!opts_take_u64(o, "to", PORT_MAX - PORT_BASE, &to, errp) ||
-        !opts_take_bool(o, "password", &password, errp) ||
-        !opts_take_bool(o, "lossy", &lossy, errp) ||
-        !opts_take_enum(o, "share", shares, &share, errp) || !opts_done(o, accepted, errp)) {
-        return false;
-    }
-    if (!where) {
-        return error_fail(errp, "-vnc: [HOST]:DISPLAY or unix:PATH is missing");
-    }
-    if ((password && !vnc_auth_check(errp)) || (lossy && !vnc_jpeg_check(errp))) {
-        return false;
-    }
-    if (!vnc_key_of_keysym('a') && !vnc_set_layout("en-us", errp)) {
-        return false;
-    }
-    vnc = g_new0(VncServer, 1);
-    vnc->clients = g_ptr_array_new_with_free_func((GDestroyNotify)vnc_client_free);
-    vnc->interval_ms = FAST_MS;
-    vnc->lossy = lossy;
-    input_watch(pointers_changed, vnc);
-    vnc->want_password = password;
-    vnc->share_forced = share == 1;
-    vnc->share_ignored = share == 2;
-    if (!listen_for(vnc, where, to, websocket, errp)) {
-        vnc_stop();
-        return false;
-    }
-    return true;
-}
-
-void vnc_stop(void)
-{
-    if (!vnc) {
-        return;
-    }
-    input_unwatch(vnc);
-    g_clear_pointer(&vnc->listener, listener_free);
-    g_clear_pointer(&vnc->websocket, listener_free);
-    g_ptr_array_free(vnc->clients, true);
-    if (vnc->timer) {
-        g_source_remove(vnc->timer);
-    }
-    if (vnc->con) {
-        console_unlisten(vnc->con, vnc);
-    }
-    g_free(vnc->host);
-    g_free(vnc->service);
-    g_free(vnc->path);
-    g_free(vnc->password);
-    g_clear_pointer(&vnc, g_free);
-}
-
-bool vnc_set_password(const char *password, Error **errp)
-{
-    if (!vnc || !vnc->want_password) {
-        return error_fail(errp, vnc ? "the VNC server wants no password (-vnc ...,password=on)"
-                                    : "there is no VNC server");
-    }
-    g_free(vnc->password);
-    vnc->password = *password ? g_strdup(password) : NULL;
-    return true;
-}
-
-void vnc_info(VncInfo *info)
-{
-    *info = (VncInfo){.enabled = vnc != NULL};
-    if (!vnc) {
-        return;
-    }
-    info->host = vnc->path ? vnc->path : *vnc->host ? vnc->host : "0.0.0.0";
-    info->service = vnc->path ? "" : vnc->service;
-    info->family = vnc->path ? "unix" : strchr(vnc->host, ':') ? "ipv6" : "ipv4";
-    info->auth = vnc->want_password ? "vnc" : "none";
-    info->clients = count_ready(vnc);
+    tls_creds_unref(s->tls);
+    g_free(s->id);
+    g_free(s->host);
+    g_free(s->service);
+    g_free(s->path);
+    g_free(s->device);
+    g_free(s->password);
+    g_free(s);
 }

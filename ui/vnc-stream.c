@@ -76,13 +76,19 @@ static void socket_free(VncStream *parent)
     close(vnc_socket_stream_steal(parent));
 }
 
+static const VncStreamOps socket_ops = {
+    .read = socket_read, .write = socket_write, .shut = socket_shut, .free = socket_free};
+
+bool vnc_stream_is_socket(const VncStream *s)
+{
+    return s->ops == &socket_ops;
+}
+
 VncStream *vnc_socket_stream(int fd)
 {
-    static const VncStreamOps ops = {
-        .read = socket_read, .write = socket_write, .shut = socket_shut, .free = socket_free};
     SocketStream *s = g_new0(SocketStream, 1);
 
-    s->parent.ops = &ops;
+    s->parent.ops = &socket_ops;
     s->fd = fd;
     s->in_source = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, socket_readable, s);
     return &s->parent;

@@ -6,6 +6,7 @@
 #ifndef UI_VNC_STREAM_H
 #define UI_VNC_STREAM_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 typedef struct VncStream VncStream;
@@ -32,6 +33,7 @@ struct VncStream {
 
 /* Owns the connected socket @fd. */
 VncStream *vnc_socket_stream(int fd);
+bool vnc_stream_is_socket(const VncStream *s);
 /* Frees a socket's stream and hands its socket back. */
 int vnc_socket_stream_steal(VncStream *s);
 

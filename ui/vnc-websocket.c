@@ -129,7 +129,10 @@ static VncStream *websocket_stream(VncStream *below)
 
 static void websocket_accept(void *opaque, int fd)
 {
-    vnc_add_client(opaque, websocket_stream(vnc_socket_stream(fd)));
+    VncPeer peer = vnc_peer_of(fd);
+
+    peer.websocket = true;
+    vnc_add_client(opaque, websocket_stream(vnc_socket_stream(fd)), &peer);
 }
 
 /* "PORT", "HOST:PORT", "unix:PATH", or "on", which is the port that belongs to the display. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * TLS for servers, and what clients and servers prove who they are with: certificates or shared keys, by name
- * ("-object tls-creds-x509|tls-creds-psk").  GnuTLS does the work (tls-gnutls.c, or tls-none.c in a build
+ * ("-object tls-creds-x509|tls-creds-psk|tls-creds-anon").  GnuTLS does the work (tls-gnutls.c, or tls-none.c in a build
  * without it).  Names: main thread.
  */
 #ifndef BLOCK_TLS_H
@@ -9,8 +9,15 @@
 
 #include "rhea/error.h"
 
+typedef enum TlsKind {
+    TLS_X509,
+    TLS_PSK,
+    TLS_ANON, /* nobody proves anything: against those who only listen */
+} TlsKind;
+
 typedef struct TlsSpec {
-    bool psk, server, verify_peer;
+    TlsKind kind;
+    bool server, verify_peer;
     char *dir, *priority, *username, *password_id; /* NULL: not given */
 } TlsSpec;
 

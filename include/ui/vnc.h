@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* The VNC server: the first console for viewers on the network (RFC 6143).  Machine lock, main loop. */
+/* VNC servers: consoles for viewers on the network (RFC 6143).  Machine lock, main loop. */
 #ifndef UI_VNC_H
 #define UI_VNC_H
 
 #include "rhea/error.h"
 
-/* "[HOST]:DISPLAY[,to=N]" or "unix:PATH", then ",password=on|off", ",share=POLICY" and ",lossy=on|off"; once in a process. */
+struct _JsonArray;
+struct _JsonObject;
+
+/* "[HOST]:DISPLAY" or "unix:PATH" with the options of -vnc; several in a process have ids of their own. */
 bool vnc_start(const char *spec, Error **errp) MUST_CHECK;
-/* Ends all connections. */
+/* Ends all servers and connections. */
 void vnc_stop(void);
 /* The keyboard layout that viewers have: "en-us", "de", "fr-ch". */
 bool vnc_set_layout(const char *name, Error **errp) MUST_CHECK;
-/* For connections from now on; only the first eight bytes count, as the protocol has it. */
-bool vnc_set_password(const char *password, Error **errp) MUST_CHECK;
 
-typedef struct VncInfo {
-    bool enabled;
-    const char *host, *service, *family, *auth; /* "none", "vnc" */
-    unsigned clients;                           /* past the handshake */
-} VncInfo;
+/*
+ * For connections from now on; only the first eight bytes count, as the protocol has it.  @id NULL: the first
+ * server.  @connected says what becomes of viewers that are there: NULL or "keep", "fail", "disconnect".
+ */
+bool vnc_set_password(const char *id, const char *password, const char *connected,
+                      Error **errp) MUST_CHECK;
+/* "now", "never", "+SECONDS" or seconds since 1970: when the password lets in nobody any more. */
+bool vnc_expire_password(const char *id, const char *when, Error **errp) MUST_CHECK;
 
-void vnc_info(VncInfo *info);
+/* The answers of query-vnc and query-vnc-servers, and of "info vnc". */
+struct _JsonObject *vnc_query(void);
+struct _JsonArray *vnc_query_servers(void);
+void vnc_info(GString *out);
 
 #endif

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "lib")]
+import certificates
 import nbdpeer as nbd
 import rhea
 from images import HAVE_QEMU, IMG, KIB, MIB, QEMU_IO, Workdir, img, qemu_img, run
@@ -423,29 +424,6 @@ def disks_of_machines():
                 q.command("blockdev-del", node_name="m")
 
 
-def certificates(w):
-    """Directories "server", "client" and "stranger", the last with a certificate of another authority."""
-    def certtool(*argv, template=""):
-        with open(w.file("template"), "w", encoding="ascii") as f:
-            f.write(template)
-        run("certtool", *argv, *(["--template", w.file("template")] if template else []))
-
-    for ca in "ca", "other":
-        certtool("--generate-privkey", "--bits", "2048", "--outfile", w.file(f"{ca}-key"))
-        certtool("--generate-self-signed", "--load-privkey", w.file(f"{ca}-key"), "--outfile", w.file(ca),
-                 template=f"cn = {ca}\nca\ncert_signing_key\nexpiration_days = 100\n")
-    for who, ca in ("server", "ca"), ("client", "ca"), ("stranger", "other"):
-        end = "server" if who == "server" else "client"
-        folder = w.file(who)
-        os.mkdir(folder)
-        certtool("--generate-privkey", "--bits", "2048", "--outfile", f"{folder}/{end}-key.pem")
-        certtool("--generate-certificate", "--load-ca-privkey", w.file(f"{ca}-key"), "--load-ca-certificate", w.file(ca),
-                 "--load-privkey", f"{folder}/{end}-key.pem", "--outfile", f"{folder}/{end}-cert.pem",
-                 template=f"cn = {who}\ndns_name = localhost\nip_address = 127.0.0.1\ntls_www_{end}\n"
-                          "signing_key\nencryption_key\nexpiration_days = 100\n")
-        run("cp", w.file("ca"), f"{folder}/ca-cert.pem")
-
-
 def tls_server(w, s, image, *objects):
     """Ours; skips where it was built without."""
     argv = [nbd.NBD, *objects, "--tls-creds=t", "-k", s, "-t", "-e", "0", "-f", "raw", image]
@@ -463,7 +441,7 @@ def our_server_with_certificates():
     need("nbdcopy")
     with Workdir() as w:
         s, image = w.file("s"), raw(w.file("raw"))
-        certificates(w)
+        certificates.make(w.file("."))
         objects = ["--object", f"tls-creds-x509,id=t,endpoint=server,dir={w.file('server')}"]
         with tls_server(w, s, image, *objects):
             address = f"nbds+unix://localhost/?socket={s}&tls-certificates="

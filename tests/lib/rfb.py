@@ -31,10 +31,15 @@ class Viewer:
 
     unpacked = None         # what pixels are taken from while a rectangle is compressed
 
-    def __init__(self, at, version=8, password=None, shared=1, timeout=60):
-        self.sock = socket.socket(socket.AF_UNIX) if isinstance(at, str) else at
+    def __init__(self, at, version=8, password=None, shared=1, timeout=60, tls=None):
         if isinstance(at, str):
+            self.sock = socket.socket(socket.AF_UNIX)
             self.sock.connect(at)
+        elif isinstance(at, tuple):
+            self.sock = socket.create_connection(at)
+        else:
+            self.sock = at
+        self.tls = tls
         self.sock.settimeout(timeout)
         assert self.take(12) == b"RFB 003.008\n"
         self.send(f"RFB 003.00{version}\n".encode())
@@ -61,12 +66,27 @@ class Viewer:
             kinds = self.take(self.take(1)[0])
             kind = kinds[0]
             self.send(bytes([kind]))
+        if self.tls:
+            assert kind == 19, kind
+            kind = self.vencrypt()
         assert kind == (2 if password is not None else 1), kind
         if kind == 2:
             self.send(des(password, self.take(16)))
         if kind == 2 or version == 8:
             if struct.unpack(">I", self.take(4))[0]:
                 raise Refused(self.take(struct.unpack(">I", self.take(4))[0]) if version == 8 else b"")
+
+    def vencrypt(self):
+        """The kind of security that comes after TLS."""
+        assert self.take(2) == b"\0\2"
+        self.send(b"\0\2")
+        assert self.take(2) == b"\0\1"
+        subtype = self.take(4)
+        self.send(subtype)
+        assert self.take(1) == b"\1"
+        self.subtype, = struct.unpack(">I", subtype)
+        self.sock = self.tls.wrap_socket(self.sock, server_hostname="localhost")
+        return {257: 1, 258: 2, 260: 1, 261: 2}[self.subtype]
 
     def __enter__(self):
         return self

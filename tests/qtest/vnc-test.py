@@ -579,7 +579,8 @@ def where_the_websocket_is():
 def what_the_monitors_say():
     with Screen() as q:
         told = q.monitor.command("query-vnc")
-        assert told == {"enabled": True, "host": q.path, "service": "", "family": "unix", "auth": "none"}, told
+        assert told == {"enabled": True, "host": q.path, "service": "", "family": "unix", "auth": "none",
+                        "clients": []}, told
     with PcQtest("-vga", "none", qmp=True) as q, q.qmp() as monitor:
         assert monitor.command("query-vnc") == {"enabled": False}
         assert "none" in monitor.command("human-monitor-command", command_line="info vnc")
