@@ -28,10 +28,12 @@ import targets_images  # noqa: E402
 import targets_network  # noqa: E402
 import targets_pc  # noqa: E402
 import targets_streams  # noqa: E402
+import targets_viewers  # noqa: E402
 import targets_x86  # noqa: E402
 
 TARGETS = {**targets_devices.TARGETS, **targets_pc.TARGETS, **targets_guests.TARGETS, **targets_x86.TARGETS,
-           **targets_streams.TARGETS, **targets_network.TARGETS, **targets_images.TARGETS}
+           **targets_streams.TARGETS, **targets_network.TARGETS, **targets_images.TARGETS,
+           **targets_viewers.TARGETS}
 
 
 class Tally:
