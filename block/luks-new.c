@@ -95,6 +95,16 @@ uint64_t luks_room(const LuksSpec *spec)
     return ALIGN + LUKS_SLOTS * slot_room(spec->key_len);
 }
 
+bool image_luks_room(Opts *o, uint64_t *bytes, Error **errp)
+{
+    LuksSpec spec = {0};
+    bool ok = luks_take_spec(o, &spec, errp);
+
+    *bytes = ok ? luks_room(&spec) : 0;
+    luks_spec_clear(&spec);
+    return ok;
+}
+
 /* --- Making --- */
 
 /* How many rounds take that time on this host. */

@@ -20,6 +20,8 @@ typedef struct ImageOption {
 const ImageOption *image_create_options(const char *format);
 /* Calls @fn with the name of each driver. */
 void image_foreach_format(void (*fn)(const char *name, void *opaque), void *opaque);
+/* How long the header of a LUKS image is, by the options of "create", of which it takes those. */
+bool image_luks_room(Opts *o, uint64_t *bytes, Error **errp) MUST_CHECK;
 /* Makes an image; @o has "size" and the format's options, and is empty afterwards. */
 bool image_create(const char *what, const char *format, const char *filename, Opts *o,
                   Error **errp) MUST_CHECK;

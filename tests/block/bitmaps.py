@@ -172,6 +172,9 @@ def not_closed():
             refused("bitmap", *action, path, "b", reason="nconsistent")
         img("io", "-c", "write 1M 64k", path)
         assert flags(path) == {"b": ["in-use", "auto"]}
+        refused("convert", "--bitmaps", "-O", "qcow2", path, work.file("o"), reason="bitmap 'b' is inconsistent")
+        img("convert", "--bitmaps", "--skip-broken-bitmaps", "-O", "qcow2", path, work.file("o"))
+        assert flags(work.file("o")) == {}
         img("bitmap", "--remove", path, "b")
         assert flags(path) == {}
         img("check", "-q", "-r", "all", path)
@@ -201,6 +204,31 @@ def other_changes():
         assert dirty(work, path, "b") == set(range(SIZE // (4 * KIB)))
         img("snapshot", "-d", "s", path)
         check(path)
+
+
+@suite.test
+def converted():
+    """They go with the data, bit by bit and with their state; measure knows what they take."""
+    with Workdir() as work:
+        path, out, raw = work.file("i"), work.file("o"), work.file("raw")
+        img("create", "-q", "-f", "qcow2", path, SIZE)
+        img("bitmap", "--add", "-g", "4k", path, "on")
+        img("io", "-c", "write 1M 20k", "-c", "write 30M 1M", path)
+        img("bitmap", "--add", "--disable", path, "off")
+        args = ("measure", "--output=json", "-O", "qcow2", path)
+        ours = json.loads(img(*args))
+        assert ours["bitmaps"] and (not HAVE_QEMU or ours == json.loads(qemu_img(*args))), ours
+        img("convert", "--bitmaps", "-O", "qcow2", "-o", "cluster_size=4k", path, out)
+        img("compare", "-q", path, out)
+        check(out)
+        assert flags(out) == flags(path) == {"on": ["auto"], "off": []}
+        img("create", "-q", "-f", "raw", raw, SIZE)
+        refused("convert", "--bitmaps", "-O", "raw", path, work.file("x"), reason="raw images have no bitmaps")
+        refused("convert", "--bitmaps", "-O", "qcow2", "-f", "raw", raw, work.file("x"), reason="have no bitmaps")
+        refused("convert", "--bitmaps", "-O", "qcow2", path, path, out, reason="one source")
+        refused("convert", "--skip-broken-bitmaps", "-O", "qcow2", path, out, reason="goes with --bitmaps")
+        for name in "on", "off":
+            assert dirty(work, out, name) == dirty(work, path, name), name
 
 
 @suite.test

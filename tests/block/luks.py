@@ -313,6 +313,20 @@ def built_with_encryption():
         return "no encryption" not in done.stderr
 
 
+@suite.test
+def measured():
+    """What a new image will take is what it takes, and what the other tool says."""
+    with Workdir() as w:
+        for fmt, layout in ("luks", ""), ("luks", "cipher-alg=aes-128"), ("qcow2", ""), ("qcow2", "cipher-mode=cbc"):
+            args = ("measure", *SECRET, "--output=json", "-O", fmt, "-o", create_options(fmt, layout), "--size", "10M")
+            ours = json.loads(img(*args))
+            img("create", "-q", *SECRET, "-f", fmt, "-o", create_options(fmt, layout), w.file("i"), "10M")
+            assert os.stat(w.file("i")).st_size <= ours["required"], ours
+            if QEMU_IMG:
+                assert ours == json.loads(qemu_img(*args)), ours
+        assert "key-secret" in refused("measure", "-O", "luks", "--size", "1M")
+
+
 if __name__ == "__main__":
     if not built_with_encryption():
         print("1..0 # SKIP this build has no libgcrypt")

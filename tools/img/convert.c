@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 
+#include "block/dirty-bitmap.h"
 #include "copy.h"
 
 enum { DEFAULT_SPARSE = 4096, DEFAULT_WORKERS = 4, MAX_WORKERS = 16 };
@@ -12,16 +13,20 @@ enum { DEFAULT_SPARSE = 4096, DEFAULT_WORKERS = 4, MAX_WORKERS = 16 };
 
 typedef struct Convert {
     bool compress, no_create, target_is_zero, target_opts;
+    bool bitmaps,
+        skip_broken; /* persistent bitmaps go with the data; but for those that say nothing */
     uint64_t sparse, workers;
     unsigned flags, source_flags; /* of the target, of the sources */
     const char *backing, *snapshot;
 } Convert;
 
-enum { OPT_TARGET_IS_ZERO = 512, OPT_TARGET_IMAGE_OPTS };
+enum { OPT_TARGET_IS_ZERO = 512, OPT_TARGET_IMAGE_OPTS, OPT_BITMAPS, OPT_SKIP_BROKEN };
 
 static const struct option convert_longs[] = {
     {"target-is-zero", no_argument, NULL, OPT_TARGET_IS_ZERO},
     {"target-image-opts", no_argument, NULL, OPT_TARGET_IMAGE_OPTS},
+    {"bitmaps", no_argument, NULL, OPT_BITMAPS},
+    {"skip-broken-bitmaps", no_argument, NULL, OPT_SKIP_BROKEN},
     {NULL, 0, NULL, 0},
 };
 
@@ -40,6 +45,8 @@ static bool own_convert(void *opaque, int letter, const char *arg)
     case 't': return img_cache_flags(arg, &v->flags);
     case 'T': return img_cache_flags(arg, &v->source_flags);
     case OPT_TARGET_IMAGE_OPTS: v->target_opts = true; return true;
+    case OPT_BITMAPS: v->bitmaps = true; return true;
+    case OPT_SKIP_BROKEN: v->skip_broken = true; return true;
     case OPT_TARGET_IS_ZERO: v->target_is_zero = true; return true;
     default: return false;
     }
@@ -58,6 +65,12 @@ static bool check_convert(const ImgArgs *args, const Convert *v, Error **errp)
     }
     if (v->snapshot && args->n_files != 2) {
         return error_fail(errp, "-l takes one source");
+    }
+    if (v->bitmaps && (args->n_files != 2 || v->snapshot)) {
+        return error_fail(errp, "--bitmaps takes one source, as it is now");
+    }
+    if (v->skip_broken && !v->bitmaps) {
+        return error_fail(errp, "--skip-broken-bitmaps goes with --bitmaps");
     }
     if (v->target_opts && !v->no_create) {
         return error_fail(errp, "--target-image-opts needs -n: options do not make an image");
@@ -123,6 +136,52 @@ static BlockNode *open_target(const ImgArgs *args, const Convert *v, Copy *c, Er
     return n;
 }
 
+/* --- Bitmaps --- */
+
+typedef struct CopyBitmaps {
+    BlockNode *to;
+    bool skip_broken, ok;
+    Error **errp;
+} CopyBitmaps;
+
+static bool copy_bitmap(DirtyBitmap *b, BlockNode *to, Error **errp)
+{
+    DirtyBitmap *made =
+        dirty_bitmap_new(to, dirty_bitmap_name(b), dirty_bitmap_granularity(b), errp);
+
+    if (!made) {
+        return false;
+    }
+    dirty_bitmap_set_flag(made, DIRTY_BITMAP_PERSISTENT, true);
+    dirty_bitmap_set_flag(made, DIRTY_BITMAP_DISABLED,
+                          dirty_bitmap_flags(b) & DIRTY_BITMAP_DISABLED);
+    return dirty_bitmap_merge(made, b, errp);
+}
+
+static void copy_bitmap_visit(DirtyBitmap *b, void *opaque)
+{
+    CopyBitmaps *c = opaque;
+    bool broken = dirty_bitmap_flags(b) & DIRTY_BITMAP_INCONSISTENT;
+
+    if (!c->ok || (broken && c->skip_broken)) {
+        return;
+    }
+    c->ok = broken ? error_fail(c->errp,
+                                "bitmap '%s' is inconsistent: it cannot be copied "
+                                "(--skip-broken-bitmaps leaves such out)",
+                                dirty_bitmap_name(b))
+                   : copy_bitmap(b, c->to, c->errp);
+}
+
+/* After the data, so that nothing is recorded; stored at once, so that it is known to have worked. */
+static bool copy_bitmaps(BlockNode *from, BlockNode *to, const Convert *v, Error **errp)
+{
+    CopyBitmaps c = {to, v->skip_broken, true, errp};
+
+    dirty_bitmap_foreach(from, copy_bitmap_visit, &c);
+    return c.ok && image_store_bitmaps(to, errp);
+}
+
 static bool convert(const ImgArgs *args, const Convert *v, Copy *c, Error **errp)
 {
     int ret;
@@ -138,8 +197,11 @@ static bool convert(const ImgArgs *args, const Convert *v, Copy *c, Error **errp
         }
         c->total += block_size(c->from[i]);
     }
+    if (v->bitmaps && !image_can_keep_bitmaps(c->from[0], errp)) {
+        return false;
+    }
     c->to = open_target(args, v, c, errp);
-    if (!c->to) {
+    if (!c->to || (v->bitmaps && !image_can_keep_bitmaps(c->to, errp))) {
         return false;
     }
     c->compress |= image_whole_blocks(c->to);
@@ -150,7 +212,10 @@ static bool convert(const ImgArgs *args, const Convert *v, Copy *c, Error **errp
                             : !v->backing && !image_backing_file(c->to) && image_new_is_zero(c->to);
     c->only_top = v->backing != NULL;
     ret = img_copy(c);
-    return !ret || error_fail_errno(errp, -ret, "copying failed");
+    if (ret) {
+        return error_fail_errno(errp, -ret, "copying failed");
+    }
+    return !v->bitmaps || copy_bitmaps(c->from[0], c->to, v, errp);
 }
 
 static int run_convert(int argc, char **argv)
@@ -190,7 +255,8 @@ const ImgCommand img_convert = {
     "convert",
     "[-f FORMAT] [-O FORMAT] [-B BACKING_FILE -F FORMAT] [-o OPTIONS] [-c] [-S SIZE] [-m WORKERS] "
     "[-n]\n"
-    "      [--target-is-zero] [--target-image-opts] [-l SNAPSHOT] [-t CACHE] [-T CACHE] [-p] [-q] "
+    "      [--target-is-zero] [--target-image-opts] [--bitmaps [--skip-broken-bitmaps]] [-l "
+    "SNAPSHOT] [-t CACHE] [-T CACHE] [-p] [-q] "
     "[-U] FILE... TARGET",
     run_convert,
 };

@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 
+#include "block/dirty-bitmap.h"
 #include "img.h"
 #include "rhea/json.h"
 
@@ -13,10 +14,13 @@ typedef struct Measure {
     uint64_t size; /* UINT64_MAX: that of a file */
     uint64_t cluster, refcount_bits;
     bool extended_l2;
+    uint64_t crypt; /* bytes of an encryption header, 0: none */
 } Measure;
 
 typedef struct Needs {
     uint64_t required, full;
+    bool has_bitmaps; /* the source can have some */
+    uint64_t bitmaps;
 } Needs;
 
 static uint64_t div_up(uint64_t a, uint64_t b)
@@ -29,7 +33,8 @@ static uint64_t file_clusters(const Measure *m, uint64_t data)
 {
     uint64_t per_l2 = m->cluster / (m->extended_l2 ? 16 : 8);
     uint64_t l2 = div_up(div_up(m->size, m->cluster), per_l2);
-    uint64_t fixed = 1 + l2 + div_up(l2 * 8, m->cluster) + data, blocks = 0, table = 0;
+    uint64_t fixed = 1 + l2 + div_up(l2 * 8, m->cluster) + data + div_up(m->crypt, m->cluster);
+    uint64_t blocks = 0, table = 0;
 
     for (;;) {
         uint64_t want = div_up((fixed + blocks + table) * m->refcount_bits, m->cluster * 8);
@@ -66,13 +71,41 @@ static bool count_data(const Measure *m, BlockNode *n, uint64_t unit, uint64_t *
     return true;
 }
 
-static bool measure_options(const ImgArgs *args, Measure *m, Error **errp)
-{
-    g_autoptr(Opts) o = opts_parse("-o", args->options ? args->options->str : "", NULL, errp);
+/* What the persistent bitmaps of the source take in the new image. */
+typedef struct BitmapSizes {
+    const Measure *m;
+    uint64_t clusters, directory;
+} BitmapSizes;
 
-    m->cluster = 65536;
-    m->refcount_bits = 16;
-    if (!o || !opts_take_size(o, "cluster_size", &m->cluster, errp) ||
+static void add_bitmap_size(DirtyBitmap *b, void *opaque)
+{
+    BitmapSizes *sizes = opaque;
+    uint64_t data = div_up(dirty_bitmap_bytes(b), sizes->m->cluster);
+
+    if (!(dirty_bitmap_flags(b) & DIRTY_BITMAP_INCONSISTENT)) {
+        sizes->clusters += data + div_up(data * 8, sizes->m->cluster);
+        sizes->directory += div_up(24 + strlen(dirty_bitmap_name(b)), 8) * 8;
+    }
+}
+
+static void measure_bitmaps(const Measure *m, BlockNode *n, Needs *needs)
+{
+    g_autoptr(Error) none = NULL;
+    BitmapSizes sizes = {.m = m};
+
+    needs->has_bitmaps = image_can_keep_bitmaps(n, &none);
+    if (needs->has_bitmaps) {
+        dirty_bitmap_foreach(n, add_bitmap_size, &sizes);
+        needs->bitmaps = (sizes.clusters + div_up(sizes.directory, m->cluster)) * m->cluster;
+    }
+}
+
+static bool qcow2_options(Opts *o, Measure *m, Error **errp)
+{
+    g_autoptr(Opts) encrypt = opts_take_sub(o, "encrypt");
+    const char *format = opts_take(encrypt, "format");
+
+    if (!opts_take_size(o, "cluster_size", &m->cluster, errp) ||
         !opts_take_u64(o, "refcount_bits", 64, &m->refcount_bits, errp) ||
         !opts_take_bool(o, "extended_l2", &m->extended_l2, errp)) {
         return false;
@@ -81,19 +114,45 @@ static bool measure_options(const ImgArgs *args, Measure *m, Error **errp)
         !m->refcount_bits || m->refcount_bits & (m->refcount_bits - 1)) {
         return error_fail(errp, "-o: cluster_size or refcount_bits cannot be");
     }
-    return true;
+    if (format && strcmp(format, "luks")) {
+        return error_fail(errp, "-o: encrypt.format: '%s' is not possible (accepted: luks)",
+                          format);
+    }
+    return !format || image_luks_room(encrypt, &m->crypt, errp);
+}
+
+static bool measure_options(const ImgArgs *args, Measure *m, Error **errp)
+{
+    g_autoptr(Opts) o = opts_parse("-o", args->options ? args->options->str : "", NULL, errp);
+    bool luks = args->out_format && !strcmp(args->out_format, "luks");
+
+    m->cluster = 65536;
+    m->refcount_bits = 16;
+    return o && (luks ? image_luks_room(o, &m->crypt, errp) : qcow2_options(o, m, errp));
+}
+
+static void add_up(const Measure *m, bool qcow2, uint64_t data, Needs *needs)
+{
+    if (qcow2) {
+        needs->required = file_clusters(m, data) * m->cluster;
+        needs->full = file_clusters(m, div_up(m->size, m->cluster)) * m->cluster;
+    } else {
+        needs->required = m->crypt ? m->crypt + m->size : data;
+        needs->full = m->crypt + m->size;
+    }
 }
 
 static bool measure(const ImgArgs *args, Measure *m, Needs *needs, Error **errp)
 {
-    bool qcow2 = args->out_format && !strcmp(args->out_format, "qcow2");
-    uint64_t data = 0;
+    static const char *const formats[] = {"raw", "qcow2", "luks", NULL};
+    const char *format = args->out_format ? args->out_format : "raw";
+    bool qcow2 = !strcmp(format, "qcow2");
+    uint64_t data = qcow2 ? 0 : m->size;
     BlockNode *n = NULL;
     bool ok = true;
 
-    if (args->out_format && !qcow2 && strcmp(args->out_format, "raw")) {
-        return error_fail(errp, "-O: '%s' is not measured (accepted: raw, qcow2)",
-                          args->out_format);
+    if (!g_strv_contains(formats, format)) {
+        return error_fail(errp, "-O: '%s' is not measured (accepted: raw, qcow2, luks)", format);
     }
     if (!measure_options(args, m, errp)) {
         return false;
@@ -105,15 +164,12 @@ static bool measure(const ImgArgs *args, Measure *m, Needs *needs, Error **errp)
         }
         m->size = block_size(n);
         ok = count_data(m, n, qcow2 ? m->cluster : 1, &data, errp);
+        if (qcow2) {
+            measure_bitmaps(m, n, needs);
+        }
     }
     block_node_unref(n);
-    if (qcow2) {
-        needs->required = file_clusters(m, data) * m->cluster;
-        needs->full = file_clusters(m, div_up(m->size, m->cluster)) * m->cluster;
-    } else {
-        needs->required = args->n_files ? data : m->size;
-        needs->full = m->size;
-    }
+    add_up(m, qcow2, data, needs);
     return ok;
 }
 
@@ -130,11 +186,18 @@ static bool own_measure(void *opaque, int letter, const char *arg)
 static void print_needs(const Needs *needs, bool json)
 {
     if (json) {
-        printf("{\n    \"required\": %" PRIu64 ",\n    \"fully-allocated\": %" PRIu64 "\n}\n",
+        printf("{\n");
+        if (needs->has_bitmaps) {
+            printf("    \"bitmaps\": %" PRIu64 ",\n", needs->bitmaps);
+        }
+        printf("    \"required\": %" PRIu64 ",\n    \"fully-allocated\": %" PRIu64 "\n}\n",
                needs->required, needs->full);
-    } else {
-        printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n", needs->required,
-               needs->full);
+        return;
+    }
+    printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n", needs->required,
+           needs->full);
+    if (needs->has_bitmaps) {
+        printf("bitmaps size: %" PRIu64 "\n", needs->bitmaps);
     }
 }
 
@@ -163,7 +226,8 @@ static int run_measure(int argc, char **argv)
 
 const ImgCommand img_measure = {
     "measure",
-    "[--output=human|json] [-O FORMAT] [-o OPTIONS] [--size=N | [-f FORMAT] [-U] [--image-opts] "
+    "[--object OBJECT] [--output=human|json] [-O FORMAT] [-o OPTIONS] [--size=N | [-f FORMAT] [-U] "
+    "[--image-opts] "
     "FILE]",
     run_measure,
 };
