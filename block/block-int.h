@@ -69,7 +69,8 @@ typedef struct BlockDriver {
     const ImageOption *create_options;
     bool (*create)(const char *what, const char *filename, Opts *o, Error **errp);
     const ImageOption *amend_options;
-    bool (*amend)(BlockNode *n, Opts *o, Error **errp);
+    bool (*amend)(BlockNode *n, Opts *o, bool force,
+                  Error **errp); /* @force: what loses data, too */
     uint32_t (*cluster_size)(const BlockNode *n);
     bool (*dirty)(const BlockNode *n);
     bool (*encrypted)(const BlockNode *n);

@@ -309,7 +309,9 @@ static void add_backing_file(Opts *o, const BlockNode *n)
 static bool open_backing_node(BlockNode *n, Opts *o, const NodeOptions *opt, int depth,
                               Error **errp)
 {
-    n->backing = open_node(o, (opt->flags & BLOCK_SHARED) | BLOCK_READ_ONLY, NULL, depth + 1, errp);
+    unsigned kept = opt->flags & (BLOCK_SHARED | BLOCK_REPAIR);
+
+    n->backing = open_node(o, kept | BLOCK_READ_ONLY, NULL, depth + 1, errp);
     return n->backing && block_opts_done(o, n->backing, NULL, errp);
 }
 

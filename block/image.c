@@ -58,7 +58,7 @@ const ImageOption *image_amend_options(const char *format)
     return drv && drv->amend ? drv->amend_options : NULL;
 }
 
-bool image_amend(BlockNode *n, Opts *o, Error **errp)
+bool image_amend(BlockNode *n, Opts *o, bool force, Error **errp)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
 
@@ -68,7 +68,8 @@ bool image_amend(BlockNode *n, Opts *o, Error **errp)
     }
     add_option_names(names, n->drv->amend_options);
     return opts_check_names(o, (const char *const *)names->pdata, errp) &&
-           n->drv->amend(n, o, errp) && opts_done(o, (const char *const *)names->pdata, errp);
+           n->drv->amend(n, o, force, errp) &&
+           opts_done(o, (const char *const *)names->pdata, errp);
 }
 
 /* --- What an image is --- */

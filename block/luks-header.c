@@ -49,7 +49,7 @@ static void take_header(Luks *l, const uint8_t *raw)
 }
 
 /* Hashing goes on for a minute at most, and the key material lies inside the room. */
-static bool slot_fits(const Luks *l, const LuksSlot *s, uint64_t room)
+bool luks_slot_fits(const Luks *l, const LuksSlot *s, uint64_t room)
 {
     uint64_t start = s->offset * (uint64_t)CRYPT_SECTOR;
     uint64_t len = align_up((uint64_t)l->key_len * s->stripes, CRYPT_SECTOR);
@@ -69,7 +69,7 @@ static bool check_header(const Luks *l, const char *filename, uint64_t room, Err
                           l->digest_iterations);
     }
     for (unsigned i = 0; i < LUKS_SLOTS; i++) {
-        if (l->slots[i].active && !slot_fits(l, &l->slots[i], room)) {
+        if (l->slots[i].active && !luks_slot_fits(l, &l->slots[i], room)) {
             return error_fail(errp, "'%s': key slot %u cannot be", filename, i);
         }
     }
@@ -190,39 +190,52 @@ static bool open_slot(const Luks *l, const LuksSlot *s, BlockNode *file, uint64_
     return ok;
 }
 
+int luks_find_key(const Luks *l, BlockNode *file, uint64_t offset, const char *secret,
+                  uint32_t slots, uint8_t key[static CRYPT_MAX_KEY], Error **errp)
+{
+    uint8_t digest[LUKS_MK_DIGEST];
+    size_t pass_len;
+    const uint8_t *pass = secret_find(secret, &pass_len, errp);
+
+    if (!pass) {
+        return LUKS_KEY_ERROR;
+    }
+    for (int i = 0; i < LUKS_SLOTS; i++) {
+        const LuksSlot *s = &l->slots[i];
+
+        if (!s->active || !(slots >> i & 1)) {
+            continue;
+        }
+        if (!open_slot(l, s, file, offset, pass, pass_len, key, errp) ||
+            !luks_digest(l, key, digest, errp)) {
+            return LUKS_KEY_ERROR;
+        }
+        if (!memcmp(digest, l->digest, sizeof(digest))) {
+            return i;
+        }
+    }
+    return LUKS_KEY_NONE;
+}
+
 Crypt *luks_unlock(const Luks *l, BlockNode *file, uint64_t offset, const char *secret,
                    Error **errp)
 {
-    uint8_t key[CRYPT_MAX_KEY], digest[LUKS_MK_DIGEST];
-    size_t pass_len;
-    const uint8_t *pass;
+    uint8_t key[CRYPT_MAX_KEY];
     Crypt *c = NULL;
+    int slot;
 
     if (!secret) {
         error_fail(errp, "'%s' is encrypted: key-secret= is missing", block_filename(file));
         return NULL;
     }
-    pass = secret_find(secret, &pass_len, errp);
-    for (unsigned i = 0; pass && i < LUKS_SLOTS && !c; i++) {
-        const LuksSlot *s = &l->slots[i];
-
-        if (!s->active) {
-            continue;
-        }
-        if (!open_slot(l, s, file, offset, pass, pass_len, key, errp) ||
-            !luks_digest(l, key, digest, errp)) {
-            break;
-        }
-        if (!memcmp(digest, l->digest, sizeof(digest))) {
-            c = crypt_new(l->cipher, l->mode, key, l->key_len, errp);
-            break;
-        }
-    }
-    explicit_bzero(key, sizeof(key));
-    if (pass && !c && !(errp && *errp)) {
+    slot = luks_find_key(l, file, offset, secret, UINT32_MAX, key, errp);
+    if (slot >= 0) {
+        c = crypt_new(l->cipher, l->mode, key, l->key_len, errp);
+    } else if (slot == LUKS_KEY_NONE) {
         error_fail(errp, "'%s': the secret '%s' opens none of its key slots", block_filename(file),
                    secret);
     }
+    explicit_bzero(key, sizeof(key));
     return c;
 }
 

@@ -107,20 +107,20 @@ bool image_luks_room(Opts *o, uint64_t *bytes, Error **errp)
 
 /* --- Making --- */
 
-/* How many rounds take that time on this host. */
-static bool count_rounds(const LuksSpec *spec, uint32_t *rounds, Error **errp)
+bool luks_count_rounds(const char *hash, size_t key_len, uint64_t ms, uint32_t *rounds,
+                       Error **errp)
 {
     static const uint8_t salt[LUKS_SALT];
     uint8_t out[CRYPT_MAX_KEY];
     int64_t start = g_get_monotonic_time(), us;
 
-    if (!crypt_pbkdf2(spec->hash, salt, sizeof(salt), salt, sizeof(salt), TRIAL_ITERATIONS, out,
-                      spec->key_len, errp)) {
+    if (!crypt_pbkdf2(hash, salt, sizeof(salt), salt, sizeof(salt), TRIAL_ITERATIONS, out, key_len,
+                      errp)) {
         return false;
     }
     us = MAX(g_get_monotonic_time() - start, 1);
-    *rounds = CLAMP(spec->iter_ms * 1000 * TRIAL_ITERATIONS / (uint64_t)us, MIN_ITERATIONS,
-                    LUKS_MAX_ITERATIONS / 2);
+    *rounds =
+        CLAMP(ms * 1000 * TRIAL_ITERATIONS / (uint64_t)us, MIN_ITERATIONS, LUKS_MAX_ITERATIONS / 2);
     return true;
 }
 
@@ -141,7 +141,8 @@ static bool fill_header(Luks *l, const LuksSpec *spec, const uint8_t *key, Error
     make_uuid(l);
     l->key_len = spec->key_len;
     l->payload = luks_room(spec) / CRYPT_SECTOR;
-    if (!count_rounds(spec, &rounds, errp) || !crypt_random(l->digest_salt, LUKS_SALT, errp) ||
+    if (!luks_count_rounds(spec->hash, spec->key_len, spec->iter_ms, &rounds, errp) ||
+        !crypt_random(l->digest_salt, LUKS_SALT, errp) ||
         !crypt_random(l->slots[0].salt, LUKS_SALT, errp)) {
         return false;
     }
@@ -155,7 +156,7 @@ static bool fill_header(Luks *l, const LuksSpec *spec, const uint8_t *key, Error
     return luks_digest(l, key, l->digest, errp);
 }
 
-static void put_slot(uint8_t *raw, const LuksSlot *s)
+void luks_put_slot(uint8_t *raw, const LuksSlot *s)
 {
     st32_be(raw, s->active ? LUKS_SLOT_ACTIVE : LUKS_SLOT_FREE);
     st32_be(raw + LUKS_AT_SLOT_ITERATIONS, s->iterations);
@@ -177,28 +178,27 @@ static void put_header(uint8_t *raw, const Luks *l)
     st32_be(raw + LUKS_AT_DIGEST_ITERATIONS, l->digest_iterations);
     memcpy(raw + LUKS_AT_UUID, l->uuid, 40);
     for (unsigned i = 0; i < LUKS_SLOTS; i++) {
-        put_slot(raw + LUKS_AT_SLOTS + i * LUKS_SLOT_LEN, &l->slots[i]);
+        luks_put_slot(raw + LUKS_AT_SLOTS + i * LUKS_SLOT_LEN, &l->slots[i]);
     }
 }
 
-/* The key, in stripes, encrypted with the password, at @out. */
-static bool put_material(const Luks *l, const LuksSpec *spec, const uint8_t *key, uint8_t *out,
-                         Error **errp)
+bool luks_put_material(const Luks *l, const LuksSlot *s, const char *secret, const uint8_t *key,
+                       uint8_t *out, Error **errp)
 {
-    size_t last = l->key_len * (LUKS_STRIPES - 1UL), len = last + l->key_len, pass_len;
-    const uint8_t *pass = secret_find(spec->secret, &pass_len, errp);
+    size_t last = l->key_len * (s->stripes - 1UL), len = last + l->key_len, pass_len;
+    const uint8_t *pass = secret_find(secret, &pass_len, errp);
     uint8_t mixed[CRYPT_MAX_KEY];
     Crypt *c;
     bool ok;
 
     if (!pass || !crypt_random(out, last, errp) ||
-        !luks_mix_stripes(l->hash, out, l->key_len, LUKS_STRIPES, mixed, errp)) {
+        !luks_mix_stripes(l->hash, out, l->key_len, s->stripes, mixed, errp)) {
         return false;
     }
     for (size_t i = 0; i < l->key_len; i++) {
         out[last + i] = mixed[i] ^ key[i];
     }
-    c = luks_slot_crypt(l, &l->slots[0], pass, pass_len, errp);
+    c = luks_slot_crypt(l, s, pass, pass_len, errp);
     ok = c && (!crypt_sectors(c, true, 0, out, align_up(len, CRYPT_SECTOR)) ||
                error_fail(errp, "encrypting the key failed"));
     crypt_free(c);
@@ -212,7 +212,8 @@ bool luks_write_new(const LuksSpec *spec, BlockNode *file, uint64_t offset, Erro
     uint8_t key[CRYPT_MAX_KEY];
     Luks l = {0};
     bool ok = crypt_random(key, spec->key_len, errp) && fill_header(&l, spec, key, errp) &&
-              put_material(&l, spec, key, raw + l.slots[0].offset * (size_t)CRYPT_SECTOR, errp);
+              luks_put_material(&l, &l.slots[0], spec->secret, key,
+                                raw + l.slots[0].offset * (size_t)CRYPT_SECTOR, errp);
     int ret;
 
     explicit_bzero(key, sizeof(key));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * LUKS version 1: an encrypted disk behind its header.
- * Not here: version 2, headers in files of their own, changes of key slots.
+ * Not here: version 2, headers in files of their own.
  */
 #include "rhea/osdep.h"
 
@@ -186,6 +186,16 @@ static bool luks_create(const char *what, const char *filename, Opts *o, Error *
     return ok;
 }
 
+static const ImageOption amend_options[] = {LUKS_AMEND_OPTIONS(""), {NULL, NULL}};
+
+static bool luks_amend_disk(BlockNode *n, Opts *o, bool force, Error **errp)
+{
+    LuksDisk *d = n->opaque;
+
+    return luks_amend(&d->header, n->file, 0, d->base, opts_peek(n->own, "key-secret"), o, force,
+                      errp);
+}
+
 static const char *const luks_options[] = {"key-secret", NULL};
 
 const BlockDriver luks_driver = {
@@ -205,6 +215,8 @@ const BlockDriver luks_driver = {
     .set_read_only = luks_set_read_only,
     .encrypted = luks_encrypted,
     .specific = luks_specific,
+    .amend_options = amend_options,
+    .amend = luks_amend_disk,
     .create_options = create_options,
     .create = luks_create,
 };

@@ -63,6 +63,26 @@ uint64_t luks_room(const LuksSpec *spec);
 bool luks_write_new(const LuksSpec *spec, BlockNode *file, uint64_t offset,
                     Error **errp) MUST_CHECK;
 
+/* --- Changing key slots --- */
+
+/* The options of "amend" that say it, with what is before their names. */
+#define LUKS_AMEND_OPTIONS(prefix)                                                                 \
+    {prefix "iter-time", "Milliseconds that a guess of the password takes [2000]"},                \
+        {prefix "keyslot", "Key slot, 0 to 7 [a free one, or those of old-secret]"},               \
+        {prefix "new-secret", "The secret that opens the slot from now on"},                       \
+        {prefix "old-secret",                                                                      \
+         "The secret that opens one now [the one that the image was opened with]"},                \
+    {                                                                                              \
+        prefix "state", "active: a slot for new-secret; inactive: slots go"                        \
+    }
+
+/*
+ * Takes these options and changes the slots of the header at @offset of @file, which has @room bytes; @secret (NULL:
+ * none) is what the image was opened with.  The last slot that is active stays, unless @force.
+ */
+bool luks_amend(Luks *l, BlockNode *file, uint64_t offset, uint64_t room, const char *secret,
+                Opts *o, bool force, Error **errp) MUST_CHECK;
+
 /* What "info" shows. */
 void luks_describe(const Luks *l, uint64_t offset, JsonObject *obj);
 

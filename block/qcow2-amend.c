@@ -18,6 +18,7 @@ const ImageOption qcow2_amend_options[] = {
     {"backing_file", "File name of a base image; empty: none"},
     {"backing_fmt", "Image format of the base image"},
     {"compat", "Compatibility level: v2 (0.10) or v3 (1.1)"},
+    LUKS_AMEND_OPTIONS("encrypt."),
     {"lazy_refcounts", "Postpone refcount updates"},
     {"refcount_bits", "Width of a reference count entry in bits, 1 to 64"},
     {"size", "Virtual disk size"},
@@ -188,9 +189,10 @@ static bool amend(BlockNode *n, const Amend *a, Error **errp)
     return a->size == n->size || block_truncate(n, a->size, BLOCK_PREALLOC_OFF, errp);
 }
 
-bool qcow2_amend(BlockNode *n, Opts *o, Error **errp)
+bool qcow2_amend(BlockNode *n, Opts *o, bool force, Error **errp)
 {
     Amend a = {0};
 
-    return take_amend(qcow2_of(n), o, &a, errp) && amend(n, &a, errp);
+    return qcow2_amend_crypt(qcow2_of(n), o, force, errp) && take_amend(qcow2_of(n), o, &a, errp) &&
+           amend(n, &a, errp);
 }

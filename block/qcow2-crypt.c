@@ -72,6 +72,22 @@ void qcow2_describe_crypt(const Qcow2 *q, JsonObject *obj)
     json_object_set_object_member(obj, "encrypt", inner);
 }
 
+bool qcow2_amend_crypt(Qcow2 *q, Opts *o, bool force, Error **errp)
+{
+    g_autoptr(Opts) sub = opts_take_sub(o, "encrypt");
+    BlockNode *n = q->n;
+
+    if (opts_empty(sub)) {
+        return true;
+    }
+    if (!q->encrypted) {
+        return error_fail(errp, "'%s' is not encrypted", n->filename);
+    }
+    return luks_amend(q->luks, n->file, q->crypt_offset, q->crypt_bytes,
+                      opts_peek(n->own, "encrypt.key-secret"), sub, force, errp) &&
+           opts_done(sub, NULL, errp);
+}
+
 /* --- Guest data --- */
 
 int qcow2_data_preadv(Qcow2 *q, uint64_t host, const struct iovec *iov, int niov)

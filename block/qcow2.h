@@ -343,6 +343,8 @@ void qcow2_describe_crypt(const Qcow2 *q, JsonObject *obj);
 int qcow2_data_preadv(Qcow2 *q, uint64_t host, const struct iovec *iov, int niov);
 int qcow2_data_pwritev(Qcow2 *q, uint64_t host, const struct iovec *iov, int niov);
 /* What "create" says of it; *out stays NULL: the image is not encrypted. */
+/* Changes of key slots, by the options "encrypt.*", which it takes. */
+bool qcow2_amend_crypt(Qcow2 *q, Opts *o, bool force, Error **errp) MUST_CHECK;
 bool qcow2_take_crypt(Opts *o, LuksSpec **out, Error **errp);
 /* An image without guest data becomes an encrypted one. */
 bool qcow2_create_crypt(Qcow2 *q, const LuksSpec *spec, Error **errp);
@@ -350,7 +352,7 @@ bool qcow2_create_crypt(Qcow2 *q, const LuksSpec *spec, Error **errp);
 /* --- Whole images --- */
 
 extern const ImageOption qcow2_amend_options[];
-bool qcow2_amend(BlockNode *n, Opts *o, Error **errp);
+bool qcow2_amend(BlockNode *n, Opts *o, bool force, Error **errp);
 bool qcow2_truncate(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp);
 /* An L1 table of @entries (at least the present ones) in a new place.  Exclusive. */
 int qcow2_grow_l1(Qcow2 *q, uint64_t entries);

@@ -72,6 +72,7 @@ obj-$(if $(CONFIG_GCRYPT),,y) += block/crypt-none.o
 obj-y += block/luks.o
 obj-y += block/luks-header.o
 obj-y += block/luks-new.o
+obj-y += block/luks-slots.o
 obj-y += block/qcow2-crypt.o
 obj-y += block/secret.o
 obj-y += block/tls-creds.o

@@ -29,7 +29,7 @@ bool image_create(const char *what, const char *format, const char *filename, Op
 /* What -o of amend accepts; NULL: no such format, or its images stay as they are. */
 const ImageOption *image_amend_options(const char *format);
 /* Changes what the image is; the contents stay. */
-bool image_amend(BlockNode *n, Opts *o, Error **errp) MUST_CHECK;
+bool image_amend(BlockNode *n, Opts *o, bool force, Error **errp) MUST_CHECK;
 
 /* --- What an image is --- */
 

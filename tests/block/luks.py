@@ -313,6 +313,86 @@ def built_with_encryption():
         return "no encryption" not in done.stderr
 
 
+OTHER = ("--object", "secret,id=t,data=halibut")
+
+
+def opens(path, password):
+    """Whether cryptsetup finds a key slot for it."""
+    need(CRYPTSETUP)
+    done = subprocess.run([CRYPTSETUP, "open", "--test-passphrase", "--type", "luks1", "--key-file", "-", path],
+                          input=password, text=True, capture_output=True, timeout=120)
+    return done.returncode == 0
+
+
+def active(path):
+    slots = json.loads(img("info", "--output=json", "-f", "luks", path))["format-specific"]["data"]["slots"]
+    return [i for i, slot in enumerate(slots) if slot["active"]]
+
+
+@suite.test
+def other_passwords():
+    """Key slots come and go; the last one stays; cryptsetup and the other tool agree."""
+    with Workdir() as w:
+        path, raw = w.file("i"), raw_disk(w.file("raw"))
+        img("convert", *SECRET, "-O", "luks", "-o", create_options("luks", ""), raw, path)
+        amend = ("amend", *SECRET, *OTHER)
+        both = ("--image-opts", options(path, "luks"))
+        assert "state= is missing" in refused(*amend, *both, "-o", "keyslot=1")
+        assert "'new-secret' is required" in refused(*amend, *both, "-o", "state=active")
+        assert "master key" in refused(*amend, *both, "-o", "state=active,new-secret=s,old-secret=t")
+        assert "No key slot would be left" in refused(*amend, *both, "-o", "state=inactive,keyslot=0")
+        assert "keyslot" in refused(*amend, *both, "-o", "state=active,new-secret=t,keyslot=8")
+        img(*amend, *both, "-o", f"state=active,new-secret=t,{QUICK}")
+        assert active(path) == [0, 1] and opens(path, "halibut") and opens(path, "swordfish")
+        assert "Refusing to overwrite" in refused(*amend, *both, "-o", "state=active,new-secret=t,keyslot=1")
+        img(*amend, "-f", "luks", "-o", f"state=active,old-secret=t,new-secret=t,keyslot=6,{QUICK}", path)
+        assert active(path) == [0, 1, 6]
+        img(*amend, "-f", "luks", "-o", "state=inactive,old-secret=s", path)
+        assert active(path) == [1, 6] and opens(path, "halibut") and not opens(path, "swordfish")
+        assert "No keyslots match" in refused(*amend, "-f", "luks", "-o", "state=inactive,old-secret=s", path)
+        assert "No key slot would be left" in refused(*amend, "-f", "luks", "-o", "state=inactive,old-secret=t", path)
+        img(*amend, "-f", "luks", "-o", "state=inactive,old-secret=t,keyslot=1", path)
+        assert active(path) == [6]
+        for tool in (img, qemu_img) if QEMU_IMG else (img,):
+            tool("compare", *OTHER, "--image-opts", f"driver=raw,file.filename={raw}", options(path, "luks", "t"))
+        img(*amend, "--force", "-f", "luks", "-o", "state=inactive,keyslot=6", path)
+        assert active(path) == [] and not opens(path, "halibut")
+
+
+@suite.test
+def other_passwords_of_qcow2():
+    need(QEMU_IMG)
+    with Workdir() as w:
+        path, raw = w.file("i"), raw_disk(w.file("raw"))
+        img("convert", *SECRET, "-O", "qcow2", "-o", create_options("qcow2", ""), raw, path)
+        amend = ("amend", *SECRET, *OTHER, "--image-opts")
+        new = f"encrypt.state=active,encrypt.new-secret=t,encrypt.{QUICK}"
+        img(*amend, "-o", f"{new},lazy_refcounts=on", options(path, "qcow2"))
+        make_by(qemu_img, *amend, "-o", f"{new},encrypt.keyslot=5", options(path, "qcow2"))
+        for tool in img, qemu_img:
+            for secret in "s", "t":
+                tool("compare", *SECRET, *OTHER, "--image-opts", f"driver=raw,file.filename={raw}",
+                     options(path, "qcow2", secret))
+        qemu_img(*amend, "-o", "encrypt.state=inactive,encrypt.old-secret=s", options(path, "qcow2", "t"))
+        assert "opens none" in refused("io", *SECRET, "-c", "read 0 512", "--image-opts", options(path, "qcow2"))
+        img(*amend, "-o", "encrypt.state=inactive,encrypt.keyslot=1", options(path, "qcow2", "t"))
+        img("check", "-q", "-f", "qcow2", path)
+        qemu_img("compare", *OTHER, "--image-opts", f"driver=raw,file.filename={raw}", options(path, "qcow2", "t"))
+        img("create", "-q", "-f", "qcow2", w.file("plain"), "1M")
+        assert "is not encrypted" in refused("amend", *OTHER, "-o", new, w.file("plain"))
+
+
+@suite.test
+def info_of_a_chain():
+    """Over an encrypted backing file, without its key."""
+    with Workdir() as w:
+        img("create", "-q", *SECRET, "-f", "luks", "-o", create_options("luks", ""), w.file("base"), "1M")
+        img("create", "-q", "-u", "-f", "qcow2", "-b", w.file("base"), "-F", "luks", w.file("top"), "1M")
+        chain = json.loads(img("info", "--output=json", "--backing-chain", w.file("top")))
+        assert [i["format"] for i in chain] == ["qcow2", "luks"], chain
+        assert "key-secret= is missing" in refused("io", "-c", "read 0 512", w.file("top"))
+
+
 @suite.test
 def measured():
     """What a new image will take is what it takes, and what the other tool says."""
@@ -323,7 +403,7 @@ def measured():
             img("create", "-q", *SECRET, "-f", fmt, "-o", create_options(fmt, layout), w.file("i"), "10M")
             assert os.stat(w.file("i")).st_size <= ours["required"], ours
             if QEMU_IMG:
-                assert ours == json.loads(qemu_img(*args)), ours
+                assert ours == json.loads(make_by(qemu_img, *args)), ours
         assert "key-secret" in refused("measure", "-O", "luks", "--size", "1M")
 
 
