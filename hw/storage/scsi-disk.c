@@ -118,14 +118,29 @@ static bool check_block_size(ScsiDisk *d, Error **errp)
     return true;
 }
 
-/* The next command says so, unless it has something else to say. */
+static ScsiBus *bus_of(const ScsiDisk *d)
+{
+    return qom_cast(d->dev.parent_bus, TYPE_SCSI_BUS);
+}
+
+static void tell_adapter(const ScsiDisk *d, ScsiChange what)
+{
+    const ScsiBus *bus = bus_of(d);
+
+    if (bus->changed && bus->bus.owner->realized) {
+        bus->changed(bus->bus.owner, d->target, d->lun, what);
+    }
+}
+
+/* The next command says so, unless it has something else to say; and the adapter, if it can. */
 static void disk_resized(void *owner)
 {
-    ScsiUnit *u = &((ScsiDisk *)owner)->unit;
+    ScsiDisk *d = owner;
 
-    if (!u->cd && !u->unit_attention) {
-        u->unit_attention = SENSE_CAPACITY_CHANGED;
+    if (!d->unit.cd && !d->unit.unit_attention) {
+        d->unit.unit_attention = SENSE_CAPACITY_CHANGED;
     }
+    tell_adapter(d, SCSI_UNIT_RESIZED);
 }
 
 static bool take_backend(ScsiDisk *d, Error **errp)
@@ -146,7 +161,7 @@ static bool take_backend(ScsiDisk *d, Error **errp)
         return false;
     }
     d->unit.blk = blk;
-    blk_set_iothread(blk, ((ScsiBus *)d->dev.parent_bus)->iothread);
+    blk_set_iothread(blk, bus_of(d)->iothread);
     blk_on_resize(blk, disk_resized);
     return true;
 }
@@ -173,7 +188,11 @@ static bool disk_realize(Device *dev, Error **errp)
                          .serial = d->serial,
                          .wwn = d->wwn,
                          .rotation_rate = d->rotation_rate};
-    return take_address(d, qom_cast(dev->parent_bus, TYPE_SCSI_BUS), errp) && take_backend(d, errp);
+    if (!take_address(d, bus_of(d), errp) || !take_backend(d, errp)) {
+        return false;
+    }
+    tell_adapter(d, SCSI_UNIT_ADDED);
+    return true;
 }
 
 static void disk_unrealize(Device *dev)
@@ -184,6 +203,7 @@ static void disk_unrealize(Device *dev)
         blk_detach(d->unit.blk, d);
         d->unit.blk = NULL;
     }
+    tell_adapter(d, SCSI_UNIT_REMOVED);
 }
 
 static void disk_reset(Device *dev)
@@ -220,9 +240,10 @@ static const PropDesc hd_props[] = {
     PROP_END};
 static const PropDesc cd_props[] = {SCSI_COMMON_PROPS, PROP_END};
 
-static const DeviceOps disk_ops = DEVICE_OPS(
-    disk_snapshot, .realize = disk_realize, .unrealize = disk_unrealize, .reset = disk_reset,
-    .bus = TYPE_SCSI_BUS, .category = "Storage devices", .user_creatable = true);
+static const DeviceOps disk_ops =
+    DEVICE_OPS(disk_snapshot, .realize = disk_realize, .unrealize = disk_unrealize,
+               .reset = disk_reset, .bus = TYPE_SCSI_BUS, .category = "Storage devices",
+               .user_creatable = true, .hotpluggable = true);
 QOM_TYPE(scsi_disk_type, .name = TYPE_SCSI_DISK, .parent = TYPE_DEVICE, .size = sizeof(ScsiDisk),
          .abstract = true, .dev = &disk_ops);
 QOM_TYPE(scsi_hd_type, .name = "scsi-hd", .parent = TYPE_SCSI_DISK, .desc = "SCSI hard disk",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Virtio SCSI host adapter.  Spec: Virtual I/O Device 1.2, section 5.6.
- * Models request queues, task management (resets and aborts wait for what is under way), and reports of
- * no events.  Not modelled: hot plug events, protection information.
+ * Models request queues, task management (resets and aborts wait for what is under way), and events: units that
+ * come and go, and other capacities.  Not modelled: asynchronous notifications, protection information.
  * Requests are asynchronous; completions run under the machine lock like everything here.
  */
 #include "rhea/osdep.h"
@@ -33,6 +33,19 @@ enum {
 };
 /* Responses (5.6.6.1). */
 enum { S_OK = 0, S_OVERRUN = 1, S_BAD_TARGET = 3, S_FAILURE = 9, S_INCORRECT_LUN = 12 };
+enum { F_HOTPLUG = 1, F_CHANGE = 2 };
+/* Events (5.6.6.3); the reason of a change is a sense code. */
+enum {
+    EVENT_SIZE = 16,
+    EVENT_NONE = 0,
+    EVENT_TRANSPORT_RESET = 1,
+    EVENT_PARAM_CHANGE = 3,
+    REASON_RESCAN = 1,
+    REASON_REMOVED = 2,
+    REASON_CAPACITY = 0x2a | 0x09 << 8,
+};
+#define EVENTS_MISSED 0x80000000U
+enum { EVENT_QUEUE = 1 };
 enum { CTRL_TMF = 0, CTRL_AN_QUERY = 1, CTRL_AN_SUBSCRIBE = 2 };
 
 typedef struct VirtioScsi {
@@ -42,6 +55,7 @@ typedef struct VirtioScsi {
     uint32_t num_queues, queue_size, max_sectors, cmd_per_lun;
     /* guest-visible */
     uint32_t sense_size, cdb_size;
+    bool events_missed; /* there was no buffer for one */
     /* wiring */
     ScsiBus *bus;
 } VirtioScsi;
@@ -272,11 +286,61 @@ static void control_handle(VirtioDevice *vdev, VirtQueue *vq)
     }
 }
 
+/* --- Events --- */
+
+/* Without a buffer the next event tells that one was missed: the driver looks at everything anew. */
+static void send_event(VirtioScsi *s, uint32_t event, const uint8_t lun[8], uint32_t reason)
+{
+    VirtQueue *vq = virtio_queue(&s->parent, EVENT_QUEUE);
+    VirtqElement *e = vq_pop(vq);
+    uint8_t raw[EVENT_SIZE] = {0};
+
+    if (!e) {
+        s->events_missed = true;
+        return;
+    }
+    st32_le(raw, event | (s->events_missed ? EVENTS_MISSED : 0));
+    memcpy(raw + 4, lun, 8);
+    st32_le(raw + 12, reason);
+    s->events_missed = false;
+    vq_push(vq, e, iov_from_buf(e->in, e->in_num, 0, raw, sizeof(raw)));
+    vq_notify(vq);
+}
+
+static void event_handle(VirtioDevice *vdev, VirtQueue *vq)
+{
+    static const uint8_t nobody[8];
+    VirtioScsi *s = (VirtioScsi *)vdev;
+
+    if (s->events_missed) {
+        send_event(s, EVENT_NONE, nobody, 0);
+    }
+}
+
+static void unit_changed(Device *adapter, unsigned target, unsigned lun, ScsiChange what)
+{
+    static const struct {
+        unsigned feature, event, reason;
+    } events[] = {
+        [SCSI_UNIT_ADDED] = {F_HOTPLUG, EVENT_TRANSPORT_RESET, REASON_RESCAN},
+        [SCSI_UNIT_REMOVED] = {F_HOTPLUG, EVENT_TRANSPORT_RESET, REASON_REMOVED},
+        [SCSI_UNIT_RESIZED] = {F_CHANGE, EVENT_PARAM_CHANGE, REASON_CAPACITY},
+    };
+    VirtioScsi *s = (VirtioScsi *)adapter;
+    uint8_t address[8] = {1, target};
+
+    if (virtio_driver_ok(&s->parent) && virtio_has(&s->parent, events[what].feature)) {
+        /* Flat numbers, but for those that are the same in either form: drivers compare them (SAM-4 4.6.6). */
+        st16_be(address + 2, lun < 256 ? lun : lun | 0x4000);
+        send_event(s, events[what].event, address, events[what].reason);
+    }
+}
+
 /* --- Configuration --- */
 
 static uint64_t scsi_features(VirtioDevice *vdev)
 {
-    return 0;
+    return 1ULL << F_HOTPLUG | 1ULL << F_CHANGE;
 }
 
 static void scsi_get_config(VirtioDevice *vdev, uint8_t *buf)
@@ -321,6 +385,7 @@ static void scsi_reset(Device *dev)
     scsi_bus_drain(s->bus);
     s->sense_size = SENSE_DEFAULT;
     s->cdb_size = CDB_DEFAULT;
+    s->events_missed = false;
 }
 
 static bool scsi_realize(Device *dev, Error **errp)
@@ -339,12 +404,13 @@ static bool scsi_realize(Device *dev, Error **errp)
                           VIRTQ_MAX_SIZE);
     }
     virtio_add_queue(&s->parent, s->queue_size, control_handle);
-    virtio_add_queue(&s->parent, s->queue_size, NULL); /* events: there are none */
+    virtio_add_queue(&s->parent, s->queue_size, event_handle);
     for (uint32_t i = 0; i < s->num_queues; i++) {
         virtio_add_queue(&s->parent, s->queue_size, request_handle);
     }
     s->bus = scsi_bus_new(dev, MAX_TARGET, MAX_LUN);
     s->bus->iothread = s->iothread;
+    s->bus->changed = unit_changed;
     return true;
 }
 
@@ -352,10 +418,13 @@ static bool scsi_realize(Device *dev, Error **errp)
 static void scsi_snapshot(Device *dev, Snapshot *sn)
 {
     VirtioScsi *s = (VirtioScsi *)dev;
+    unsigned version = snap_section(sn, "virtio-scsi", 2);
 
-    snap_section(sn, "virtio-scsi", 1);
     snap_u32_max(sn, &s->sense_size, SENSE_LIMIT);
     snap_u32_max(sn, &s->cdb_size, CDB_LIMIT);
+    if (version >= 2) {
+        snap_bool(sn, &s->events_missed);
+    }
 }
 
 static const VirtioDeviceOps scsi_virtio_ops = {

@@ -8,10 +8,18 @@
 
 #define TYPE_SCSI_BUS "SCSI"
 
+typedef enum ScsiChange {
+    SCSI_UNIT_ADDED,
+    SCSI_UNIT_REMOVED,
+    SCSI_UNIT_RESIZED,
+} ScsiChange;
+
 typedef struct ScsiBus {
     Bus bus;
     unsigned max_target, max_lun; /* largest numbers that the adapter reaches */
     Object *iothread;             /* the adapter's, for the units' requests; NULL: none */
+    /* Tells the guest; NULL: the adapter cannot. */
+    void (*changed)(Device *adapter, unsigned target, unsigned lun, ScsiChange what);
 } ScsiBus;
 
 /* Bus "ID.0" (or "scsi.0") of @owner. */
