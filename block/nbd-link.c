@@ -85,23 +85,13 @@ static void wake(NbdLink *l)
 
 /* --- Connecting --- */
 
-static bool set_tls(const NbdLib *lib, struct nbd_handle *h, const NbdPlace *p)
-{
-    if (!p->tls_certificates && !p->tls_psk_file) {
-        return true;
-    }
-    return !lib->nbd_set_tls(h, LIBNBD_TLS_REQUIRE) &&
-           !lib->nbd_set_tls_username(h, p->tls_username ? p->tls_username : g_get_user_name()) &&
-           (!p->tls_certificates || !lib->nbd_set_tls_certificates(h, p->tls_certificates)) &&
-           (!p->tls_psk_file || !lib->nbd_set_tls_psk_file(h, p->tls_psk_file));
-}
-
 static int start_connecting(const NbdLink *l, struct nbd_handle *h)
 {
     const NbdLib *lib = l->lib;
     const NbdPlace *p = &l->place;
 
-    if (!set_tls(lib, h, p) || lib->nbd_add_meta_context(h, LIBNBD_CONTEXT_BASE_ALLOCATION)) {
+    if (!nbd_place_use_tls(p, lib, h) ||
+        lib->nbd_add_meta_context(h, LIBNBD_CONTEXT_BASE_ALLOCATION)) {
         return -1;
     }
     if (p->uri) { /* others start programs or open what they like */

@@ -24,6 +24,10 @@ typedef struct NbdPlace {
 extern const char *const nbd_options[]; /* of the driver; ends with NULL */
 
 bool nbd_place_take(NbdPlace *p, Opts *o, Error **errp) MUST_CHECK;
+/* Of these only tls-*. */
+bool nbd_place_take_tls(NbdPlace *p, Opts *o, Error **errp) MUST_CHECK;
+/* Asks a connection that is to be made for TLS, if the place has it. */
+bool nbd_place_use_tls(const NbdPlace *p, const NbdLib *lib, struct nbd_handle *h) MUST_CHECK;
 /* As users write it, for messages; g_malloc'd. */
 char *nbd_place_name(const NbdPlace *p);
 void nbd_place_clear(NbdPlace *p);

@@ -3,24 +3,25 @@
 #include "rhea/osdep.h"
 
 #include "block/nbd-client.h"
-#include "nbd-lib.h"
+#include "nbd-link.h"
 
 static bool failed(const NbdLib *l, Error **errp)
 {
     return error_fail(errp, "%s", l->nbd_get_error());
 }
 
-static struct nbd_handle *connect_to(const NbdLib *l, const char *socket, const char *host,
-                                     const char *port)
+static struct nbd_handle *connect_to(const NbdLib *l, const NbdServerPlace *server,
+                                     const NbdPlace *tls)
 {
     struct nbd_handle *h = l->nbd_create();
+    const char *host = server->host ? server->host : "127.0.0.1";
 
     if (!h) {
         return NULL;
     }
-    if (l->nbd_set_opt_mode(h, true) ||
-        (socket ? l->nbd_connect_unix(h, socket)
-                : l->nbd_connect_tcp(h, host ? host : "127.0.0.1", port ? port : "10809"))) {
+    if (l->nbd_set_opt_mode(h, true) || !nbd_place_use_tls(tls, l, h) ||
+        (server->socket ? l->nbd_connect_unix(h, server->socket)
+                        : l->nbd_connect_tcp(h, host, server->port ? server->port : "10809"))) {
         l->nbd_close(h);
         return NULL;
     }
@@ -109,29 +110,42 @@ static int collect_name(void *opaque, const char *name, const char *description)
     return 0;
 }
 
-bool nbd_list_exports(const char *socket, const char *host, const char *port, Error **errp)
+static bool list_all(const NbdLib *l, struct nbd_handle *h, Error **errp)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    const NbdLib *l = nbd_lib(errp);
-    struct nbd_handle *h;
     bool ok = true;
 
-    if (!l) {
-        return false;
-    }
-    h = connect_to(l, socket, host, port);
-    if (!h) {
+    if (l->nbd_opt_list(h, (nbd_list_callback){.callback = collect_name, .user_data = names}) < 0) {
         return failed(l, errp);
     }
-    if (l->nbd_opt_list(h, (nbd_list_callback){.callback = collect_name, .user_data = names}) < 0) {
-        ok = failed(l, errp);
-    } else {
-        printf("exports available: %u\n", names->len);
-    }
+    printf("exports available: %u\n", names->len);
     for (guint i = 0; ok && i < names->len; i++) {
         ok = print_export(l, h, names->pdata[i], errp);
     }
-    l->nbd_opt_abort(h);
-    l->nbd_close(h);
+    return ok;
+}
+
+bool nbd_list_exports(const NbdServerPlace *server, Error **errp)
+{
+    const NbdLib *l = nbd_lib(errp);
+    g_autoptr(Opts) o = opts_new("--list");
+    NbdPlace tls = {0};
+    struct nbd_handle *h;
+    bool ok = l;
+
+    if (server->tls_creds) {
+        opts_add(o, "tls-creds", server->tls_creds);
+    }
+    ok = ok && nbd_place_take_tls(&tls, o, errp);
+    h = ok ? connect_to(l, server, &tls) : NULL;
+    if (ok && !h) {
+        ok = failed(l, errp);
+    }
+    if (h) {
+        ok = list_all(l, h, errp);
+        l->nbd_opt_abort(h);
+        l->nbd_close(h);
+    }
+    nbd_place_clear(&tls);
     return ok;
 }

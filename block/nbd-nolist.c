@@ -4,7 +4,7 @@
 
 #include "block/nbd-client.h"
 
-bool nbd_list_exports(const char *socket, const char *host, const char *port, Error **errp)
+bool nbd_list_exports(const NbdServerPlace *server, Error **errp)
 {
     return error_fail(errp, "this build has no NBD client (libnbd)");
 }

@@ -133,15 +133,31 @@ static bool take_creds(NbdPlace *p, Opts *o, Error **errp)
     return true;
 }
 
+bool nbd_place_take_tls(NbdPlace *p, Opts *o, Error **errp)
+{
+    p->tls_certificates = g_strdup(opts_take(o, "tls-certificates"));
+    p->tls_psk_file = g_strdup(opts_take(o, "tls-psk-file"));
+    p->tls_username = g_strdup(opts_take(o, "tls-username"));
+    return take_creds(p, o, errp);
+}
+
+bool nbd_place_use_tls(const NbdPlace *p, const NbdLib *lib, struct nbd_handle *h)
+{
+    if (!p->tls_certificates && !p->tls_psk_file) {
+        return true;
+    }
+    return !lib->nbd_set_tls(h, LIBNBD_TLS_REQUIRE) &&
+           !lib->nbd_set_tls_username(h, p->tls_username ? p->tls_username : g_get_user_name()) &&
+           (!p->tls_certificates || !lib->nbd_set_tls_certificates(h, p->tls_certificates)) &&
+           (!p->tls_psk_file || !lib->nbd_set_tls_psk_file(h, p->tls_psk_file));
+}
+
 bool nbd_place_take(NbdPlace *p, Opts *o, Error **errp)
 {
     const char *filename = opts_take(o, "filename"), *export = opts_take(o, "export");
 
     p->export = g_strdup(export ? export : "");
-    p->tls_certificates = g_strdup(opts_take(o, "tls-certificates"));
-    p->tls_psk_file = g_strdup(opts_take(o, "tls-psk-file"));
-    p->tls_username = g_strdup(opts_take(o, "tls-username"));
-    if (!take_creds(p, o, errp)) {
+    if (!nbd_place_take_tls(p, o, errp)) {
         return false;
     }
     if (strlen(p->export) > 4096) {

@@ -5,8 +5,12 @@
 
 #include "rhea/error.h"
 
-/* Prints on standard output what the server at @socket, or else (NULL) at @host and @port, exports. */
-bool nbd_list_exports(const char *socket, const char *host, const char *port,
-                      Error **errp) MUST_CHECK;
+typedef struct NbdServerPlace {
+    const char *socket, *host, *port; /* socket NULL: TCP; host and port NULL: the usual ones */
+    const char *tls_creds;            /* id of a client's credentials; NULL: no TLS */
+} NbdServerPlace;
+
+/* Prints on standard output what the server exports. */
+bool nbd_list_exports(const NbdServerPlace *server, Error **errp) MUST_CHECK;
 
 #endif

@@ -483,6 +483,8 @@ def our_server_with_shared_keys():
             ours = f"driver=raw,file.driver=nbd,file.path={s},file.tls-creds=c"
             for who, status in ("good", 0), ("bad", 1):
                 run("nbdinfo", f"nbds+unix://somebody@/?socket={s}&tls-psk-file={w.file(who)}/keys.psk", ok=(status,))
+                run(nbd.NBD, "-L", "--object", f"tls-creds-psk,id=c,dir={w.file(who)},username=somebody",
+                    "--tls-creds=c", "-k", s, ok=(status,))
                 img("info", "--object", f"tls-creds-psk,id=c,dir={w.file(who)},username=somebody", "--image-opts", ours,
                     ok=(status,))
             # Somebody who begins and says nothing more, or nonsense, holds nobody up.

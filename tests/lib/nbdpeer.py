@@ -139,12 +139,18 @@ class Client:
         return struct.unpack(">I", payload[:4])[0] if kind & 0x8000 else 0
 
 
+def listening(path):
+    """Somebody listens at the socket: between bind() and listen() there is a file already."""
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as f:
+        return any(line.split()[-1] == path and line.split()[3] == "00010000" for line in f)
+
+
 @contextlib.contextmanager
 def serving(argv, path):
     """A server as a program that listens at the socket @path."""
     process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL)
     try:
-        wait_for(lambda: os.path.exists(path) or process.poll() is not None)
+        wait_for(lambda: listening(path) or process.poll() is not None)
         assert process.poll() is None, f"{argv}: status {process.returncode}"
         yield process
     finally:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rhea-nbd: exports a disk image to NBD clients, with the command line of qemu-nbd.
- * Not there: the kernel's client (-c, -d), TLS of --list.
+ * Not there: the kernel's client (-c, -d), --tls-authz.
  */
 #include "rhea/osdep.h"
 
@@ -98,7 +98,8 @@ static void help(void)
         "      --tls-creds=ID        clients must speak TLS, with the credentials of that "
         "--object\n"
         "  -v, --verbose             says on standard error what clients do\n"
-        "  -L, --list                lists what another server exports (-k, or -b and -p)\n\n"
+        "  -L, --list                lists what another server exports (-k, or -b and -p;\n"
+        "                            --tls-creds: of a client)\n\n"
         "The export:\n"
         "  -x, --export-name=NAME    its name (the empty one)\n"
         "  -D, --description=TEXT    what clients are told of it\n"
@@ -497,7 +498,7 @@ static int act(const Args *a, char **files, int n_files)
         return 1;
     }
     if (a->list) {
-        ok = nbd_list_exports(a->socket, a->bind, a->port, &err);
+        ok = nbd_list_exports(&(NbdServerPlace){a->socket, a->bind, a->port, a->tls}, &err);
     } else {
         ok = (!a->fork || go_behind(&ready_fd)) && run(a, files[0], ready_fd, &err);
     }
