@@ -2,8 +2,6 @@
 /* What formats of blocks need to make and open images; main thread, but for blockmap_fill() and the codec. */
 #include "rhea/osdep.h"
 
-#include <zlib.h>
-
 #include "blockmap.h"
 
 /* --- Bytes as they are --- */
@@ -101,11 +99,4 @@ int blockmap_fill(BlockNode *file, uint64_t at, uint8_t byte, uint64_t bytes)
         ret = block_pwrite(file, at, buf, n);
     }
     return ret;
-}
-
-int blockmap_inflate_zlib(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len)
-{
-    uLongf have = out_len;
-
-    return uncompress(out, &have, in, in_len) == Z_OK && have == out_len ? 0 : -EIO;
 }

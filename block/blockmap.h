@@ -202,7 +202,5 @@ bool blockmap_take_size(Opts *o, uint64_t max, uint64_t *size, Error **errp);
 void blockmap_uuid(uint8_t uuid[static 16]);
 /* @bytes bytes at @at, all of them @byte. */
 int blockmap_fill(BlockNode *file, uint64_t at, uint8_t byte, uint64_t bytes);
-/* Decompresses a zlib stream that must fill all of @out, or -EIO. */
-int blockmap_inflate_zlib(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len);
 
 #endif

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "blockmap.h"
+#include "inflate.h"
 #include "rhea/endian.h"
 
 enum { BLOCK_SIZE = 128, BLOCKS = 132, TABLE = 136, MAX_BLOCK = 64 << 20 };
@@ -53,7 +54,7 @@ static int cloop_inflate(BlockMap *m, uint64_t block, uint64_t host, uint8_t *ou
     }
     in = g_try_malloc(end - host);
     ret = in ? block_pread(m->file, host, in, end - host) : -ENOMEM;
-    return ret ? ret : blockmap_inflate_zlib(in, end - host, out, m->block_size);
+    return ret ? ret : inflate_whole(INFLATE_ZLIB, in, end - host, out, m->block_size);
 }
 
 static const BlockMapOps cloop_ops = {.get = cloop_get, .inflate = cloop_inflate};

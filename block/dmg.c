@@ -10,6 +10,7 @@
 
 #include "blockmap.h"
 #include "dmg.h"
+#include "inflate.h"
 #include "rhea/endian.h"
 #include "rhea/iov.h"
 
@@ -271,7 +272,7 @@ static int inflate_chunk(BlockNode *n, const Chunk *c, uint8_t *out)
 
     return ret                     ? ret
            : c->type == TYPE_BZIP2 ? dmg_inflate_bzip2(in, c->stored, out, c->len)
-                                   : blockmap_inflate_zlib(in, c->stored, out, c->len);
+                                   : inflate_whole(INFLATE_ZLIB, in, c->stored, out, c->len);
 }
 
 static int read_packed(BlockNode *n, const Chunk *c, uint64_t in, const struct iovec *iov, int niov)
