@@ -4,6 +4,7 @@
 """rhea-img: what it prints and does, beside Debian's qemu-img where that is installed."""
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -215,6 +216,25 @@ def preallocation():
             img("check", "-q", path)
             if HAVE_QEMU:
                 qemu_img("check", path)
+
+
+@suite.test
+def what_can_be_compressed_is():
+    """Noise is not tried; what only looks even, or repeats itself, is."""
+    noise = random.Random(1).randbytes(MIB)
+    for name, data, small in (("noise", noise, False), ("repeats", noise[:2048] * 512, True),
+                              ("ramp", bytes(range(256)) * 4096, True), ("halves", noise[:512 * KIB] + bytes(512 * KIB), True),
+                              ("nibbles", bytes(b & 15 for b in noise), True)):
+        with Workdir() as w:
+            raw, path = w.file("raw"), w.file("compressed")
+            with open(raw, "wb") as f:
+                f.write(data)
+            img("convert", "-c", "-f", "raw", "-O", "qcow2", raw, path)
+            size = os.path.getsize(path) - 5 * 64 * KIB
+            assert (size < len(data) * 0.8) == small, (name, size)
+            img("compare", "-f", "raw", "-F", "qcow2", raw, path)
+            if HAVE_QEMU:
+                qemu_img("compare", "-f", "raw", "-F", "qcow2", raw, path)
 
 
 if __name__ == "__main__":
