@@ -188,11 +188,23 @@ static gpointer vcpu_thread(gpointer opaque)
     return NULL;
 }
 
+static bool vcpu_start_thread(AccelCpu *ac, Error **errp)
+{
+    g_autofree char *name =
+        g_strdup_printf("CPU %u/%s", ac->cpu->index, ac->accel->ops->thread_name);
+    g_autoptr(GError) gerr = NULL;
+
+    g_mutex_init(&ac->mutex);
+    g_cond_init(&ac->wake);
+    g_cond_init(&ac->changed);
+    ac->thread = g_thread_try_new(name, vcpu_thread, ac, &gerr);
+    return ac->thread ||
+           error_fail(errp, "cannot start a thread for CPU %u: %s", ac->cpu->index, gerr->message);
+}
+
 static bool vcpu_start(Accel *a, CpuState *cpu, Error **errp)
 {
-    g_autofree char *name = g_strdup_printf("CPU %u/%s", cpu->index, a->ops->thread_name);
     Error *err = NULL;
-    GError *gerr = NULL;
     AccelCpu *ac = a->ops->cpu_new(a, cpu, &err);
 
     cpu->accel = ac;
@@ -203,14 +215,8 @@ static bool vcpu_start(Accel *a, CpuState *cpu, Error **errp)
     ac->cpu = cpu;
     ac->accel = a;
     ac->stop = true;
-    g_mutex_init(&ac->mutex);
-    g_cond_init(&ac->wake);
-    g_cond_init(&ac->changed);
     vcpu_update_wanted(ac);
-    ac->thread = g_thread_try_new(name, vcpu_thread, ac, &gerr);
-    if (!ac->thread) {
-        error_fail(errp, "cannot start a thread for CPU %u: %s", cpu->index, gerr->message);
-        g_error_free(gerr);
+    if (!vcpu_start_thread(ac, errp)) {
         a->ops->cpu_free(a, cpu);
         cpu->accel = NULL;
         return false;
@@ -222,6 +228,26 @@ bool accel_start_cpus(Machine *m, Error **errp)
 {
     for (guint i = 0; i < m->cpus->len; i++) {
         if (!vcpu_start(machine_accel(m), g_ptr_array_index(m->cpus, i), errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool accel_before_fork(Machine *m, Error **errp)
+{
+    Accel *a = machine_accel(m);
+
+    return !a || !a->ops->before_fork || a->ops->before_fork(a, errp);
+}
+
+/* Locks and conditions are made anew: threads that are not here may have held them, or wait there for ever. */
+bool accel_after_fork(Machine *m, Error **errp)
+{
+    for (guint i = 0; i < m->cpus->len; i++) {
+        CpuState *cpu = g_ptr_array_index(m->cpus, i);
+
+        if (cpu->accel && !vcpu_start_thread(cpu->accel, errp)) {
             return false;
         }
     }

@@ -9,6 +9,7 @@
 #include "graph.h"
 #include "on-error.h"
 #include "throttle.h"
+#include "workers.h"
 #include "rhea/defer.h"
 #include "rhea/iov.h"
 
@@ -38,7 +39,6 @@ struct BlockRequest {
 };
 
 static GPtrArray *backends;
-static GThreadPool *workers;
 
 /* Finished requests on their way back; any thread. */
 struct BlockFinished {
@@ -172,11 +172,10 @@ void block_set_finished(BlockBackend *blk, BlockFinished *f)
     blk->finished = f ? f : &main_finished;
 }
 
-static void worker(gpointer data, gpointer unused)
+static void worker(void *work)
 {
-    BlockRequest *r = data;
+    BlockRequest *r = work;
 
-    tsan_pool_popped(r);
     request_finish(r, request_execute(r));
 }
 
@@ -199,7 +198,7 @@ static int request_check(const BlockRequest *r)
 /* Limits of one drive do not keep others from their workers. */
 static void replace_sleepers(unsigned sleepers)
 {
-    g_thread_pool_set_max_threads(workers, WORKERS + (int)MIN(sleepers, SLEEPERS), NULL);
+    workers_set_limit(WORKERS + MIN(sleepers, SLEEPERS));
 }
 
 static void request_start(BlockRequest *r)
@@ -210,11 +209,7 @@ static void request_start(BlockRequest *r)
         request_finish(r, r->ret);
         return;
     }
-    if (!workers) {
-        workers = g_thread_pool_new(worker, NULL, WORKERS, FALSE, NULL);
-        block_on_sleep(replace_sleepers);
-    }
-    g_thread_pool_push(workers, r, NULL);
+    workers_push(worker, r);
 }
 
 static void submit(BlockBackend *blk, RequestKind kind, uint64_t offset, uint64_t len,
@@ -369,6 +364,18 @@ void blk_drain_all(void)
             drain(blk);
         }
     } while (again);
+}
+
+void block_finished_after_fork(BlockFinished *f)
+{
+    g_mutex_init(&f->lock);
+    g_cond_init(&f->arrived);
+}
+
+void block_backends_after_fork(void)
+{
+    block_finished_after_fork(&main_finished);
+    workers_after_fork();
 }
 
 void block_graph_change_begin(void)
@@ -571,6 +578,7 @@ BlockBackend *block_backend_new(const char *name, BlockNode *node)
     block_set_finished(blk, NULL);
     if (!backends) {
         backends = g_ptr_array_new();
+        block_on_sleep(replace_sleepers);
     }
     g_ptr_array_add(backends, blk);
     return blk;

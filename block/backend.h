@@ -30,6 +30,8 @@ struct BlockBackend {
 /* @wake hears from any thread that there is something in an empty one, and lets block_finished_run() be called. */
 BlockFinished *block_finished_new(void (*wake)(void *opaque), void *opaque);
 void block_finished_free(BlockFinished *f);
+/* In a copy of the process, where only the caller is left: the queue is empty. */
+void block_finished_after_fork(BlockFinished *f);
 /* Completes what has arrived. Machine lock. */
 void block_finished_run(BlockFinished *f);
 /* Nothing is in flight. NULL: in the main loop, as from the beginning. */
@@ -41,6 +43,8 @@ BlockBackend *block_backend_at(guint i);
 BlockBackend *block_backend_find(const char *name);
 /* Owners hear of sizes that are not what they were. */
 void block_backends_tell_sizes(void);
+/* In a copy of the process, where only the caller is left; nothing was in flight. */
+void block_backends_after_fork(void);
 /* Takes over the reference of @node. */
 BlockBackend *block_backend_new(const char *name, BlockNode *node);
 /* Nothing is in flight. */

@@ -52,7 +52,11 @@ typedef struct BlockDriver {
     int (*write_zeroes)(BlockNode *n, uint64_t offset, uint64_t len, bool may_unmap);
     int (*status)(BlockNode *n, uint64_t offset, uint64_t len, BlockStatus *st);
 
+    /* It has threads or connections, which a copy of the process cannot go on with. */
+    bool connected;
+
     /* Those that may be NULL. */
+    void (*after_fork)(BlockNode *n); /* in a copy of the process: descriptors are still shared */
     int (*write_compressed)(BlockNode *n, uint64_t offset, const void *buf, size_t len);
     bool (*truncate)(BlockNode *n, uint64_t size, BlockPrealloc prealloc, Error **errp);
     bool (*set_read_only)(BlockNode *n, bool read_only, Error **errp);
@@ -165,6 +169,8 @@ int block_preadv_backing(BlockNode *n, uint64_t offset, const struct iovec *iov,
 BlockNode *block_node_new(const BlockDriver *drv, const char *filename);
 /* Gives it a node-name; the graph keeps a reference. */
 bool block_node_set_name(const char *what, BlockNode *n, const char *name, Error **errp);
+/* Those without names, too. */
+void block_node_foreach_any(void (*fn)(BlockNode *n, void *opaque), void *opaque);
 void block_node_foreach(void (*fn)(BlockNode *n, void *opaque), void *opaque);
 /* Forgets a named node; the caller has checked that nobody uses it. */
 void block_node_forget(BlockNode *n);
@@ -181,6 +187,8 @@ void block_users_go(void);
 void block_sleep_until(int64_t us);
 void block_on_sleep(void (*fn)(unsigned sleepers));
 void block_hurry(bool on);
+/* In a copy of the process, where only the caller is left; nobody was inside. */
+void block_users_after_fork(void);
 
 /* --- Dirty bitmaps of a node, for node.c --- */
 

@@ -256,6 +256,11 @@ bool export_server_start(const ExportServerSpec *spec, Error **errp)
     return true;
 }
 
+bool export_server_runs(void)
+{
+    return state.server;
+}
+
 bool export_server_stop(Error **errp)
 {
     if (!state.server) {

@@ -424,6 +424,22 @@ static bool file_set_read_only(BlockNode *n, bool read_only, Error **errp)
     return file_reopen(n, NULL, errp);
 }
 
+/* A lock belongs to the open file, which the other process would take along when it unlocks. */
+static void file_after_fork(BlockNode *n)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", n->fd);
+    int fd = n->read_only && !n->temporary ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+
+    if (fd < 0) {
+        return; /* nobody writes to it, locked or not */
+    }
+    if (file_lock("fork", n->filename, fd, true, NULL)) {
+        dup3(fd, n->fd, O_CLOEXEC);
+    }
+    close(fd);
+    (void)!file_reopen(n, NULL, NULL);
+}
+
 static const char *const file_options[] = {"filename", "aio", "locking", NULL};
 
 static const char *const file_prefixes[] = {"file:", NULL};
@@ -436,6 +452,7 @@ static const char *const device_prefixes[] = {"host_device:", NULL};
         .pwritev = file_pwritev, .flush = file_flush, .discard = file_discard,                     \
         .write_zeroes = file_write_zeroes, .status = file_status, .truncate = file_truncate,       \
         .set_read_only = file_set_read_only, .reopen = file_reopen, .reserve = file_reserve,       \
+        .after_fork = file_after_fork,                                                             \
     }
 
 const BlockDriver file_driver = FILE_DRIVER("file", file_prefixes);

@@ -281,7 +281,7 @@ static const char *const ftps_prefixes[] = {"ftps://", NULL};
 #define HTTP_DRIVER(driver_name, driver_prefixes, driver_open)                                     \
     {                                                                                              \
         .name = driver_name, .prefixes = driver_prefixes, .whole_name = true, .protocol = true,    \
-        .options = http_options, .open = driver_open, .close = http_close_node,                    \
+        .connected = true, .options = http_options, .open = driver_open, .close = http_close_node, \
         .preadv = http_preadv, .status = http_status, .set_read_only = http_set_read_only,         \
     }
 

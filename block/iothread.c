@@ -105,6 +105,25 @@ static bool iothread_complete(Object *obj, Error **errp)
     return true;
 }
 
+/* The new thread has the reference of the one that is not here. */
+void iothreads_after_fork(void)
+{
+    GPtrArray *objects = qom_container(qom_root(), "/objects")->children;
+
+    for (guint i = 0; objects && i < objects->len; i++) {
+        Object *obj = g_ptr_array_index(objects, i);
+        Loop *l = qom_is(obj, TYPE_IOTHREAD) ? ((IoThread *)obj)->loop : NULL;
+
+        if (l) {
+            g_mutex_init(&l->lock);
+            g_cond_init(&l->wake);
+            l->tid = 0;
+            block_finished_after_fork(l->finished);
+            g_thread_unref(g_thread_new("iothread", loop_thread, l));
+        }
+    }
+}
+
 /* No device has a link to it any more.  It is not waited for: it may wait for the lock that we hold. */
 static void iothread_fini(Object *obj)
 {

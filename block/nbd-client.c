@@ -283,6 +283,7 @@ static const char *const prefixes[] = {"nbd:", "nbds:", "nbd+unix:", "nbds+unix:
 const BlockDriver nbd_driver = {
     .name = "nbd",
     .protocol = true,
+    .connected = true,
     .prefixes = prefixes,
     .whole_name = true,
     .options = nbd_options,

@@ -28,6 +28,13 @@ BlockNode *block_node_new(const BlockDriver *drv, const char *filename)
     return n;
 }
 
+void block_node_foreach_any(void (*fn)(BlockNode *n, void *opaque), void *opaque)
+{
+    for (guint i = 0; all_nodes && i < all_nodes->len; i++) {
+        fn(g_ptr_array_index(all_nodes, i), opaque);
+    }
+}
+
 BlockNode *block_node_ref(BlockNode *n)
 {
     n->refs++;

@@ -59,6 +59,14 @@ void block_users_go(void)
     g_mutex_unlock(&graph.lock);
 }
 
+void block_users_after_fork(void)
+{
+    g_mutex_init(&graph.lock);
+    g_cond_init(&graph.changed);
+    g_cond_init(&graph.awake);
+    graph.users = graph.sleepers = 0;
+}
+
 /* --- Waiting without being in the way --- */
 
 void block_on_sleep(void (*fn)(unsigned sleepers))

@@ -304,17 +304,6 @@ bool cmdline_run(Setup *s, OptionPhase phase, Error **errp)
     return true;
 }
 
-void cmdline_foreach_given(void (*fn)(const Option *o, const char *name, const char *arg,
-                                      void *opaque),
-                           void *opaque)
-{
-    for (guint i = 0; i < given->len; i++) {
-        const Given *g = &g_array_index(given, Given, i);
-
-        fn(g->option, g->name, g->arg, opaque);
-    }
-}
-
 void cmdline_exit_ok(void)
 {
     chr_restore_terminal();

@@ -75,10 +75,6 @@ bool cmdline_parse(int argc, char **argv, Error **errp) MUST_CHECK;
 void cmdline_foreach_option(void (*fn)(const Option *o, void *opaque), void *opaque);
 /* An option by its name with its dashes, or NULL. */
 const Option *cmdline_find(const char *arg);
-/* Every option that was given, in order, as it is after -set. */
-void cmdline_foreach_given(void (*fn)(const Option *o, const char *name, const char *arg,
-                                      void *opaque),
-                           void *opaque);
 /* Runs one phase. */
 bool cmdline_run(Setup *s, OptionPhase phase, Error **errp) MUST_CHECK;
 void cmdline_print_help(FILE *out);

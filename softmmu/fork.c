@@ -1,91 +1,68 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * More machines like this one; see softmmu/fork.h.  The state goes into a file without a name, which each of the new
- * processes maps copy-on-write: they share what none of them has written.  They are started anew, not by fork(2)
- * alone: a copy of a process with threads has their locks but not them.
- */
+/* More machines like this one; see softmmu/fork.h.  Here is what the first process does. */
 #include "rhea/osdep.h"
 
 #include "softmmu/fork.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
-#include "block/block.h"
+#include "accel/accel.h"
+#include "block/fork.h"
 #include "memory/memory.h"
 #include "rhea/report.h"
-#include "snapshot/snapshot.h"
-#include "fork-args.h"
+#include "fork-child.h"
 
 static unsigned last_number; /* of the last fork of this process */
+static GArray *watches;      /* guint: the sources that wait for the ends of forks */
+
+static void forked_disk_clear(gpointer p)
+{
+    g_free(((ForkedDisk *)p)->disk);
+    g_free(((ForkedDisk *)p)->file);
+}
+
+void fork_result_init(ForkResult *r)
+{
+    r->machines = g_array_new(FALSE, FALSE, sizeof(Forked));
+    r->disks = g_array_new(FALSE, FALSE, sizeof(ForkedDisk));
+    g_array_set_clear_func(r->disks, forked_disk_clear);
+}
+
+void fork_result_fini(ForkResult *r)
+{
+    g_array_unref(r->machines);
+    g_array_unref(r->disks);
+}
 
 /* --- What cannot be forked --- */
 
-typedef struct Check {
-    const GArray *options;
-    bool ok;
-    Error **errp;
-} Check;
-
-/* Its changes would reach the others. */
-static void check_disk(BlockBackend *blk, void *opaque)
-{
-    Check *c = opaque;
-
-    if (!c->ok || !blk_node(blk) || blk_read_only(blk) ||
-        fork_options_replace_disk(c->options, blk_name(blk)) ||
-        fork_options_replace_disk(c->options, blk_node_name(blk))) {
-        return;
-    }
-    c->ok = error_fail(c->errp,
-                       "disk '%s' is writable: the options must give each machine one of its own "
-                       "with that id",
-                       *blk_name(blk) ? blk_name(blk) : blk_node_name(blk));
-}
-
 static void check_memory(RamBlock *rb, void *opaque)
 {
-    Check *c = opaque;
+    Error **errp = opaque;
 
-    if (c->ok && rb->fd >= 0) {
-        c->ok = error_fail(c->errp, "memory '%s' is shared with other processes", rb->id);
+    if (rb->shared && !*errp) {
+        error_fail(errp, "memory '%s' is shared with other processes", rb->id);
     }
 }
 
-static bool can_fork(const GArray *options, Error **errp)
+static bool check_shared_memory(Error **errp)
 {
-    Check c = {.options = options, .ok = true, .errp = errp};
+    Error *err = NULL;
 
-    blk_foreach(check_disk, &c);
-    ram_block_foreach(check_memory, &c);
-    return c.ok;
+    ram_block_foreach(check_memory, &err);
+    error_propagate(errp, err);
+    return !err;
 }
 
 /* --- Processes --- */
 
-typedef struct Child {
-    int state_fd;
-    pid_t parent;
-    bool keep;
-} Child;
-
-/* In the new process, before it becomes the other machine: nothing but system calls. */
-static void set_up_child(gpointer opaque)
-{
-    const Child *c = opaque;
-
-    fcntl(c->state_fd, F_SETFD, 0);
-    if (c->keep) {
-        setsid();
-        return;
-    }
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != c->parent) {
-        _exit(1); /* it has ended in the meantime */
-    }
-}
+/* One that was started and has not said yet whether it is ready. */
+typedef struct Starting {
+    Forked forked;
+    int fd;
+} Starting;
 
 static void child_ended(GPid pid, gint status, gpointer number)
 {
@@ -94,46 +71,126 @@ static void child_ended(GPid pid, gint status, gpointer number)
                WIFEXITED(status) ? "status" : "signal",
                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     }
-    g_spawn_close_pid(pid);
+    for (guint i = 0; i < watches->len; i++) {
+        if (g_array_index(watches, guint, i) == g_source_get_id(g_main_current_source())) {
+            g_array_remove_index_fast(watches, i);
+            break;
+        }
+    }
 }
 
-/* Standard output is ours: who reads it waits for our end.  Messages go where ours go. */
-#define FLAGS (G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL)
-
-static bool start(Machine *m, const GArray *options, Child *c, GArray *forked, Error **errp)
+static void watch(const Forked *f)
 {
-    g_autofree char *state = g_strdup_printf("/proc/self/fd/%d", c->state_fd);
-    Forked f = {.n = last_number + 1};
-    g_auto(GStrv) argv = fork_args(m, options, f.n, state);
-    g_autoptr(GError) gerr = NULL;
-    GPid pid;
+    guint id = g_child_watch_add(f->pid, child_ended, GUINT_TO_POINTER(f->n));
 
-    if (!g_spawn_async(NULL, argv, NULL, FLAGS, set_up_child, c, &pid, &gerr)) {
-        return error_fail(errp, "%s", gerr->message);
+    watches = watches ? watches : g_array_new(FALSE, FALSE, sizeof(guint));
+    g_array_append_val(watches, id);
+}
+
+/* In the new process: they are not its children. */
+static void forget_watches(void)
+{
+    for (guint i = 0; watches && i < watches->len; i++) {
+        g_source_remove(g_array_index(watches, guint, i));
+    }
+    g_clear_pointer(&watches, g_array_unref);
+}
+
+static bool start(Machine *m, ForkChild *c, GArray *starting, Error **errp)
+{
+    Starting s = {.forked.n = last_number + 1};
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC)) {
+        return error_fail_errno(errp, errno, "no pipe");
+    }
+    c->n = s.forked.n;
+    c->ready_fd = fds[1];
+    s.fd = fds[0];
+    s.forked.pid = fork();
+    if (s.forked.pid == 0) {
+        close(fds[0]);
+        for (guint i = 0; i < starting->len; i++) {
+            close(g_array_index(starting, Starting, i).fd);
+        }
+        forget_watches();
+        fork_child_run(m, c);
+    }
+    close(fds[1]);
+    if (s.forked.pid < 0) {
+        close(fds[0]);
+        return error_fail_errno(errp, errno, "no process");
     }
     last_number++;
-    f.pid = pid;
-    g_array_append_val(forked, f);
-    g_child_watch_add(pid, child_ended, GUINT_TO_POINTER(f.n));
+    g_array_append_val(starting, s);
     return true;
 }
 
-bool machine_fork(Machine *m, const ForkSpec *spec, GArray *forked, Error **errp)
+/* What it says: FORK_READY, or why it has ended. */
+static bool hear(Starting *s, Error **errp)
+{
+    char text[1024];
+    size_t len = 0;
+    ssize_t n;
+
+    do {
+        n = read(s->fd, text + len, sizeof(text) - 1 - len);
+        len += n > 0 ? n : 0;
+    } while (n > 0 || (n < 0 && errno == EINTR));
+    close(s->fd);
+    if (len && text[0] == FORK_READY) {
+        return true;
+    }
+    text[len] = '\0';
+    waitpid(s->forked.pid, NULL, 0);
+    return error_fail(errp, "fork %u: %s", s->forked.n, len ? text : "it has ended at once");
+}
+
+/* Those that are ready are in @forked; the error is that of the first that is not. */
+static bool start_all(Machine *m, ForkChild *c, GArray *forked, Error **errp)
+{
+    g_autoptr(GArray) starting = g_array_new(FALSE, FALSE, sizeof(Starting));
+    Error *err = NULL;
+
+    fflush(NULL);
+    for (unsigned i = 0; i < c->spec->count && !err; i++) {
+        (void)!start(m, c, starting, &err);
+    }
+    for (guint i = 0; i < starting->len; i++) {
+        Starting *s = &g_array_index(starting, Starting, i);
+
+        if (hear(s, err ? NULL : &err)) {
+            g_array_append_val(forked, s->forked);
+            watch(&s->forked);
+        }
+    }
+    error_propagate(errp, err);
+    return !err;
+}
+
+static void note_disk(const char *disk, const char *file, void *opaque)
+{
+    ForkedDisk d = {g_strdup(disk), g_strdup(file)};
+
+    g_array_append_val((GArray *)opaque, d);
+}
+
+bool machine_fork(Machine *m, const ForkSpec *spec, ForkResult *result, Error **errp)
 {
     g_autoptr(GArray) options = fork_options_parse(spec->options, errp);
-    Child c = {.parent = getpid(), .keep = spec->keep};
-    bool ok = true;
+    ForkChild c = {.spec = spec, .options = options, .parent = getpid()};
+    bool ok;
 
-    if (!options || !can_fork(options, errp)) {
+    if (!options || !check_shared_memory(errp) || !accel_before_fork(m, errp) ||
+        !block_before_fork(spec->overlay, errp)) {
         return false;
     }
-    c.state_fd = snapshot_save_unnamed(m, errp);
-    if (c.state_fd < 0) {
-        return false;
+    ok = start_all(m, &c, result->machines, errp);
+    if (result->machines->len) {
+        block_fork_foreach(note_disk, result->disks);
+        block_fork_done();
+    } else {
+        block_fork_failed();
     }
-    for (unsigned i = 0; i < spec->count && ok; i++) {
-        ok = start(m, options, &c, forked, errp);
-    }
-    close(c.state_fd);
     return ok;
 }

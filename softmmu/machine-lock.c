@@ -90,6 +90,17 @@ void machine_unlock(void)
     pthread_mutex_unlock(&machine_mutex);
 }
 
+/* Others may have waited at the gate, or held its mutex. */
+void machine_lock_after_fork(void)
+{
+    g_assert(machine_mutex_mine);
+    pthread_mutex_init(&machine_mutex, NULL);
+    pthread_mutex_init(&gate_mutex, NULL);
+    pthread_cond_init(&gate_opened, NULL);
+    gate_closed = 0;
+    pthread_mutex_lock(&machine_mutex);
+}
+
 bool machine_lock_held(void)
 {
     return machine_mutex_mine;

@@ -6,8 +6,10 @@
  */
 #include "rhea/osdep.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -23,6 +25,7 @@ typedef struct Deferred {
 
 /* One loop per process, as there is one main thread. */
 static Machine *loop_machine;
+static int loop_wakeup_fd;
 static int loop_sleeping; /* atomic: somebody has to wake us for a nearer deadline */
 static pthread_mutex_t deferred_mutex = PTHREAD_MUTEX_INITIALIZER;
 static GArray *deferred; /* Deferred; deferred_mutex */
@@ -153,9 +156,31 @@ static void main_loop_take_short_slices(void)
     }
 }
 
+/* GLib does not say which descriptor wakes a context, but a context without sources polls no other. */
+static int main_loop_find_wakeup_fd(void)
+{
+    GPollFD only;
+    gint timeout;
+    gint n = g_main_context_query(g_main_context_default(), G_MAXINT, &timeout, &only, 1);
+
+    g_assert(n == 1);
+    return only.fd;
+}
+
+void main_loop_after_fork(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    dup3(fd, loop_wakeup_fd, O_CLOEXEC);
+    close(fd);
+    pthread_mutex_init(&deferred_mutex, NULL);
+    main_loop_take_short_slices();
+}
+
 void main_loop_init(Machine *m)
 {
     loop_machine = m;
+    loop_wakeup_fd = main_loop_find_wakeup_fd();
     /* Timers, input and completions come by this thread only. */
     machine_lock_go_first();
     main_loop_take_short_slices();

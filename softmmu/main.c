@@ -29,16 +29,17 @@
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
 #include "ui/vnc.h"
-#include "ui/web.h"
 #include "cmdline.h"
+#include "process.h"
 
 static char *pidfile_path; /* written by us: to be removed */
+static pid_t pidfile_pid;
 
 /* Atexit: every way out, also cmdline_exit_ok(), leaves the terminal and file system clean. */
 static void main_cleanup(void)
 {
     chr_restore_terminal();
-    if (pidfile_path) {
+    if (pidfile_path && pidfile_pid == getpid()) {
         unlink(pidfile_path);
     }
 }
@@ -187,6 +188,7 @@ static bool main_write_pidfile(const char *path, Error **errp)
         return error_fail_errno(errp, errno, "-pidfile: cannot write '%s'", path);
     }
     pidfile_path = g_canonicalize_filename(path, NULL);
+    pidfile_pid = getpid();
     return true;
 }
 
@@ -282,7 +284,7 @@ static bool main_dump_fdt(Machine *m, Error **errp)
     return true;
 }
 
-static bool main_start_monitors(Setup *s, Error **errp)
+bool process_start_monitors(Setup *s, Error **errp)
 {
     for (guint i = 0; i < s->monitors->len; i++) {
         MonitorSetup *ms = &g_array_index(s->monitors, MonitorSetup, i);
@@ -332,7 +334,7 @@ static bool main_build(Setup *s, Error **errp)
         error_prepend(errp, "-loadvm: ");
         return false;
     }
-    return cmdline_run(s, PHASE_LATE, errp) && main_start_monitors(s, errp);
+    return cmdline_run(s, PHASE_LATE, errp) && process_start_monitors(s, errp);
 }
 
 /* What messages begin with. */
@@ -341,6 +343,24 @@ static void main_set_name(const char *path)
     g_autofree char *name = g_path_get_basename(path);
 
     g_set_prgname(name);
+}
+
+/* --- Running --- */
+
+void process_run(Machine *m)
+{
+    int status = main_loop_run(m);
+
+    accel_save(machine_accel(m));
+    gdbstub_exit(status);
+    vnc_stop();
+    monitor_cleanup_all();
+    net_cleanup_all();
+    (void)!export_server_stop(NULL);
+    job_cancel_all();
+    blk_close_all();
+    chr_cleanup_all();
+    exit(status);
 }
 
 int main(int argc, char **argv)
@@ -352,7 +372,7 @@ int main(int argc, char **argv)
     };
     Error *err = NULL;
     sigset_t signals;
-    int ready_fd = -1, null_fd = -1, status;
+    int ready_fd = -1, null_fd = -1;
 
     main_set_name(argv[0]);
     atexit(main_cleanup);
@@ -374,16 +394,5 @@ int main(int argc, char **argv)
     if (!s.start_paused) {
         vm_start(s.m);
     }
-    status = main_loop_run(s.m);
-    accel_save(machine_accel(s.m));
-    gdbstub_exit(status);
-    vnc_stop();
-    web_stop();
-    monitor_cleanup_all();
-    net_cleanup_all();
-    (void)!export_server_stop(NULL);
-    job_cancel_all();
-    blk_close_all();
-    chr_cleanup_all();
-    exit(status);
+    process_run(s.m);
 }

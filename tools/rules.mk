@@ -1,8 +1,22 @@
 # SPDX-License-Identifier: MIT
 # Programs beside the emulators; each links its own objects and those it names.
 
-# The block layer without what needs a main loop.
-tool-objs := $(filter-out block/backend.o block/drive.o block/export.o block/graph-change.o block/iothread.o block/on-error.o block/reopen.o block/job%.o block/throttle-group.o block/secret-object.o block/tls-object.o,$(filter block/%,$(obj-y))) softmmu/util/error.o softmmu/util/fdset.o \
+# What of the block layer needs a main loop, one a line.
+loop-objs += block/backend.o
+loop-objs += block/drive.o
+loop-objs += block/export.o
+loop-objs += block/fork.o
+loop-objs += block/graph-change.o
+loop-objs += block/iothread.o
+loop-objs += block/on-error.o
+loop-objs += block/reopen.o
+loop-objs += block/job%.o
+loop-objs += block/throttle-group.o
+loop-objs += block/secret-object.o
+loop-objs += block/tls-object.o
+
+# The block layer without that.
+tool-objs := $(filter-out $(loop-objs),$(filter block/%,$(obj-y))) softmmu/util/error.o softmmu/util/fdset.o \
     softmmu/util/iov.o softmmu/util/json.o softmmu/util/late-library.o softmmu/util/opts.o softmmu/util/report.o
 
 io-objs := $(patsubst %,tools/io/%.o,command print session transfer) $(tool-objs)

@@ -24,6 +24,7 @@ struct Listener {
     void *opaque;
     unsigned port;
     char *path; /* to be removed; NULL: none */
+    pid_t pid;  /* by this process, and no copy of it */
 };
 
 static gboolean socket_readable(gint fd, GIOCondition cond, gpointer opaque)
@@ -175,6 +176,7 @@ Listener *listener_new_unix(const char *what, const char *path, ListenerAccept *
         return NULL;
     }
     l->path = g_strdup(path);
+    l->pid = getpid();
     return l;
 }
 
@@ -186,7 +188,7 @@ void listener_free(Listener *l)
         g_source_remove(s->source);
         close(s->fd);
     }
-    if (l->path) {
+    if (l->path && l->pid == getpid()) {
         unlink(l->path);
     }
     g_array_free(l->sockets, true);

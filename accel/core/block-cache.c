@@ -114,6 +114,35 @@ static bool cache_map(Engine *e, Error **errp)
     return true;
 }
 
+static void region_set_rw(Engine *e, Region *r)
+{
+    r->rw = (uint8_t *)r->rx;
+    for (unsigned i = 0; i < r->nblocks; i++) {
+        r->blocks[i]->code.rw = (uint8_t *)r->blocks[i]->code.rx;
+    }
+}
+
+/*
+ * Two mappings of one file cannot be copied on write.  So the file stays as it is from now on, and each process has
+ * a private mapping of it, where code is both written and run.
+ */
+bool cache_before_fork(Engine *e, Error **errp)
+{
+    if (!e->eops->has_code || e->rw_base == e->rx_base) {
+        return true;
+    }
+    if (mmap((void *)e->rx_base, e->map_size, PROT_READ | PROT_WRITE | PROT_EXEC,
+             MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, e->memfd, 0) == MAP_FAILED) {
+        return error_fail_errno(errp, errno, "-accel tcg: the code cache cannot be copied");
+    }
+    munmap(e->rw_base, e->map_size);
+    e->rw_base = (uint8_t *)e->rx_base;
+    for (unsigned i = 0; i < e->nregions; i++) {
+        region_set_rw(e, &e->regions[i]);
+    }
+    return true;
+}
+
 bool cache_init(Engine *e, Error **errp)
 {
     size_t size = e->tb_size_mib * MiB;
@@ -194,7 +223,7 @@ void cache_fini(Engine *e)
     if (e->rx_base != MAP_FAILED) {
         munmap((void *)e->rx_base, e->map_size);
     }
-    if (e->rw_base != MAP_FAILED) {
+    if (e->rw_base != MAP_FAILED && e->rw_base != e->rx_base) {
         munmap(e->rw_base, e->map_size);
     }
     if (e->memfd >= 0) {
@@ -388,7 +417,8 @@ static bool cache_next_region(Engine *e)
 
     if (r->state == REGION_ACTIVE) {
         r->state = REGION_FULL;
-        if (e->eops->has_code) { /* little is written to it from now on: one mapping will do */
+        if (e->rw_base !=
+            e->rx_base) { /* little is written to it from now on: one mapping will do */
             madvise(r->rw, e->region_size, MADV_DONTNEED);
         }
         region_set_used(r, __atomic_add_fetch(&e->fills, 1, __ATOMIC_RELAXED));

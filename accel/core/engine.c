@@ -154,6 +154,17 @@ void engine_flush_code(Accel *a)
     g_mutex_unlock(&e->lock);
 }
 
+bool engine_before_fork(Accel *a, Error **errp)
+{
+    Engine *e = (Engine *)a;
+    bool ok;
+
+    g_mutex_lock(&e->lock);
+    ok = cache_before_fork(e, errp);
+    g_mutex_unlock(&e->lock);
+    return ok;
+}
+
 void engine_save(Accel *a)
 {
     Engine *e = (Engine *)a;

@@ -324,13 +324,14 @@ void engine_info(Accel *a, GString *out);
 bool engine_idle(Accel *a);
 void engine_flush_code(Accel *a);
 void engine_save(Accel *a);
+bool engine_before_fork(Accel *a, Error **errp);
 /* The vCPU drops its TLB before it runs on. */
 void engine_flush_soon(EngineCpu *ec);
 /* What every flavour's AccelOps have in common. */
 #define ENGINE_ACCEL_OPS                                                                           \
     .fini = engine_accel_fini, .cpu_new = engine_accel_cpu_new, .cpu_free = engine_accel_cpu_free, \
     .cpu_run = engine_run, .idle = engine_idle, .info = engine_info,                               \
-    .flush_code = engine_flush_code, .save = engine_save
+    .flush_code = engine_flush_code, .save = engine_save, .before_fork = engine_before_fork
 
 /* --- block-hash.c --- */
 
@@ -346,6 +347,7 @@ void block_table_remove(Engine *e, const Block *b); /* Engine.lock */
 
 bool cache_init(Engine *e, Error **errp) MUST_CHECK;
 void cache_fini(Engine *e);
+bool cache_before_fork(Engine *e, Error **errp) MUST_CHECK; /* vCPUs stand still */
 /* Engine.lock.  Takes over @b, made from @record when there is one, else from @ir; false when memory had to
  * be freed first and the caller must try again after cache_wait(). */
 bool cache_add(Engine *e, Block *b, Ir *ir, const void *record) MUST_CHECK;

@@ -100,7 +100,7 @@ static void vmgenid_snapshot(Device *dev, Snapshot *sn)
 }
 
 /* This is another machine than the one that was saved, even where it is the same process. */
-static void vmgenid_after_load(Device *dev)
+static void vmgenid_another(Device *dev)
 {
     VmGenId *s = dev_state(dev, VmGenId);
     g_autoptr(Error) err = NULL;
@@ -119,8 +119,8 @@ static const PropDesc vmgenid_props[] = {
 
 static const DeviceOps vmgenid_ops =
     DEVICE_OPS(vmgenid_snapshot, .realize = vmgenid_realize, .reset = vmgenid_reset,
-               .after_load = vmgenid_after_load, .bus = TYPE_ACPI_BUS, .category = "Misc devices",
-               .user_creatable = true);
+               .after_load = vmgenid_another, .forked = vmgenid_another, .bus = TYPE_ACPI_BUS,
+               .category = "Misc devices", .user_creatable = true);
 QOM_TYPE(vmgenid_type, .name = TYPE_VMGENID, .parent = TYPE_DEVICE, .size = sizeof(VmGenId),
          .desc = "virtual machine generation ID", .props = vmgenid_props, .dev = &vmgenid_ops);
 QOM_TYPE(acpi_bus_type, .name = TYPE_ACPI_BUS, .parent = TYPE_BUS, .size = sizeof(Bus));

@@ -229,9 +229,15 @@ static void e1000_link_changed(void *opaque, bool up)
     e1000_interrupt(s, I_LSC);
 }
 
+static void e1000_set_mac(void *opaque, const uint8_t mac[6])
+{
+    e1000_eeprom_init(opaque, mac);
+}
+
 static const NetCardOps e1000_card_ops = {
     .receive = e1000_receive,
     .link_changed = e1000_link_changed,
+    .set_mac = e1000_set_mac,
 };
 
 /* --- Reset --- */

@@ -317,10 +317,17 @@ static bool net_announce(void *opaque)
     return true;
 }
 
+/* The driver goes on with the one that it knows: what is sent to that must not be filtered out. */
+static void net_set_mac(void *opaque, const uint8_t mac[6])
+{
+    memcpy(((VirtioNet *)opaque)->default_mac, mac, ETH_ALEN);
+}
+
 static const NetCardOps net_card_ops = {
     .receive = net_receive,
     .link_changed = net_link_changed,
     .announce = net_announce,
+    .set_mac = net_set_mac,
 };
 
 /* --- Life --- */

@@ -34,6 +34,8 @@ typedef struct AccelOps {
     void (*flush_code)(Accel *a);         /* drop all translations (snapshot load, breakpoints) */
     /* Writes what the next run can use, at the end of this one; vCPUs may run still.  NULL: nothing. */
     void (*save)(Accel *a);
+    /* The process is about to be copied (softmmu/fork.h), vCPUs stand still.  NULL: nothing is in the way. */
+    bool (*before_fork)(Accel *a, Error **errp);
 } AccelOps;
 
 struct Accel {
@@ -55,6 +57,12 @@ Accel *accel_select(Machine *m, const char *list, Error **errp);
 void accel_free(Accel *a);
 /* The process ends: machine lock held. */
 void accel_save(Accel *a);
+/*
+ * Around a copy of the process (softmmu/fork.h), in the first one and in the new one: that has no thread but the
+ * caller, and its vCPUs get theirs.  vCPUs stand still, machine lock held.
+ */
+bool accel_before_fork(Machine *m, Error **errp) MUST_CHECK;
+bool accel_after_fork(Machine *m, Error **errp) MUST_CHECK;
 void accel_print_help(FILE *out);
 Accel *machine_accel(Machine *m);
 

@@ -17,6 +17,7 @@ typedef struct ExportServerSpec {
 } ExportServerSpec;
 
 bool export_server_start(const ExportServerSpec *spec, Error **errp) MUST_CHECK;
+bool export_server_runs(void);
 /* Ends the server and all exports. */
 bool export_server_stop(Error **errp) MUST_CHECK;
 

@@ -20,6 +20,9 @@ extern const char *const iothread_type_names[];
 /* @blk's requests complete on that thread (NULL: in the main loop), until it is detached; nothing is in flight. */
 void blk_set_iothread(BlockBackend *blk, Object *iothread);
 
+/* In a copy of the process, which has the objects and not their threads. */
+void iothreads_after_fork(void);
+
 typedef struct IoThreadInfo {
     const char *id;
     int64_t thread_id;

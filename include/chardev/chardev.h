@@ -79,6 +79,19 @@ void chr_cleanup_all(void);
 void chr_restore_terminal(void);
 /* Raw mode again after the process was stopped and continued. */
 void chr_resume_terminal(void);
+/*
+ * In a copy of the process.  Backends with another end are null ones from now on, of which the other process hears nothing;
+ * those without a front end go.
+ */
+void chr_after_fork(void);
+void chr_remove_unused(void);
+/*
+ * Whoever uses the backend @id is taken from it, and it is gone (NULL: nobody does); a new backend (NULL: none) gets
+ * them all.
+ */
+struct CharUsers;
+struct CharUsers *chr_take_users(const char *id);
+bool chr_give_users(struct CharUsers *users, const char *id, Error **errp) MUST_CHECK;
 /* -echr: what starts an escape on a mux; 0: nothing does. */
 void chr_set_escape(int c);
 

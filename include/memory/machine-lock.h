@@ -13,5 +13,7 @@ void machine_unlock(void);
 bool machine_lock_held(void);
 /* The calling thread serves the others: from now on it waits for at most one turn of each of them. */
 void machine_lock_go_first(void);
+/* In a copy of the process, where only the caller is left; it had the lock, and has it. */
+void machine_lock_after_fork(void);
 
 #endif

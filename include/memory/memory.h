@@ -209,6 +209,9 @@ void mem_discard(void *host, uint64_t len);
 void mem_add_listener(AddressSpace *as, void (*changed)(void *opaque), void *opaque);
 void mem_remove_listener(AddressSpace *as, void *opaque);
 
+/* In a copy of the process, where only the caller is left: the others read no more. */
+void mem_after_fork(void);
+
 /* "info mtree" */
 void mem_print_tree(AddressSpace *as, GString *out);
 

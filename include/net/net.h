@@ -19,6 +19,8 @@ typedef struct NetCardOps {
     void (*link_changed)(void *opaque, bool up);
     /* Asks the guest to tell the network where it is; false (or NULL): it cannot. */
     bool (*announce)(void *opaque);
+    /* Another address, which the guest finds when it sets the card up again. */
+    void (*set_mac)(void *opaque, const uint8_t mac[6]);
 } NetCardOps;
 
 typedef struct NetCard {
@@ -64,6 +66,13 @@ bool net_default_nic(Error **errp) MUST_CHECK;
 bool net_remove(const char *id, Error **errp) MUST_CHECK;
 /* Every card tells the network where it is: itself, or by a frame in its name. */
 void net_announce_self(void);
+/*
+ * In a copy of the process: backends like those that were there, without the ports that they listened at; and each card
+ * has another address from the next time on that the guest sets it up.
+ */
+bool net_after_fork(Error **errp) MUST_CHECK;
+/* -netdev with the id and type of one that is there: it is made anew with these options. */
+bool net_replace_netdev(const char *optarg, Error **errp) MUST_CHECK;
 void net_print_info(GString *out);
 void net_print_help(FILE *out); /* -netdev help */
 void net_cleanup_all(void);

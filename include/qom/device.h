@@ -31,9 +31,10 @@ typedef struct DeviceOps {
     void (*reset)(Device *dev);
     void (*snapshot)(Device *dev, struct Snapshot *sn); /* required: one list for save and load */
     void (*after_load)(Device *dev);
-    const char *bus;      /* type of bus wanted; inherited */
-    const char *category; /* heading in -device help: "Storage devices" ... */
-    bool user_creatable;  /* -device */
+    void (*forked)(Device *dev); /* this is a copy of the machine now: see softmmu/fork.h */
+    const char *bus;             /* type of bus wanted; inherited */
+    const char *category;        /* heading in -device help: "Storage devices" ... */
+    bool user_creatable;         /* -device */
     bool hotpluggable;
 } DeviceOps;
 
@@ -94,6 +95,9 @@ void device_reset(Device *dev); /* and everything on its buses */
 /* Saves or loads the device's state, and what follows a load: parents' parts first (softmmu/snapshot). */
 void device_snapshot(Device *dev, struct Snapshot *sn);
 void device_after_load(Device *dev);
+void device_forked(Device *dev);
+/* Realized devices below @obj in the order in which they were added, owners before what they own. */
+void device_collect(Object *obj, GPtrArray *devices);
 
 /* The virtual clock of the device's machine. */
 struct Clock *device_clock(Device *dev);

@@ -23,6 +23,8 @@ Opts *opts_parse(const char *what, const char *text, const char *implied_key, Er
 /* An empty list, to be filled with opts_add(). */
 Opts *opts_new(const char *what);
 void opts_add(Opts *o, const char *key, const char *value);
+/* All pairs but those with a key of @without (NULL-terminated, NULL: none), none of them taken. */
+Opts *opts_copy(const Opts *o, const char *const *without);
 void opts_free(Opts *o);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Opts, opts_free)
 

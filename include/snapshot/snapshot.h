@@ -62,8 +62,6 @@ void snap_timer(Snapshot *sn, struct ClockTimer *t);
  * it must not run, because parts may have been loaded.
  */
 bool snapshot_save_file(struct Machine *m, const char *path, Error **errp) MUST_CHECK;
-/* Into a file without a name, which lasts as long as it is open or mapped; its descriptor, or -1. */
-int snapshot_save_unnamed(struct Machine *m, Error **errp);
 bool snapshot_load_file(struct Machine *m, const char *path, Error **errp) MUST_CHECK;
 
 /*

@@ -11,6 +11,9 @@ enum { MAIN_LOOP_SLICE_NS = 100 * 1000 };
 /* Takes over GLib's default context for @m's clocks. Main thread. */
 void main_loop_init(Machine *m);
 
+/* In a copy of the process: nobody else wakes it, and it wakes nobody else. */
+void main_loop_after_fork(void);
+
 /* One turn: sleeps (if @block) without the machine lock, dispatches with it; then due timers and
  * deferred calls. Main thread, machine lock held. */
 void main_loop_iterate(bool block);

@@ -9,6 +9,7 @@
  */
 #include "rhea/osdep.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -245,6 +246,17 @@ static void char_fd_last_flush(CharFd *f)
             break;
         }
         g_byte_array_remove_range(f->pending, 0, (guint)n);
+    }
+}
+
+void char_fd_disown(CharFd *f, int null)
+{
+    g_byte_array_set_size(f->pending, 0);
+    if (f->in >= 0) {
+        dup3(null, f->in, O_CLOEXEC);
+    }
+    if (f->out >= 0 && f->out != f->in) {
+        dup3(null, f->out, O_CLOEXEC);
     }
 }
 

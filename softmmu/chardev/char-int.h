@@ -24,6 +24,8 @@ typedef struct CharOps {
     /* Several front ends (mux). */
     void (*attach)(Chardev *c, CharFront *fe);
     void (*detach)(Chardev *c, CharFront *fe);
+    /* Adds its front ends (CharFront *) to @fronts. NULL: it has at most the one in the Chardev. */
+    void (*list)(Chardev *c, GPtrArray *fronts);
     /* Where it is connected, for info chardev: g_malloc'd, NULL: just the backend's name. */
     char *(*describe)(Chardev *c);
 } CharOps;
@@ -46,6 +48,8 @@ void chr_deliver(Chardev *c, const uint8_t *buf, size_t len);
 void chr_set_open(Chardev *c, bool open);
 void chr_event(Chardev *c, CharEvent ev);
 
+/* The object whose children are the backends, in the order in which they were made. */
+Object *chr_folder(void);
 Chardev *chr_find(const char *id);
 /* Creates an opened backend from parsed options; takes what it knows of @o. */
 Chardev *chr_create(const char *id, const char *backend, Opts *o, Error **errp);
@@ -82,6 +86,8 @@ struct CharFd {
 CharFd *char_fd_new(Chardev *c, int in, int out);
 /* Closes the descriptors (not 0..2) after giving pending output a short time to go. */
 void char_fd_free(CharFd *f);
+/* Its descriptors lead to @null from now on: what is done with them does not reach the other end. */
+void char_fd_disown(CharFd *f, int null);
 size_t char_fd_write(Chardev *c, const uint8_t *buf, size_t len, bool all);
 void char_fd_accept_input(Chardev *c);
 

@@ -277,6 +277,15 @@ static void mux_detach(Chardev *c, CharFront *fe)
     g_clear_pointer(&s->input[fe->mux_index], g_free);
 }
 
+static void mux_list(Chardev *c, GPtrArray *fronts)
+{
+    for (unsigned n = 0; n < MUX_FRONTS; n++) {
+        if (((CharMux *)c)->fronts[n]) {
+            g_ptr_array_add(fronts, ((CharMux *)c)->fronts[n]);
+        }
+    }
+}
+
 static int mux_take_fd(Chardev *c)
 {
     return chr_take_fd(&((CharMux *)c)->base);
@@ -322,6 +331,7 @@ static const CharOps mux_ops = {
     .take_fd = mux_take_fd,
     .attach = mux_attach,
     .detach = mux_detach,
+    .list = mux_list,
 };
 
 QOM_TYPE(chardev_mux_type, .name = "chardev-mux", .parent = TYPE_CHARDEV,

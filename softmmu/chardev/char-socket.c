@@ -36,11 +36,12 @@ typedef struct CharSocket {
     Chardev chr;
     /* options */
     SocketAddress addr;
-    bool wait, telnet, nodelay, unlink_path;
+    bool wait, telnet, nodelay;
     uint64_t reconnect_ms;
     /* state */
     struct ConnectJob *job; /* a connection that is being made */
     int listen_fd;
+    pid_t unlink_pid; /* the process whose file the socket is; 0: none's */
     guint listen_source, reconnect_source;
     TelnetState tn;
     int fds[SOCKET_FDS_MAX]; /* received by SCM_RIGHTS, not taken yet */
@@ -543,7 +544,7 @@ static bool socket_start(CharSocket *s, Opts *o, Error **errp)
         if (s->listen_fd < 0) {
             return false;
         }
-        s->unlink_path = s->addr.path && !s->addr.abstract;
+        s->unlink_pid = s->addr.path && !s->addr.abstract ? getpid() : 0;
     } else if (!socket_connect(s, errp)) {
         return false;
     }
@@ -593,7 +594,7 @@ static void socket_close(Chardev *c)
     if (s->listen_fd >= 0) {
         close(s->listen_fd);
     }
-    if (s->unlink_path) {
+    if (s->unlink_pid == getpid()) {
         unlink(s->addr.path);
     }
     socket_address_clear(&s->addr);

@@ -12,7 +12,7 @@
 
 #define CHARDEV_PREFIX "chardev-"
 
-static Object *chr_folder(void)
+Object *chr_folder(void)
 {
     return qom_container(qom_root(), "/chardevs");
 }

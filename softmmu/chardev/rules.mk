@@ -2,6 +2,7 @@
 # Objects of softmmu/chardev/: where serial ports and monitors talk to.
 
 obj-y += softmmu/chardev/char-fd.o
+obj-y += softmmu/chardev/char-fork.o
 obj-y += softmmu/chardev/char-file.o
 obj-y += softmmu/chardev/char-mux.o
 obj-y += softmmu/chardev/char-pty.o

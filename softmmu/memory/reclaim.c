@@ -97,6 +97,18 @@ void mem_reader_exit(void)
     }
 }
 
+void mem_after_fork(void)
+{
+    pthread_mutex_init(&retire_lock, NULL);
+    for (Reader *r = readers; r; r = r->next) {
+        if (r != my_reader) {
+            r->epoch = 0;
+            r->depth = 0;
+            r->in_use = 0;
+        }
+    }
+}
+
 /* The oldest epoch in which some reader began, UINT64_MAX when nobody reads. */
 static uint64_t oldest_reader(void)
 {

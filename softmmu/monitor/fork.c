@@ -8,14 +8,14 @@
 
 typedef struct ForkRequest {
     ForkSpec spec;
-    GArray *forked; /* Forked */
+    ForkResult result;
 } ForkRequest;
 
 static bool fork_stopped(Machine *m, const void *what, Error **errp)
 {
-    const ForkRequest *r = what;
+    ForkRequest *r = (ForkRequest *)what;
 
-    return machine_fork(m, &r->spec, r->forked, errp);
+    return machine_fork(m, &r->spec, &r->result, errp);
 }
 
 /* Takes the flags that stand before the options; what follows, NULL: the number is wrong. */
@@ -33,6 +33,8 @@ static char **take_flags(char **words, ForkSpec *spec, Error **errp)
                 return NULL;
             }
             spec->count = n;
+        } else if (!strcmp(*words, "-o") && words[1]) {
+            spec->overlay = *++words;
         } else {
             break;
         }
@@ -55,24 +57,39 @@ static bool run_line(Machine *m, const char *args, ForkRequest *r, Error **errp)
     return options && monitor_with_vm_stopped(m, RUN_SAVE, fork_stopped, r, errp);
 }
 
-static void hmp_fork(Machine *m, const char *args, GString *out)
+static void print_result(const ForkResult *r, GString *out)
 {
-    ForkRequest r = {.spec.count = 1, .forked = g_array_new(FALSE, FALSE, sizeof(Forked))};
-    Error *err = NULL;
-    bool ok = run_line(m, args, &r, &err);
-
-    for (guint i = 0; i < r.forked->len; i++) {
-        const Forked *f = &g_array_index(r.forked, Forked, i);
+    for (guint i = 0; i < r->machines->len; i++) {
+        const Forked *f = &g_array_index(r->machines, Forked, i);
 
         g_string_append_printf(out, "fork %u: pid %d\n", f->n, f->pid);
     }
-    hmp_print_result(ok, &err, out);
-    g_array_unref(r.forked);
+    for (guint i = 0; i < r->disks->len; i++) {
+        const ForkedDisk *d = &g_array_index(r->disks, ForkedDisk, i);
+
+        g_string_append_printf(out, "disk '%s' is written to %s from now on\n", d->disk,
+                               d->file ? d->file : "a file without a name");
+    }
 }
 
-HMP_COMMAND(hmp_fork_command, .name = "fork", .args = "[-n count] [-k] [option...]",
-            .help = "start machines that go on from here as this one does; the options are theirs, "
-                    "{n} is the number of each; -k: they live on when this one ends",
+static void hmp_fork(Machine *m, const char *args, GString *out)
+{
+    ForkRequest r = {.spec.count = 1};
+    Error *err = NULL;
+    bool ok;
+
+    fork_result_init(&r.result);
+    ok = run_line(m, args, &r, &err);
+    print_result(&r.result, out);
+    hmp_print_result(ok, &err, out);
+    fork_result_fini(&r.result);
+}
+
+HMP_COMMAND(hmp_fork_command, .name = "fork", .args = "[-n count] [-k] [-o overlay] [option...]",
+            .help =
+                "start machines that go on from here as this one does; the options are theirs, "
+                "{n} is the number of each; -k: they live on when this one ends; -o: the file of "
+                "the overlays of disks, {disk} is the name of each",
             .run = hmp_fork);
 
 /* --- QMP --- */
@@ -99,8 +116,8 @@ static bool qmp_fork(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
                            : NULL;
     int64_t count = args ? qmp_arg_int(args, "count", 1) : 1;
     g_autoptr(GPtrArray) options = g_ptr_array_new();
-    g_autoptr(GArray) forked = g_array_new(FALSE, FALSE, sizeof(Forked));
-    ForkRequest r = {.forked = forked};
+    ForkRequest r = {0};
+    bool ok;
 
     if (count < 1 || count > FORKS_MAX) {
         return error_fail(errp, "Parameter 'count' expects a number from 1 to %d", FORKS_MAX);
@@ -111,13 +128,17 @@ static bool qmp_fork(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
     g_ptr_array_add(options, NULL);
     r.spec = (ForkSpec){.count = count,
                         .keep = args && qmp_arg_bool(args, "keep", false),
+                        .overlay = args ? qmp_arg_str(args, "overlay") : NULL,
                         .options = (const char *const *)options->pdata};
-    if (!monitor_with_vm_stopped(m, RUN_SAVE, fork_stopped, &r, errp)) {
-        return false;
+    fork_result_init(&r.result);
+    ok = monitor_with_vm_stopped(m, RUN_SAVE, fork_stopped, &r, errp);
+    if (ok) {
+        *ret = forked_node(r.result.machines);
     }
-    *ret = forked_node(forked);
-    return true;
+    fork_result_fini(&r.result);
+    return ok;
 }
 
 QMP_COMMAND(qmp_fork_command, .name = "x-fork", .run = qmp_fork,
-            .args = "{*count: int, *keep: bool, *options: [str]}", .ret = "[{n: int, pid: int}]");
+            .args = "{*count: int, *keep: bool, *overlay: str, *options: [str]}",
+            .ret = "[{n: int, pid: int}]");

@@ -17,6 +17,8 @@ typedef struct NetBackendOps {
     void (*send)(void *state, const uint8_t *frame, size_t len);
     void (*print)(void *state, GString *out);
     unsigned (*queues)(void *state); /* NULL: 1 */
+    /* Options that only one process can have (NULL-terminated): ports it listens at, descriptors. */
+    const char *const *exclusive;
 } NetBackendOps;
 
 extern const NetBackendOps net_user_ops;

@@ -5,6 +5,8 @@
  */
 #include "rhea/osdep.h"
 
+#include <sys/random.h>
+
 #include "config.h"
 #include "net-int.h"
 
@@ -15,6 +17,7 @@ struct NetBackend {
     char *id;
     const NetBackendOps *ops;
     void *state;
+    Opts *opts; /* what it was made of, but for what only one process can have */
     NetCard *card;
     GQueue waiting; /* GBytes */
     uint64_t dropped;
@@ -60,6 +63,14 @@ static const NetBackendOps *kind_find(const char *what, const char *name, Error 
     return NULL;
 }
 
+/* For another of the kind: type and id have been taken. */
+static Opts *backend_opts(const NetBackendOps *ops, const Opts *o)
+{
+    g_autoptr(Opts) all = opts_copy(o, (const char *const[]){"type", "id", NULL});
+
+    return opts_copy(all, ops->exclusive);
+}
+
 static NetBackend *backend_new(Opts *o, const char *type, const char *id, Error **errp)
 {
     const NetBackendOps *ops = kind_find(opts_what(o), type, errp);
@@ -75,9 +86,11 @@ static NetBackend *backend_new(Opts *o, const char *type, const char *id, Error 
     nb = g_new0(NetBackend, 1);
     nb->id = g_strdup(id);
     nb->ops = ops;
+    nb->opts = backend_opts(ops, o);
     g_queue_init(&nb->waiting);
     nb->state = ops->open(nb, o, errp);
     if (!nb->state) {
+        opts_free(nb->opts);
         g_free(nb->id);
         g_free(nb);
         return NULL;
@@ -119,6 +132,7 @@ static void backend_free(NetBackend *nb)
         net_card_detach(nb->card);
     }
     nb->ops->close(nb->state);
+    opts_free(nb->opts);
     g_queue_clear_full(&nb->waiting, (GDestroyNotify)g_bytes_unref);
     g_free(nb->id);
     g_free(nb);
@@ -268,6 +282,58 @@ void net_announce_self(void)
             net_send_rarp(card);
         }
     }
+}
+
+/* --- Copies of the process --- */
+
+/* Ends what is shared with the other process and starts its like. */
+static bool backend_reopen(NetBackend *nb, Opts *o, Error **errp)
+{
+    nb->ops->close(nb->state);
+    nb->state = nb->ops->open(nb, o, errp);
+    return nb->state;
+}
+
+/* As hypervisors make them: locally administered, 52:54:00 and three bytes of chance. */
+static void card_take_other_mac(NetCard *card)
+{
+    uint8_t mac[6] = {0x52, 0x54, 0x00};
+
+    if (card->ops->set_mac && getrandom(mac + 3, 3, 0) == 3) {
+        card->ops->set_mac(card->opaque, mac);
+    }
+}
+
+bool net_after_fork(Error **errp)
+{
+    for (guint i = 0; backends && i < backends->len; i++) {
+        NetBackend *nb = g_ptr_array_index(backends, i);
+        g_autoptr(Opts) o = opts_copy(nb->opts, NULL);
+
+        if (!backend_reopen(nb, o, errp)) {
+            return false;
+        }
+        if (nb->card) {
+            card_take_other_mac(nb->card);
+        }
+    }
+    return true;
+}
+
+bool net_replace_netdev(const char *optarg, Error **errp)
+{
+    g_autoptr(Opts) o = opts_parse("-netdev", optarg, "type", errp);
+    const char *type = o ? opts_take(o, "type") : NULL, *id = o ? opts_take(o, "id") : NULL;
+    NetBackend *nb = id ? backend_find(id) : NULL;
+
+    if (!o) {
+        return false;
+    }
+    if (!nb || g_strcmp0(type, nb->ops->name)) {
+        return error_fail(errp, "-netdev: there is no '%s' of type '%s' to be replaced",
+                          id ? id : "", type ? type : "");
+    }
+    return backend_reopen(nb, o, errp);
 }
 
 /* --- Addresses --- */

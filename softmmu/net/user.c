@@ -413,8 +413,11 @@ static void user_print(void *state, GString *out)
                            connections);
 }
 
+static const char *const user_exclusive[] = {"hostfwd", NULL};
+
 const NetBackendOps net_user_ops = {
     .name = "user",
+    .exclusive = user_exclusive,
     .help = "user-mode networking: NAT, DHCP, DNS, TFTP, hostfwd=",
     .args = "{*net: str, *host: str, *dhcpstart: str, *dns: str, *hostname: str, "
             "*domainname: str, *dnssearch: [{str: str}], *restrict: bool, *hostfwd: [{str: str}], "

@@ -206,6 +206,29 @@ void device_after_load(Device *dev)
     }
 }
 
+void device_forked(Device *dev)
+{
+    g_autoptr(GPtrArray) chain = device_chain(dev->obj.type);
+
+    for (unsigned i = chain->len; i; i--) {
+        const DeviceOps *ops = chain->pdata[i - 1];
+
+        if (ops->forked) {
+            ops->forked(dev);
+        }
+    }
+}
+
+void device_collect(Object *obj, GPtrArray *devices)
+{
+    if (qom_is(obj, TYPE_DEVICE) && ((Device *)obj)->realized) {
+        g_ptr_array_add(devices, obj);
+    }
+    for (unsigned i = 0; i < obj->children->len; i++) {
+        device_collect(obj->children->pdata[i], devices);
+    }
+}
+
 /* --- Type --- */
 
 static void device_init(Object *obj)

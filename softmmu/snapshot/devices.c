@@ -8,17 +8,6 @@
 #include "hw/machine.h"
 #include "stream.h"
 
-/* Devices of the tree in the order in which they were added, owners before what they own. */
-static void collect_devices(Object *obj, GPtrArray *devices)
-{
-    if (qom_is(obj, TYPE_DEVICE) && ((Device *)obj)->realized) {
-        g_ptr_array_add(devices, obj);
-    }
-    for (unsigned i = 0; i < obj->children->len; i++) {
-        collect_devices(obj->children->pdata[i], devices);
-    }
-}
-
 static void snap_clock(Snapshot *sn, Machine *m)
 {
     Clock *c = m->clock[CLOCK_VIRTUAL];
@@ -81,7 +70,7 @@ GByteArray *snapshot_save_devices(Machine *m, Error **errp)
         return NULL;
     }
     sn = snap_writer_new();
-    collect_devices(&m->obj, devices);
+    device_collect(&m->obj, devices);
     snap_devices(sn, m, devices);
     if (!snap_check(sn, errp)) {
         snap_free(sn);
@@ -97,7 +86,7 @@ bool snapshot_load_devices(Machine *m, const uint8_t *data, size_t len, Error **
     bool ok;
 
     g_assert(machine_lock_held());
-    collect_devices(&m->obj, devices);
+    device_collect(&m->obj, devices);
     snap_devices(sn, m, devices);
     if (snap_ok(sn) && !snap_at_end(sn)) {
         snap_fail(sn, "it holds more devices than this machine has");

@@ -8,7 +8,6 @@
 #include "snapshot/snapshot.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "hw/machine.h"
@@ -53,31 +52,6 @@ bool snapshot_save_file(Machine *m, const char *path, Error **errp)
     }
     sync_folder(path);
     return true;
-}
-
-int snapshot_save_unnamed(Machine *m, Error **errp)
-{
-    int fd = memfd_create("rhea-state", MFD_CLOEXEC);
-    int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    FILE *f = copy < 0 ? NULL : fdopen(copy, "w");
-    bool ok;
-
-    if (!f) {
-        error_fail_errno(errp, errno, "snapshot: no memory file");
-        if (fd >= 0) {
-            close(fd);
-        }
-        return -1;
-    }
-    ok = machine_file_save(m, f, "memory file", errp);
-    if (fclose(f) && ok) {
-        ok = error_fail_errno(errp, errno, "snapshot: cannot write a memory file");
-    }
-    if (!ok) {
-        close(fd);
-        return -1;
-    }
-    return fd;
 }
 
 /* Nothing else is opened: a pipe without a writer would hold us up. */

@@ -177,6 +177,20 @@ void opts_add(Opts *o, const char *key, const char *value)
     opts_append(o, g_strdup(key), g_strdup(value), false);
 }
 
+Opts *opts_copy(const Opts *o, const char *const *without)
+{
+    Opts *copy = opts_new(o->what);
+
+    for (guint i = 0; i < o->pairs->len; i++) {
+        const OptPair *pair = &g_array_index(o->pairs, OptPair, i);
+
+        if (!without || !g_strv_contains(without, pair->key)) {
+            opts_append(copy, g_strdup(pair->key), g_strdup(pair->value), pair->bare);
+        }
+    }
+    return copy;
+}
+
 Opts *opts_take_sub(Opts *o, const char *key)
 {
     g_autofree char *prefix = g_strconcat(key, ".", NULL);
