@@ -14,21 +14,14 @@
 #include <sys/wait.h>
 
 #include "accel/accel.h"
-#include "block/block.h"
-#include "block/export.h"
-#include "block/job.h"
 #include "chardev/chardev.h"
-#include "monitor/monitor.h"
-#include "net/net.h"
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "rhea/report.h"
 #include "snapshot/snapshot.h"
 #include "softmmu/device-add.h"
-#include "softmmu/gdbstub.h"
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
-#include "ui/vnc.h"
 #include "cmdline.h"
 #include "process.h"
 
@@ -284,18 +277,6 @@ static bool main_dump_fdt(Machine *m, Error **errp)
     return true;
 }
 
-bool process_start_monitors(Setup *s, Error **errp)
-{
-    for (guint i = 0; i < s->monitors->len; i++) {
-        MonitorSetup *ms = &g_array_index(s->monitors, MonitorSetup, i);
-
-        if (!monitor_new(s->m, ms->chardev, ms->control, ms->pretty, errp)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* -loadvm: a snapshot in the disks, or else a file. */
 static bool main_load(Setup *s, Error **errp)
 {
@@ -343,24 +324,6 @@ static void main_set_name(const char *path)
     g_autofree char *name = g_path_get_basename(path);
 
     g_set_prgname(name);
-}
-
-/* --- Running --- */
-
-void process_run(Machine *m)
-{
-    int status = main_loop_run(m);
-
-    accel_save(machine_accel(m));
-    gdbstub_exit(status);
-    vnc_stop();
-    monitor_cleanup_all();
-    net_cleanup_all();
-    (void)!export_server_stop(NULL);
-    job_cancel_all();
-    blk_close_all();
-    chr_cleanup_all();
-    exit(status);
 }
 
 int main(int argc, char **argv)

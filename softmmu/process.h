@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What main.c does for a machine that is complete, and a forked one wants done, too. */
+/* What a machine that is complete wants done, whether it was built (main.c) or forked. */
 #ifndef SOFTMMU_PROCESS_H
 #define SOFTMMU_PROCESS_H
 

@@ -19,6 +19,7 @@ obj-y += softmmu/options-machine.o
 obj-y += softmmu/options-block.o
 obj-y += softmmu/main.o
 obj-y += softmmu/numa.o
+obj-y += softmmu/process.o
 obj-y += softmmu/options-net.o
 obj-y += softmmu/options-process.o
 obj-y += softmmu/qtest.o
