@@ -114,7 +114,89 @@ def check_ext4(image):
     assert done.returncode == 0, f"e2fsck: status {done.returncode}\n{done.stdout}{done.stderr}"
 
 
-class Machine:
+class Console:
+    """A guest's serial port, seen from outside.  Who derives from it has _read(), send() and fail()."""
+
+    def __init__(self):
+        self.log = ""
+        self.seen = 0               # how much of log expect() has consumed
+
+    def expect(self, pattern, timeout=60):
+        """Waits for the regular expression after what earlier calls matched; returns the match."""
+        deadline = time.monotonic() + timeout
+        compiled = re.compile(pattern)
+        while True:
+            found = compiled.search(self.log, self.seen)
+            if found:
+                self.seen = found.end()
+                return found
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self.fail(f"no {pattern!r} within {timeout} s")
+            if not self._read(left):
+                found = compiled.search(self.log, self.seen)
+                if not found:
+                    self.fail(f"console ended{self.ended()} before {pattern!r}")
+
+    def run(self, command, timeout=60, status=0):
+        """Runs a command in the guest's shell and returns its output; checks its exit status."""
+        # The echoed line has quotes inside the markers, so only the output matches.
+        self.send(f"echo BE''GIN; {command}; echo EN''D=$?=\n")
+        self.expect(r"BEGIN\r*\n", timeout)
+        start = self.seen
+        found = self.expect(r"END=(\d+)=", timeout)
+        if status is not None and int(found.group(1)) != status:
+            self.fail(f"guest command {command!r} ended with status {found.group(1)}")
+        return self.log[start:found.start()].replace("\r", "").strip()
+
+    def ended(self):
+        """For messages: how it ended."""
+        return ""
+
+
+class SocketConsole(Console):
+    """One that is a Unix socket, of a process that somebody else started."""
+
+    def __init__(self, path, timeout=60):
+        super().__init__()
+        self.path = path
+        deadline = time.monotonic() + timeout
+        while True:
+            self.sock = socket.socket(socket.AF_UNIX)
+            try:
+                self.sock.connect(path)
+                break
+            except OSError:
+                self.sock.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.sock.close()
+
+    def fail(self, message):
+        raise ConsoleError(f"{message}\nconsole: {self.path}", self.log)
+
+    def _read(self, wait):
+        """Takes what it says within wait seconds; False at its end."""
+        if not select.select([self.sock], [], [], max(0, wait))[0]:
+            return True
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        self.log += data.decode("utf-8", "replace")
+        return bool(data)
+
+    def send(self, text):
+        self.sock.sendall(text.encode())
+
+
+class Machine(Console):
     """A running emulator whose first serial port is this object's console.
 
     Use as a context manager.  Arguments are the emulator's; the display, the monitor and the
@@ -122,8 +204,7 @@ class Machine:
     """
 
     def __init__(self, *args, qmp=False, memory="256M"):
-        self.log = ""
-        self.seen = 0               # how much of log expect() has consumed
+        super().__init__()
         self.folder = tempfile.mkdtemp(prefix="rhea-test-")
         self.qmp_path = os.path.join(self.folder, "qmp")
         argv = [emulator(), "-M", "virt", "-display", "none", "-monitor", "none", "-serial", "stdio",
@@ -166,23 +247,6 @@ class Machine:
         self.log += data.decode("utf-8", "replace")
         return bool(data)
 
-    def expect(self, pattern, timeout=60):
-        """Waits for the regular expression after what earlier calls matched; returns the match."""
-        deadline = time.monotonic() + timeout
-        compiled = re.compile(pattern)
-        while True:
-            found = compiled.search(self.log, self.seen)
-            if found:
-                self.seen = found.end()
-                return found
-            left = deadline - time.monotonic()
-            if left <= 0:
-                self.fail(f"no {pattern!r} within {timeout} s")
-            if not self._read(left):
-                found = compiled.search(self.log, self.seen)
-                if not found:
-                    self.fail(f"console ended (status {self.process.wait()}) before {pattern!r}")
-
     def forget(self):
         """Takes what the console has said until now, so that expect() waits for what comes next."""
         while select.select([self.process.stdout], [], [], 0)[0] and self._read(0):
@@ -193,16 +257,8 @@ class Machine:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
-    def run(self, command, timeout=60, status=0):
-        """Runs a command in the guest's shell and returns its output; checks its exit status."""
-        # The echoed line has quotes inside the markers, so only the output matches.
-        self.send(f"echo BE''GIN; {command}; echo EN''D=$?=\n")
-        self.expect(r"BEGIN\r*\n", timeout)
-        start = self.seen
-        found = self.expect(r"END=(\d+)=", timeout)
-        if status is not None and int(found.group(1)) != status:
-            self.fail(f"guest command {command!r} ended with status {found.group(1)}")
-        return self.log[start:found.start()].replace("\r", "").strip()
+    def ended(self):
+        return f" (status {self.process.wait()})"
 
     def wait(self, timeout=60):
         """Reads the console to its end and returns the emulator's exit status."""

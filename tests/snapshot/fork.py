@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import rhea                                             # noqa: E402
 import tap                                              # noqa: E402
+from forks import Forks, gone, until                    # noqa: E402
 from saved import hmp                                   # noqa: E402
 
 suite = tap.Suite()
@@ -26,27 +26,11 @@ def machine(*args, **kwargs):
     return rhea.Machine("-kernel", rhea.SUPERVISOR, "-no-shutdown", *args, memory="64M", qmp=True, **kwargs)
 
 
-def until(what, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.05)
-
-
 def text(path):
     if not os.path.exists(path):
         return ""
     with open(path, encoding="utf-8", errors="replace") as f:
         return f.read()
-
-
-def gone(pid):
-    """It has ended, though its new parent may not have noticed."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def go_on(cpus):
@@ -73,23 +57,19 @@ for CPUS in (1, 4):
 def end_with_the_first():
     """Each has a monitor of its own; those that were not to be kept get SIGTERM when the first one ends."""
     with rhea.scratch() as folder:
-        with machine() as m, m.qmp() as q:
+        with machine() as m, m.qmp() as q, Forks(q) as forks:
             m.expect(MIDDLE)
-            pids = []
             for keep in (False, True):
-                answer = q.command("x-fork", keep=keep, options=["-S", "-qmp", f"unix:{folder}/q{{n}},server=on,wait=off"])
-                pids.append(answer[0]["pid"])
-            for n in (1, 2):
-                until(lambda n=n: os.path.exists(f"{folder}/q{n}"))
+                forks.fork("-S", "-qmp", f"unix:{folder}/q{{n}},server=on,wait=off", keep=keep)
             with rhea.Qmp(f"{folder}/q1") as own:
                 assert own.command("query-status") == {"running": False, "status": "paused"}
             q.command("quit")
             assert m.wait() == 0
-        until(lambda: gone(pids[0]))
-        assert not gone(pids[1])
-        with rhea.Qmp(f"{folder}/q2") as own:
-            own.command("quit")
-        until(lambda: gone(pids[1]))
+            until(lambda: gone(forks.pids[0]))
+            assert not gone(forks.pids[1])
+            with rhea.Qmp(f"{folder}/q2") as own:
+                own.command("quit")
+            until(lambda: gone(forks.pids[1]))
 
 
 @suite.test

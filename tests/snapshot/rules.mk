@@ -7,3 +7,4 @@ slow-checks += tests/snapshot/debian.py
 slow-checks += tests/snapshot/pc.py
 slow-checks += tests/snapshot/pc-linux.py
 slow-checks += tests/snapshot/generation.py
+slow-checks += tests/snapshot/fork-linux.py

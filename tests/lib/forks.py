@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""Forked machines: processes that are not ours, which must not outlive a test."""
+
+import contextlib
+import os
+import re
+import signal
+import time
+
+
+def until(what, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.05)
+
+
+def gone(pid):
+    """It has ended, though its parent may not have noticed."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def shared_mib(pid):
+    """What it has in memory, and its share of that when each page is divided among those who have it."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        text = f.read()
+    return [int(re.search(rf"^{name}:\s+(\d+)", text, re.M).group(1)) / 1024 for name in ("Rss", "Pss")]
+
+
+class Forks:
+    """Those that one machine was asked for; killed at the end of the block."""
+
+    def __init__(self, q):
+        self.q = q
+        self.pids = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        for pid in self.pids:
+            if not gone(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def fork(self, *options, **arguments):
+        """x-fork; the numbers of the new machines."""
+        new = self.q.command("x-fork", options=list(options), **arguments)
+        self.pids += [f["pid"] for f in new]
+        return [f["n"] for f in new]
