@@ -20,6 +20,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -53,11 +54,12 @@ CLASSES = {
     "real": "python perl gcc gzip xz openssl-rsa sqlite shell".split(),
     "disk": [f"{form}-{row}" for form, disk in DISKS.items() for row in disk[2]],
     "convert": "raw-to-raw raw-to-qcow2 qcow2-to-raw qcow2-to-qcow2 compress decompress".split(),
-    "start": "boot-shell boot-again first-byte restore restore-linux".split(),
+    "start": "boot-shell boot-again first-byte restore restore-linux fork-machine fork-linux".split(),
     "resident": "rss-idle rss-linux".split(),
 }
 DISK_MIB = 256  # as guest/disk.c has it
-UNITS = {"first-byte": "ms", "restore": "ms", "restore-linux": "ms", "rss-idle": "MiB", "rss-linux": "MiB"}
+UNITS = {"rss-idle": "MiB", "rss-linux": "MiB",
+         **dict.fromkeys("first-byte restore restore-linux fork-machine fork-linux".split(), "ms")}
 # What every machine of an architecture is started with; the device that holds a disk named d0.
 MACHINES = {
     "riscv64": (["-M", "virt"], "virtio-blk-device,drive=d0"),
@@ -376,29 +378,75 @@ def save_machine(bench, machine, q, path):
     return ["-incoming", f"exec:cat {path}"]
 
 
+def talking_machine(bench, linux, folder):
+    """Arguments for a machine of 1 GiB, and what it says again and again once it has started."""
+    argv = talking_guest(bench.arch, folder)
+    if linux:
+        argv = ["-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
+                "console=ttyS0"]
+    os.environ["RHEA_EMULATOR"] = bench.emulator
+    return [*MACHINES[bench.arch][0], *bench.extra, *argv], "tick" if linux else r"\."
+
+
+def let_talk(m, linux, fill=""):
+    if linux:
+        m.expect("rhea-guest: ready", 120)
+        m.send(f"{fill}while :; do echo ti''ck; done\n")
+        m.expect("tick", 200)
+    else:
+        m.expect(r"\.\.\.", 60)
+
+
 def run_restore(bench, row, folder):
     """From exec to the first byte of a machine of 1 GiB that was saved while it wrote bytes."""
     path = os.path.join(folder, f"{bench.name}.state")
-    if row == "restore-linux":
-        argv = ["-kernel", rhea.guest_file("Image"), "-initrd", rhea.guest_file("initrd.cpio"), "-append",
-                "console=ttyS0"]
-    else:
-        argv = talking_guest(bench.arch, folder)
-    os.environ["RHEA_EMULATOR"] = bench.emulator
-    machine = [*MACHINES[bench.arch][0], *bench.extra, *argv]
+    linux = row == "restore-linux"
+    machine, word = talking_machine(bench, linux, folder)
     with rhea.Machine(*machine, memory="1G", qmp=True) as m, m.qmp() as q:
-        if row == "restore-linux":
-            m.expect("rhea-guest: ready", 120)
-            m.send("while :; do echo ti''ck; done\n")
-            m.expect("tick", 60)
-        else:
-            m.expect(r"\.\.\.", 60)
+        let_talk(m, linux)
         restored = save_machine(bench, m, q, path)
     for _ in range(10):
         with rhea.Machine(*machine, *restored, memory="1G") as m:
-            m.expect("tick" if row == "restore-linux" else r"\.", 60)
+            m.expect(word, 60)
             bench.add(row, 1000 * (time.monotonic() - m.started))
     os.unlink(path)
+
+
+def wait_for_word(path, word):
+    deadline = time.monotonic() + 60
+    while not os.path.exists(path) or not os.path.getsize(path) or not re.search(word, slurp(path)):
+        assert time.monotonic() < deadline, f"the forked machine does not say {word!r}"
+        time.sleep(0.0002)
+
+
+def slurp(path):
+    with open(path, encoding="latin-1") as f:
+        return f.read()
+
+
+def run_fork(bench, row, folder):
+    """From the command to a machine of 1 GiB that goes on as the first one does, to its first byte.
+
+    The other emulator's way to that is to save the machine and to restore another."""
+    linux = row == "fork-linux"
+    machine, word = talking_machine(bench, linux, folder)
+    state, said = (os.path.join(folder, f"{bench.name}.{what}") for what in ("state", "said"))
+    with rhea.Machine(*machine, memory="1G", qmp=True) as m, m.qmp() as q:
+        let_talk(m, linux, "yes | head -c 150000000 > /tmp/memory; ")
+        for _ in range(10):
+            started = time.monotonic()
+            if bench.name == "rhea":
+                pid = q.command("x-fork", options=["-serial", f"file:{said}"])[0]["pid"]
+                wait_for_word(said, word)
+                bench.add(row, 1000 * (time.monotonic() - started))
+                os.kill(pid, signal.SIGKILL)
+                os.unlink(said)
+            else:
+                with rhea.Machine(*machine, *save_machine(bench, m, q, state), memory="1G") as forked:
+                    forked.expect(word, 60)
+                    bench.add(row, 1000 * (time.monotonic() - started))
+                os.unlink(state)
+                q.command("cont")
 
 
 def peak_mib(pid):
@@ -472,6 +520,9 @@ def jobs_for(arch, rows, folder):
     for row in ("restore", "restore-linux"):
         if row in rows:
             jobs.append((row, lambda b, r=row: run_restore(b, r, folder)))
+    for row in ("fork-machine", "fork-linux"):
+        if row in rows:
+            jobs.append((row, lambda b, r=row: run_fork(b, r, folder)))
     for row in chosen("resident"):
         jobs.append((row, lambda b, r=row: run_rss(b, r, folder)))
     return jobs
