@@ -17,8 +17,8 @@ typedef struct Work {
 static struct {
     GMutex lock;
     GCond pushed;
-    GQueue queue; /* Work * */
-    unsigned threads, waiting, limit;
+    GQueue queue;                  /* Work * */
+    unsigned threads, busy, limit; /* busy: of the threads, those that have work */
 } pool = {.queue = G_QUEUE_INIT, .limit = FIRST_LIMIT};
 
 /* Lock held.  NULL: the thread ends. */
@@ -27,11 +27,9 @@ static Work *next_work(void)
     gint64 end = g_get_monotonic_time() + LINGER_S * G_TIME_SPAN_SECOND;
     bool in_time = true;
 
-    pool.waiting++;
     while (g_queue_is_empty(&pool.queue) && in_time && pool.threads <= pool.limit) {
         in_time = g_cond_wait_until(&pool.pushed, &pool.lock, end);
     }
-    pool.waiting--;
     return pool.threads <= pool.limit ? g_queue_pop_head(&pool.queue) : NULL;
 }
 
@@ -41,10 +39,12 @@ static gpointer worker_thread(gpointer unused)
 
     g_mutex_lock(&pool.lock);
     while ((w = next_work())) {
+        pool.busy++;
         g_mutex_unlock(&pool.lock);
         w->fn(w->work);
         g_free(w);
         g_mutex_lock(&pool.lock);
+        pool.busy--;
     }
     pool.threads--;
     g_mutex_unlock(&pool.lock);
@@ -66,7 +66,8 @@ static bool start_thread(void)
 /* Lock held. */
 static void start_threads(void)
 {
-    while (pool.queue.length > pool.waiting && pool.threads < pool.limit && start_thread()) {
+    while (pool.queue.length > pool.threads - pool.busy && pool.threads < pool.limit &&
+           start_thread()) {
     }
 }
 
@@ -102,5 +103,5 @@ void workers_after_fork(void)
     g_mutex_init(&pool.lock);
     g_cond_init(&pool.pushed);
     g_assert(g_queue_is_empty(&pool.queue));
-    pool.threads = pool.waiting = 0;
+    pool.threads = pool.busy = 0;
 }

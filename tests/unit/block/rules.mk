@@ -18,3 +18,6 @@ tests/unit/block/test-dirty-bitmap-objs := $(tool-objs)
 
 unit-tests += tests/unit/block/test-power-cut
 tests/unit/block/test-power-cut-objs := $(tool-objs)
+
+unit-tests += tests/unit/block/test-workers
+tests/unit/block/test-workers-objs := block/workers.o
