@@ -3,6 +3,7 @@
 fast-checks += tests/snapshot/state.py
 fast-checks += tests/snapshot/disks.py
 fast-checks += tests/snapshot/fork.py
+fast-checks += tests/snapshot/fork-pc.py
 slow-checks += tests/snapshot/debian.py
 slow-checks += tests/snapshot/pc.py
 slow-checks += tests/snapshot/pc-linux.py
