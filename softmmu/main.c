@@ -310,7 +310,9 @@ static bool main_build(Setup *s, Error **errp)
     if (unused) {
         report("warning: -global %s: nothing here has it", unused);
     }
+    s->m->restoring = s->loadvm;
     machine_reset(s->m);
+    s->m->restoring = false;
     if (s->loadvm && !main_load(s, errp)) {
         error_prepend(errp, "-loadvm: ");
         return false;

@@ -227,6 +227,9 @@ static void blob_place(void *opaque)
     const void *data = g_bytes_get_data(b->data, &len);
     uint64_t done = len;
 
+    if (b->machine->restoring) {
+        return;
+    }
     mem_write_rom(b->machine->memory, b->addr, data, len);
     mapping_release(data, len); /* until the next reset */
     while (done < b->size) {

@@ -46,6 +46,7 @@ typedef struct Machine {
     char *mem_path;
     bool mem_prealloc;
     bool graphics, nodefaults;
+    bool restoring; /* the reset is followed by a load of all memory: none is filled before */
     char *vga; /* -vga: "std", "none"; NULL: what the board thinks best */
     bool usb, dump_guest_core, mem_merge;
     int kernel_irqchip;

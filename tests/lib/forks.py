@@ -42,13 +42,26 @@ class Forks:
         return self
 
     def __exit__(self, *exc):
-        for pid in self.pids:
-            if not gone(pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        self.kill()
+
+    def kill(self):
+        """Ends those that have not ended yet; how many they were."""
+        alive = [pid for pid in self.pids if not gone(pid)]
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in alive:
+            until(lambda pid=pid: gone(pid))
+        return len(alive)
 
     def fork(self, *options, **arguments):
         """x-fork; the numbers of the new machines."""
         new = self.q.command("x-fork", options=list(options), **arguments)
         self.pids += [f["pid"] for f in new]
         return [f["n"] for f in new]
+
+    def hmp(self, arguments):
+        """The monitor's command; what it says."""
+        said = self.q.command("human-monitor-command", command_line=f"fork {arguments}")
+        self.pids += [int(pid) for pid in re.findall(r"^fork \d+: pid (\d+)$", said, re.M)]
+        return said

@@ -35,12 +35,11 @@ def text(path):
 
 def go_on(cpus):
     """Three by two commands, and the one they are from; each says to its own port that all is well."""
-    with rhea.scratch() as folder, machine("-smp", cpus) as m, m.qmp() as q:
+    with rhea.scratch() as folder, machine("-smp", cpus) as m, m.qmp() as q, Forks(q) as forks:
         m.expect(MIDDLE)
-        said = hmp(q, f"fork -n 2 -serial 'file:{folder}/out.{{n}}'")
+        said = forks.hmp(f"-n 2 -serial 'file:{folder}/out.{{n}}'")
         assert said.startswith("fork 1: pid ") and "\nfork 2: pid " in said, said
-        more = q.command("x-fork", options=["-serial", f"file:{folder}/out.{{n}}"])
-        assert [f["n"] for f in more] == [3], more
+        assert forks.fork("-serial", f"file:{folder}/out.{{n}}") == [3]
         m.expect(END + r"\d+ ok, 0 failed")
         for n in (1, 2, 3):
             until(lambda n=n: " ok, 0 failed" in text(f"{folder}/out.{n}"))
@@ -80,15 +79,19 @@ def disks_get_overlays():
         with open(disk, "wb") as f:
             f.write(bytes(1 << 20))
         with machine("-drive", f"file={disk},format=raw,if=none,id=d0", "-device", "virtio-blk-device,drive=d0") as m, \
-                m.qmp() as q:
+                m.qmp() as q, Forks(q) as forks:
             m.expect(MIDDLE)
-            said = hmp(q, f"fork -serial 'file:{folder}/out.{{n}}'")
+            said = forks.hmp(f"-serial 'file:{folder}/out.{{n}}'")
             assert f"disk 'd0' is written to {disk}.fork-1 from now on" in said, said
-            q.command("x-fork", overlay=f"{folder}/{{disk}}.{{n}}", options=["-serial", f"file:{folder}/out.{{n}}"])
+            forks.fork("-serial", f"file:{folder}/out.{{n}}", overlay=f"{folder}/{{disk}}.{{n}}")
             m.expect(END + r"\d+ ok, 0 failed")
             for n in (1, 2):
                 until(lambda n=n: " ok, 0 failed" in text(f"{folder}/out.{n}"))
             assert q.command("query-block")[0]["inserted"]["file"] == f"{folder}/d0.0"
+            q.command("stop")
+            assert "is locked by process" in hmp(q, "commit d0"), "the new ones read what it would write to"
+            assert forks.kill() == 2
+            assert hmp(q, "commit d0") == ""
             q.command("quit")
             assert m.wait() == 0
         for image, base in ((f"{disk}.fork-1", disk), (f"{folder}/d0.0", f"{disk}.fork-1"), (f"{folder}/d0.2", f"{disk}.fork-1")):

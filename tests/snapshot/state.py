@@ -65,6 +65,20 @@ def goes_on():
 
 
 @suite.test
+def starts_again():
+    """What a reset puts into memory is left out before a load, and comes with the guest's next reset."""
+    with rhea.scratch() as folder:
+        path = os.path.join(folder, "state")
+        save_middle(path)
+        with machine("-S", "-loadvm", path, qmp=True) as m, m.qmp() as q:
+            q.command("system_reset")
+            q.command("cont")
+            m.expect("OpenSBI")
+            m.expect(END)
+            assert m.wait() == 0
+
+
+@suite.test
 def memory_that_others_map():
     """A memfd is not mapped from the file but filled; and the other way round."""
     shared = ["-object", "memory-backend-memfd,id=ram,size=64M,share=on", "-M", "memory-backend=ram"]
