@@ -32,6 +32,7 @@ check-slow: all $(unit-tests)
 	$(SRC)/scripts/setup test slow
 	-$(SRC)/scripts/debug-kernel
 	-$(SRC)/scripts/installer-mirror
+	-$(SRC)/scripts/browser-driver
 	-for kernel in $(debian-kernels); do $(SRC)/scripts/guest-assets --kernel $$kernel || true; done
 	RHEA_SLOW=1 $(SRC)/tests/run $(unit-tests) $(addprefix $(SRC)/,$(fast-checks) $(slow-checks) $(long-checks))
 

@@ -26,6 +26,7 @@ long-checks += tests/boot/pc-systems.py
 long-checks += tests/boot/pc-installer.py
 long-checks += tests/boot/pc-debian-kernels.py
 long-checks += tests/boot/pc-displays.py
+long-checks += tests/boot/browser.py
 
 check-boot: all
 	$(SRC)/tests/run $(addprefix $(SRC)/,$(boot-checks-fast) $(boot-checks))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Pictures that screendump writes."""
+"""Pictures that screendump and browsers write."""
 
 import os
+import struct
+import zlib
 
 
 class Picture:
@@ -25,6 +27,32 @@ class Picture:
         for y in range(height):
             line = pixels[3 * width * y:3 * width * (y + 1)]
             rows.append([tuple(line[3 * x:3 * x + 3]) for x in range(width)])
+        return cls(rows)
+
+    @classmethod
+    def load_png(cls, path):
+        """The pixels of a PNG of 8-bit colours, with all kinds of filters for its lines."""
+        with open(path, "rb") as f:
+            data = f.read()
+        assert data[:8] == b"\x89PNG\r\n\x1a\n"
+        at, packed = 8, b""
+        while at < len(data):
+            size, kind = struct.unpack(">I4s", data[at:at + 8])
+            if kind == b"IHDR":
+                width, height, depth, colours = struct.unpack(">IIBB", data[at + 8:at + 18])
+            packed += data[at + 8:at + 8 + size] if kind == b"IDAT" else b""
+            at += size + 12
+        assert (depth, colours) == (8, 2)
+        raw, rows, above = zlib.decompress(packed), [], bytes(3 * width)
+        for y in range(height):
+            line = bytearray(raw[y * (3 * width + 1):(y + 1) * (3 * width + 1)])
+            kind = line.pop(0)
+            for i, v in enumerate(line):
+                a, b, c = (line[i - 3] if i > 2 else 0), above[i], (above[i - 3] if i > 2 else 0)
+                near = min((a, b, c), key=lambda n, p=a + b - c: abs(p - n))
+                line[i] = v + (0, a, b, (a + b) // 2, near)[kind] & 255
+            rows.append([tuple(line[3 * x:3 * x + 3]) for x in range(width)])
+            above = line
         return cls(rows)
 
     @property

@@ -12,7 +12,6 @@ import shutil
 import struct
 import subprocess
 import sys
-import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -319,32 +318,6 @@ def retrace_by_the_clock(s):
     assert any(v & 9 == 1 for v in seen) and any(v & 9 == 0 for v in seen)
 
 
-def png(path):
-    """The pixels of a PNG of 8-bit colours, with all kinds of filters for its lines."""
-    with open(path, "rb") as f:
-        data = f.read()
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    at, packed = 8, b""
-    while at < len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        if kind == b"IHDR":
-            width, height, depth, colours = struct.unpack(">IIBB", data[at + 8:at + 18])
-        packed += data[at + 8:at + 8 + size] if kind == b"IDAT" else b""
-        at += size + 12
-    assert (depth, colours) == (8, 2)
-    raw, rows, above = zlib.decompress(packed), [], bytes(3 * width)
-    for y in range(height):
-        line = bytearray(raw[y * (3 * width + 1):(y + 1) * (3 * width + 1)])
-        kind = line.pop(0)
-        for i, v in enumerate(line):
-            a, b, c = (line[i - 3] if i > 2 else 0), above[i], (above[i - 3] if i > 2 else 0)
-            near = min((a, b, c), key=lambda n, p=a + b - c: abs(p - n))
-            line[i] = v + (0, a, b, (a + b) // 2, near)[kind] & 255
-        rows.append([tuple(line[3 * x:3 * x + 3]) for x in range(width)])
-        above = line
-    return ppm.Picture(rows)
-
-
 @screen
 def pictures_as_files(s):
     """Both formats from both monitors, by name of the device, and what cannot be had."""
@@ -354,11 +327,11 @@ def pictures_as_files(s):
     one, two = os.path.join(s.q.folder, "1.png"), os.path.join(s.q.folder, "2.ppm")
     path = next(p for p, t in s.q.devices() if t == "VGA")
     s.monitor.command("screendump", filename=one, format="png", device=path, head=0)
-    png(one).same(wanted, "PNG")
+    ppm.Picture.load_png(one).same(wanted, "PNG")
     s.monitor.command("human-monitor-command", command_line=f"screendump {two}")
     ppm.Picture.load(two).same(wanted, "PPM")
     s.monitor.command("human-monitor-command", command_line=f"screendump {one} -f png {path} 0")
-    png(one).same(wanted, "PNG of HMP")
+    ppm.Picture.load_png(one).same(wanted, "PNG of HMP")
     for arguments, text in (({"device": "x"}, "no device"), ({"device": path, "head": 1}, "no console 1"),
                             ({"format": "gif"}, "format"), ({"head": 0}, "needs 'device'")):
         try:
