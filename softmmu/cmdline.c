@@ -4,6 +4,7 @@
 
 #include "chardev/chardev.h"
 #include "rhea/opts.h"
+#include "rhea/terminal.h"
 #include "cmdline.h"
 
 extern const OptionGroup *const __start_rhea_options[] __attribute__((weak));
@@ -306,7 +307,7 @@ bool cmdline_run(Setup *s, OptionPhase phase, Error **errp)
 
 void cmdline_exit_ok(void)
 {
-    chr_restore_terminal();
+    terminal_restore();
     exit(fflush(stdout) ? 1 : 0);
 }
 

@@ -18,6 +18,7 @@
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "rhea/report.h"
+#include "rhea/terminal.h"
 #include "snapshot/snapshot.h"
 #include "softmmu/device-add.h"
 #include "softmmu/main-loop.h"
@@ -31,7 +32,7 @@ static pid_t pidfile_pid;
 /* Atexit: every way out, also cmdline_exit_ok(), leaves the terminal and file system clean. */
 static void main_cleanup(void)
 {
-    chr_restore_terminal();
+    terminal_restore();
     if (pidfile_path && pidfile_pid == getpid()) {
         unlink(pidfile_path);
     }
@@ -52,7 +53,7 @@ static void main_fatal_signal(int sig)
                                     "shorter (of -loadvm, -mem-path), or the "
                                     "host's memory has failed\n";
 
-    chr_restore_terminal();
+    terminal_restore();
     if (sig == SIGBUS) {
         (void)!write(STDERR_FILENO, bus_error, sizeof(bus_error) - 1);
     }
@@ -80,7 +81,7 @@ static gboolean main_signal_ready(gint fd, GIOCondition cond, gpointer opaque)
         return G_SOURCE_CONTINUE;
     }
     if (info.ssi_signo == SIGCONT) {
-        chr_resume_terminal();
+        terminal_resume();
         return G_SOURCE_CONTINUE;
     }
     if (info.ssi_pid) {

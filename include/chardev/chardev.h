@@ -74,11 +74,8 @@ bool chr_ringbuf_write(const char *id, const uint8_t *buf, size_t len, Error **e
 /* Every chardev: where it is connected ("unix:/x,server=on"). */
 typedef void (*ChrInfo)(void *opaque, const char *id, const char *where, bool open);
 void chr_foreach_info(ChrInfo fn, void *opaque);
-/* Restores terminals, removes sockets; idempotent, async-signal-safe parts only for the terminal. */
+/* Releases the terminal, removes sockets; idempotent. */
 void chr_cleanup_all(void);
-void chr_restore_terminal(void);
-/* Raw mode again after the process was stopped and continued. */
-void chr_resume_terminal(void);
 /*
  * In a copy of the process.  Backends with another end are null ones from now on, of which the other process hears nothing;
  * those without a front end go.

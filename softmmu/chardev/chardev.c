@@ -484,5 +484,4 @@ void chr_cleanup_all(void)
         }
         qom_unparent(&c->obj);
     }
-    chr_restore_terminal();
 }

@@ -10,4 +10,5 @@ obj-y += softmmu/util/log.o
 obj-y += softmmu/util/opts.o
 obj-y += softmmu/util/uuid.o
 obj-y += softmmu/util/report.o
+obj-y += softmmu/util/terminal.o
 obj-y += softmmu/util/trace.o

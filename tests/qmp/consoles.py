@@ -297,7 +297,7 @@ def wrong_devices_are_refused():
         (["-chardev", "socket,id=x,path=/no/such/dir/s,server=on,wait=off"], "/no/such/dir/s"),
         (["-chardev", "socket,id=x,path=/a,servre=on"], "did you mean 'server'"),
         (["-mon", "chardev=nothing"], "'nothing' does not exist"),
-        (["-serial", "stdio", "-monitor", "stdio"], "stdio is used by another chardev"),
+        (["-serial", "stdio", "-monitor", "stdio"], "the terminal is taken by stdio"),
     ]
     for args, message in cases:
         done = subprocess.run([rhea.emulator(), "-M", "none", "-display", "none", *args],
