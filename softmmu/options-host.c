@@ -7,6 +7,7 @@
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "softmmu/gdbstub.h"
+#include "ui/keymap.h"
 #include "ui/vnc.h"
 #include "ui/web.h"
 #include "cmdline.h"
@@ -213,7 +214,7 @@ static bool run_vnc(Setup *s, const char *arg, Error **errp)
 
 static bool run_layout(Setup *s, const char *arg, Error **errp)
 {
-    return vnc_set_layout(arg, errp);
+    return keymap_set(arg, errp);
 }
 
 static bool only_none(const char *what, const char *arg, Error **errp)

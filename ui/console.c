@@ -2,6 +2,7 @@
 /* Consoles: their list, surfaces and listeners.  Threading: the machine lock, main loop. */
 #include "rhea/osdep.h"
 
+#include "cp437.h"
 #include "ui/console.h"
 
 typedef struct Listener {
@@ -12,6 +13,8 @@ typedef struct Listener {
 struct Console {
     Object *device;
     unsigned head;
+    bool is_head;
+    char *label;
     const ConsoleOps *ops;
     void *opaque;
     pixman_image_t *surface;
@@ -19,8 +22,9 @@ struct Console {
     GArray *listeners; /* of Listener */
 };
 
-/* In the order in which they were made. */
+/* Heads in the order in which they were made, then text consoles. */
 static GPtrArray *consoles;
+static unsigned heads; /* how many of them are heads */
 
 /* Calls the ConsoleNotify at @member of each listener's table. */
 static void notify(Console *con, size_t member)
@@ -44,20 +48,35 @@ static void unref_image(pixman_image_t *image)
 
 /* --- For devices --- */
 
-Console *console_new(Object *device, unsigned head, const ConsoleOps *ops, void *opaque)
+static Console *add_console(unsigned at, const char *label, const ConsoleOps *ops, void *opaque)
 {
     Console *con = g_new0(Console, 1);
 
-    con->device = device;
-    con->head = head;
+    con->label = g_strdup(label);
     con->ops = ops;
     con->opaque = opaque;
     con->listeners = g_array_new(false, false, sizeof(Listener));
     if (!consoles) {
         consoles = g_ptr_array_new();
     }
-    g_ptr_array_add(consoles, con);
+    g_ptr_array_insert(consoles, (int)at, con);
     return con;
+}
+
+Console *console_new(Object *device, unsigned head, const ConsoleOps *ops, void *opaque)
+{
+    Console *con =
+        add_console(heads++, device && device->type ? device->type->name : "screen", ops, opaque);
+
+    con->device = device;
+    con->is_head = true;
+    con->head = head;
+    return con;
+}
+
+Console *console_new_text(const char *label, const ConsoleOps *ops, void *opaque)
+{
+    return add_console(consoles ? consoles->len : 0, label, ops, opaque);
 }
 
 void console_free(Console *con)
@@ -65,11 +84,13 @@ void console_free(Console *con)
     if (!con) {
         return;
     }
+    heads -= con->is_head;
     g_ptr_array_remove(consoles, con);
     notify(con, offsetof(ConsoleListenerOps, gone));
     unref_image(con->surface);
     unref_image(con->cursor.image);
     g_array_free(con->listeners, true);
+    g_free(con->label);
     g_free(con);
 }
 
@@ -130,8 +151,19 @@ void console_text_resize(ConsoleText *text, unsigned columns, unsigned rows)
     g_free(text->cells);
     text->columns = columns;
     text->rows = rows;
-    text->cells = g_new0(uint16_t, (size_t)columns * rows);
+    text->cells = g_new0(ConsoleCell, (size_t)columns * rows);
     text->cursor_visible = false;
+}
+
+ConsoleCell console_vga_cell(uint16_t cell, bool blink)
+{
+    ConsoleCell out = {cp437_unicode(cell & 0xff), cell >> 8 & 0xf, cell >> 12, false};
+
+    if (blink) {
+        out.blink = out.paper >> 3;
+        out.paper &= 7;
+    }
+    return out;
 }
 
 /* --- For front ends --- */
@@ -155,6 +187,28 @@ Console *console_find(const Object *device, unsigned head)
         }
     }
     return NULL;
+}
+
+Console *console_nth(unsigned n)
+{
+    return consoles && n < consoles->len ? g_ptr_array_index(consoles, n) : NULL;
+}
+
+const char *console_label(const Console *con)
+{
+    return con->label;
+}
+
+bool console_is_terminal(const Console *con)
+{
+    return con->ops->type != NULL;
+}
+
+void console_type(Console *con, uint32_t keysym, unsigned modifiers)
+{
+    if (con->ops->type) {
+        con->ops->type(con->opaque, keysym, modifiers);
+    }
 }
 
 void console_refresh(Console *con)

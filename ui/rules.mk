@@ -3,8 +3,10 @@
 
 obj-y += ui/console.o
 obj-y += ui/http.o
+obj-y += ui/cp437.o
 obj-y += ui/input.o
 obj-y += ui/listen.o
+obj-y += ui/keymap.o
 obj-y += ui/screendump.o
 obj-y += ui/vnc-auth.o
 obj-y += ui/vnc-client.o

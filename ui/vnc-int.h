@@ -46,11 +46,6 @@ typedef struct VncServer {
     bool lossy; /* pictures may be compressed with losses */
 } VncServer;
 
-/* --- vnc-keys.c --- */
-
-/* The key that has @keysym on it in the layout of -k; 0: none has. */
-unsigned vnc_key_of_keysym(uint32_t keysym);
-
 /* --- vnc-client.c --- */
 
 /* Owns @stream from here on. */

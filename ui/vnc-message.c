@@ -7,6 +7,7 @@
 #include "rhea/osdep.h"
 
 #include "ui/input.h"
+#include "ui/keymap.h"
 #include "vnc-client.h"
 
 enum { ENCODINGS_MAX = 4096, LEVEL_MAX = 6, NO_MOTION = 0x7fff };
@@ -227,7 +228,7 @@ static void press(VncClient *c, unsigned key, bool down)
 
 static size_t take_key(VncClient *c, const uint8_t *p)
 {
-    press(c, vnc_key_of_keysym(vnc_get_u32(p + 4)), p[1] != 0);
+    press(c, keymap_key(vnc_get_u32(p + 4)), p[1] != 0);
     return 8;
 }
 
@@ -245,7 +246,7 @@ static size_t take_qemu(VncClient *c, const uint8_t *p)
     }
     key = scancode && scancode <= 0xff ? input_key_by_name(name, &err) : -1;
     error_free(err);
-    press(c, key > 0 ? (unsigned)key : vnc_key_of_keysym(vnc_get_u32(p + 4)),
+    press(c, key > 0 ? (unsigned)key : keymap_key(vnc_get_u32(p + 4)),
           vnc_get_u16(p + 2) != 0);
     return 12;
 }

@@ -4,6 +4,7 @@
 
 #include "block/secret.h"
 #include "rhea/opts.h"
+#include "ui/keymap.h"
 #include "vnc-int.h"
 
 enum { TO_MAX = 65535 - 5900, HEADS_MAX = 255, US_PER_S = 1000000 };
@@ -120,7 +121,7 @@ bool vnc_start(const char *spec, Error **errp)
     g_autoptr(Opts) o = opts_parse("-vnc", spec, "vnc", errp);
     VncServer *s;
 
-    if (!o || (!vnc_key_of_keysym('a') && !vnc_set_layout("en-us", errp))) {
+    if (!o || !keymap_ready(errp)) {
         return false;
     }
     s = server_new(o, errp);

@@ -225,6 +225,7 @@ static void vga_console_invalidate(void *opaque)
 static bool vga_console_text(void *opaque, ConsoleText *text)
 {
     VgaConsole *vc = opaque;
+    g_autofree uint16_t *line = NULL;
     VgaScreen sc;
     unsigned cell, row_lines;
 
@@ -234,8 +235,12 @@ static bool vga_console_text(void *opaque, ConsoleText *text)
         return false;
     }
     console_text_resize(text, sc.chars, (sc.height + row_lines - 1) / row_lines);
+    line = g_new(uint16_t, sc.chars);
     for (unsigned row = 0; row < text->rows; row++) {
-        vga_text_row(vc->vga, &sc, row, text->cells + row * text->columns);
+        vga_text_row(vc->vga, &sc, row, line);
+        for (unsigned i = 0; i < sc.chars; i++) {
+            text->cells[row * sc.chars + i] = console_vga_cell(line[i], sc.blink);
+        }
     }
     text->cursor_visible = vga_text_cursor(&sc, &cell);
     if (text->cursor_visible) {

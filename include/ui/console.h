@@ -2,7 +2,8 @@
 /*
  * Consoles: between devices that draw and front ends that show.  A device makes one for each of its heads, gives
  * it a surface and says what changes there; nothing is drawn while nobody looks.  Front ends listen, and refresh
- * the console as often as they show it.  Threading: the machine lock, main loop.
+ * the console as often as they show it.  Beside them are text consoles, terminals that somebody types at.
+ * Threading: the machine lock, main loop.
  */
 #ifndef UI_CONSOLE_H
 #define UI_CONSOLE_H
@@ -13,10 +14,19 @@
 
 typedef struct Console Console;
 
-/* The characters of a text mode.  A cell is the code, with its VGA attribute in the high byte. */
+/* A character, in the sixteen colours of a VGA: bit 0 blue, 1 green, 2 red, 3 bright. */
+typedef struct ConsoleCell {
+    uint32_t c; /* Unicode; 0 is blank */
+    uint8_t ink, paper;
+    bool blink;
+} ConsoleCell;
+
+enum { CONSOLE_COLOURS = 16 };
+
+/* The characters of a text mode. */
 typedef struct ConsoleText {
     unsigned columns, rows;
-    uint16_t *cells; /* row by row */
+    ConsoleCell *cells; /* row by row */
     bool cursor_visible;
     unsigned cursor_x, cursor_y;
 } ConsoleText;
@@ -31,7 +41,11 @@ typedef struct ConsoleOps {
     bool (*text)(void *opaque, ConsoleText *text);
     /* The size that a viewer would like. */
     void (*resize_wish)(void *opaque, unsigned width, unsigned height);
+    /* What somebody types at a text console: a keysym as X has them, with modifiers. */
+    void (*type)(void *opaque, uint32_t keysym, unsigned modifiers);
 } ConsoleOps;
+
+enum { CONSOLE_SHIFT = 1, CONSOLE_CTRL = 2, CONSOLE_ALT = 4 };
 
 /* A pointer that the device draws over its surface, as a hardware cursor is. */
 typedef struct ConsoleCursor {
@@ -56,6 +70,8 @@ typedef struct ConsoleListenerOps {
 /* --- For devices --- */
 
 Console *console_new(Object *device, unsigned head, const ConsoleOps *ops, void *opaque);
+/* A text console, of no device; it comes behind all heads. */
+Console *console_new_text(const char *label, const ConsoleOps *ops, void *opaque);
 void console_free(Console *con);
 /* The surface, of format x8r8g8b8, which may be the guest's memory itself; the console holds a reference. */
 void console_set_surface(Console *con, pixman_image_t *surface);
@@ -66,11 +82,20 @@ void console_set_cursor(Console *con, pixman_image_t *image, unsigned hot_x, uns
 void console_move_cursor(Console *con, int x, int y, bool visible);
 /* Makes room for so many cells, all zero, without a cursor. */
 void console_text_resize(ConsoleText *text, unsigned columns, unsigned rows);
+/* A cell of a VGA: a code of page 437 with its attribute above; bit 15 means blinking if @blink. */
+ConsoleCell console_vga_cell(uint16_t cell, bool blink);
 
 /* --- For front ends --- */
 
 /* The head of a device or of one inside it, or the first console there is (NULL device, head 0); NULL: there is none. */
 Console *console_find(const Object *device, unsigned head);
+/* The @n-th as people count them, from 0: heads in the order of their devices, then text consoles; NULL: no more. */
+Console *console_nth(unsigned n);
+/* For people: "VGA", "serial0". */
+const char *console_label(const Console *con);
+/* A terminal: keys are for console_type(), not for the guest's keyboard. */
+bool console_is_terminal(const Console *con);
+void console_type(Console *con, uint32_t keysym, unsigned modifiers);
 /* The device draws now what has changed since the last time. */
 void console_refresh(Console *con);
 /* NULL until the device has shown something. */

@@ -12,8 +12,6 @@ struct _JsonObject;
 bool vnc_start(const char *spec, Error **errp) MUST_CHECK;
 /* Ends all servers and connections. */
 void vnc_stop(void);
-/* The keyboard layout that viewers have: "en-us", "de", "fr-ch". */
-bool vnc_set_layout(const char *name, Error **errp) MUST_CHECK;
 
 /*
  * For connections from now on; only the first eight bytes count, as the protocol has it.  @id NULL: the first

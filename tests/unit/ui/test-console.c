@@ -51,6 +51,12 @@ static const ConsoleListenerOps listener = {.surface = seen_surface,
                                             .dirty = seen_dirty,
                                             .cursor = seen_cursor,
                                             .cursor_moved = seen_cursor_moved};
+static void type(void *opaque, uint32_t keysym, unsigned modifiers)
+{
+    *(uint32_t *)opaque = keysym;
+}
+
+static const ConsoleOps terminal = {.type = type};
 static const ConsoleOps device = {.update = seen_update, .invalidate = seen_invalidate};
 
 static void test_listeners(void)
@@ -132,10 +138,57 @@ static void test_text(void)
 
     g_assert_false(console_text(con, &text));
     console_text_resize(&text, 80, 25);
-    g_assert_cmpuint(text.cells[80 * 25 - 1], ==, 0);
+    g_assert_cmpuint(text.cells[80 * 25 - 1].c, ==, 0);
     console_text_fini(&text);
     g_assert_null(text.cells);
     console_free(con);
+}
+
+/* Heads are counted before text consoles, whatever was made first. */
+static void test_order(void)
+{
+    Console *text = console_new_text("serial0", &terminal, &(uint32_t){0}), *a, *b;
+
+    g_assert_true(console_find(NULL, 0) == text);
+    a = console_new(NULL, 0, &device, NULL);
+    b = console_new(NULL, 1, &device, NULL);
+    g_assert_true(console_nth(0) == a && console_nth(1) == b && console_nth(2) == text);
+    g_assert_null(console_nth(3));
+    g_assert_cmpstr(console_label(text), ==, "serial0");
+    console_free(a);
+    g_assert_true(console_nth(0) == b && console_nth(1) == text);
+    console_free(b);
+    console_free(text);
+    g_assert_null(console_nth(0));
+}
+
+static void test_type(void)
+{
+    uint32_t typed = 0;
+    Console *text = console_new_text("serial0", &terminal, &typed),
+            *screen = console_new(NULL, 0, &device, NULL);
+
+    g_assert_true(console_is_terminal(text));
+    g_assert_false(console_is_terminal(screen));
+    console_type(text, 'x', 0);
+    console_type(screen, 'y', 0);
+    g_assert_cmpuint(typed, ==, 'x');
+    console_free(screen);
+    console_free(text);
+}
+
+static void test_vga_cell(void)
+{
+    ConsoleCell cell = console_vga_cell(0x9cc9, false);
+
+    g_assert_cmphex(cell.c, ==, 0x2554);
+    g_assert_cmphex(cell.ink, ==, 0xc);
+    g_assert_cmphex(cell.paper, ==, 9);
+    g_assert_false(cell.blink);
+    cell = console_vga_cell(0x9c01, true);
+    g_assert_cmphex(cell.c, ==, 0x263a);
+    g_assert_cmphex(cell.paper, ==, 1);
+    g_assert_true(cell.blink);
 }
 
 int main(int argc, char **argv)
@@ -145,5 +198,8 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/console/cursor", test_cursor);
     g_test_add_func("/ui/console/find", test_find);
     g_test_add_func("/ui/console/text", test_text);
+    g_test_add_func("/ui/console/order", test_order);
+    g_test_add_func("/ui/console/type", test_type);
+    g_test_add_func("/ui/console/vga-cell", test_vga_cell);
     return g_test_run();
 }

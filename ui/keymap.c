@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which key a viewer's user has pressed: VNC sends keysyms, the guest wants keys.  The layout of -k, as
- * libxkbcommon has it, is turned round: each keysym's key on the lowest level that has it.
+ * Which key a person has pressed: viewers and terminals tell keysyms, the guest wants keys.  The layout of -k,
+ * as libxkbcommon has it, is turned round: each keysym's key on the lowest level that has it.
  * Threading: the machine lock.
  */
 #include "rhea/osdep.h"
 
+#include <linux/input-event-codes.h>
 #include <xkbcommon/xkbcommon.h>
 
-#include "vnc-int.h"
+#include "ui/keymap.h"
 
 /* XKB numbers keys as the kernel does, from eight on. */
-enum { XKB_OFFSET = 8 };
+enum { XKB_OFFSET = 8, KEYS = 256, KEY_BITS = 8 };
 
-static GHashTable *keys; /* keysym -> key */
+static GHashTable *keys; /* keysym -> key, and the level above */
 
 /* Names as -k has them where XKB's differ. */
 static const struct {
@@ -27,7 +28,7 @@ static const struct {
 
 static void keys_of_level(struct xkb_keymap *map, xkb_level_index_t level)
 {
-    xkb_keycode_t last = MIN(xkb_keymap_max_keycode(map), VNC_KEYS + XKB_OFFSET - 1);
+    xkb_keycode_t last = MIN(xkb_keymap_max_keycode(map), KEYS + XKB_OFFSET - 1);
 
     for (xkb_keycode_t k = MAX(xkb_keymap_min_keycode(map), XKB_OFFSET + 1); k <= last; k++) {
         const xkb_keysym_t *syms;
@@ -40,13 +41,14 @@ static void keys_of_level(struct xkb_keymap *map, xkb_level_index_t level)
             gpointer key = GUINT_TO_POINTER(syms[i]);
 
             if (!g_hash_table_contains(keys, key)) {
-                g_hash_table_insert(keys, key, GUINT_TO_POINTER(k - XKB_OFFSET));
+                g_hash_table_insert(keys, key,
+                                    GUINT_TO_POINTER((k - XKB_OFFSET) | level << KEY_BITS));
             }
         }
     }
 }
 
-bool vnc_set_layout(const char *name, Error **errp)
+bool keymap_set(const char *name, Error **errp)
 {
     enum { LEVELS = 4 };
     struct xkb_rule_names names = {.model = "pc105", .layout = name};
@@ -77,7 +79,34 @@ bool vnc_set_layout(const char *name, Error **errp)
     return true;
 }
 
-unsigned vnc_key_of_keysym(uint32_t keysym)
+bool keymap_ready(Error **errp)
+{
+    return keys || keymap_set("en-us", errp);
+}
+
+static unsigned find(uint32_t keysym)
 {
     return keys ? GPOINTER_TO_UINT(g_hash_table_lookup(keys, GUINT_TO_POINTER(keysym))) : 0;
+}
+
+unsigned keymap_key(uint32_t keysym)
+{
+    return find(keysym) & (KEYS - 1);
+}
+
+unsigned keymap_keys(uint32_t keysym, unsigned codes[KEYMAP_KEYS])
+{
+    unsigned found = find(keysym), level = found >> KEY_BITS, n = 0;
+
+    if (!found) {
+        return 0;
+    }
+    if (level & 1) {
+        codes[n++] = KEY_LEFTSHIFT;
+    }
+    if (level & 2) {
+        codes[n++] = KEY_RIGHTALT;
+    }
+    codes[n++] = found & (KEYS - 1);
+    return n;
 }
