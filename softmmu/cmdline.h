@@ -28,7 +28,7 @@ typedef struct Setup {
     char *pidfile, *loadvm;
     char *chroot, *user; /* given up to at the end of set-up */
     bool daemonize, start_paused;
-    bool nodefaults, nographic, no_display, web;
+    bool nodefaults, nographic;
     bool has_serial, has_monitor;
     unsigned serial_count;
     GArray *monitors; /* MonitorSetup */

@@ -23,6 +23,7 @@
 #include "softmmu/device-add.h"
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
+#include "ui/display.h"
 #include "cmdline.h"
 #include "process.h"
 
@@ -40,6 +41,7 @@ static void main_cleanup(void)
 
 static NORETURN void die(Error *err)
 {
+    display_stop(); /* the message is for the screen that was there before */
     report("%s", error_text(err));
     chr_cleanup_all();
     exit(1);
@@ -84,6 +86,7 @@ static gboolean main_signal_ready(gint fd, GIOCondition cond, gpointer opaque)
         terminal_resume();
         return G_SOURCE_CONTINUE;
     }
+    display_stop();
     if (info.ssi_pid) {
         report("terminating on signal %u from pid %u", info.ssi_signo, info.ssi_pid);
     } else {
@@ -287,6 +290,34 @@ static bool main_load(Setup *s, Error **errp)
                                            : snapshot_load_file(s->m, s->loadvm, errp);
 }
 
+/* --- Display --- */
+
+static const char *main_display_state(void *opaque)
+{
+    Machine *m = opaque;
+
+    return runstate_is_running(m) ? NULL : runstate_get(m) == RUN_PAUSED ? "Paused" : "Stopped";
+}
+
+static void main_display_quit(void *opaque)
+{
+    machine_request_shutdown(opaque, SHUTDOWN_HOST_UI, 0);
+}
+
+static bool main_open_display(Machine *m, Error **errp)
+{
+    static DisplayHost host;
+
+    host = (DisplayHost){.clock = m->clock[CLOCK_REALTIME_],
+                         .name = m->name,
+                         .state = main_display_state,
+                         .quit = main_display_quit,
+                         .opaque = m};
+    return display_start(&host, errp);
+}
+
+/* --- All of it --- */
+
 static bool main_build(Setup *s, Error **errp)
 {
     const char *unused;
@@ -318,7 +349,8 @@ static bool main_build(Setup *s, Error **errp)
         error_prepend(errp, "-loadvm: ");
         return false;
     }
-    return cmdline_run(s, PHASE_LATE, errp) && process_start_monitors(s, errp);
+    return cmdline_run(s, PHASE_LATE, errp) && process_start_monitors(s, errp) &&
+           main_open_display(s->m, errp);
 }
 
 /* What messages begin with. */

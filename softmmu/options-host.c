@@ -7,6 +7,7 @@
 #include "rhea/log.h"
 #include "rhea/opts.h"
 #include "softmmu/gdbstub.h"
+#include "ui/display.h"
 #include "ui/keymap.h"
 #include "ui/vnc.h"
 #include "ui/web.h"
@@ -130,11 +131,11 @@ static bool default_terminals_on_page(Setup *s, Error **errp)
  */
 bool setup_default_backends(Setup *s, Error **errp)
 {
-    bool terminal = !s->no_display || s->nographic;
+    bool terminal = !display_chosen() || s->nographic;
     bool serial = !s->has_serial && !s->nodefaults && terminal;
     bool monitor = !s->has_monitor && !s->nodefaults && terminal;
 
-    if (s->web && !s->nodefaults && !s->nographic) {
+    if (web_address() && !s->nodefaults && !s->nographic) {
         return default_terminals_on_page(s, errp);
     }
     if (serial) {
@@ -181,30 +182,21 @@ OPTION_GROUP(char_group, .title = "Consoles and monitors", .order = 50, .options
 static bool run_nographic(Setup *s, const char *arg, Error **errp)
 {
     s->nographic = true;
-    s->no_display = true;
     return true;
 }
 
 static bool run_display(Setup *s, const char *arg, Error **errp)
 {
-    static const char *const accepted[] = {"none", "vnc", "web", NULL};
-
     if (is_help(arg)) {
-        printf("Available display backend types:\nnone\nvnc\nweb\n");
+        display_print_help();
         cmdline_exit_ok();
     }
-    if (g_str_has_prefix(arg, "vnc=")) {
-        return vnc_start(arg + strlen("vnc="), errp);
-    }
-    if (!strcmp(arg, "web") || g_str_has_prefix(arg, "web=")) {
-        s->web = true;
-        return web_start(s->m, arg + MIN(strlen(arg), strlen("web=")), errp);
-    }
-    if (strcmp(arg, "none")) {
-        return error_unknown_name(errp, "-display: type", arg, accepted);
-    }
-    s->no_display = true;
-    return true;
+    return display_choose(s->m, arg, errp);
+}
+
+static bool run_curses(Setup *s, const char *arg, Error **errp)
+{
+    return display_choose(s->m, "curses", errp);
 }
 
 static bool run_vnc(Setup *s, const char *arg, Error **errp)
@@ -257,12 +249,16 @@ static bool run_no_user_config(Setup *s, const char *arg, Error **errp)
 static const Option display_options[] = {
     {"nographic", NULL, PHASE_EARLY,
      "no display; serial port and monitor share the terminal (Ctrl-A h for help)", run_nographic},
-    {"display", "none|vnc=SPEC|web[=WHERE]", PHASE_BACKEND,
-     "none: no display and no default console; vnc: as -vnc SPEC\n"
-     "web:  a page for browsers at [HOST]:PORT or unix:PATH [a free port of this host], with "
-     "screen,\n"
-     "      keyboard, mouse, serial port, monitor and power buttons; its address is told",
+    {"display", "TYPE[,OPTION...]", PHASE_BACKEND,
+     "who shows the consoles; 'help' lists the types:\n"
+     "none     nobody, and there are no default serial port and monitor either\n"
+     "curses   the terminal, for text modes; Alt-1 to Alt-9 choose a console\n"
+     "vnc=SPEC as -vnc SPEC, beside another display\n"
+     "web[=WHERE]  a page for browsers at [HOST]:PORT or unix:PATH [a free port of this host],\n"
+     "         with screen, keyboard, mouse, serial port, monitor and power buttons; its address\n"
+     "         is told",
      run_display},
+    {"curses", NULL, PHASE_BACKEND, "the same as -display curses", run_curses},
     {"vnc", "[HOST]:N|unix:PATH[,OPTION=...]", PHASE_BACKEND,
      "VNC viewers see the first console at TCP port 5900+N; may be repeated:\n"
      "to               the last N to try when others are taken\n"
@@ -279,8 +275,8 @@ static const Option display_options[] = {
      "display, head    whose console is shown: ID of a device, number of its head\n"
      "id               name for monitors [default, vnc1, ...]",
      run_vnc},
-    {"k", "LAYOUT", PHASE_EARLY, "the keyboard of VNC viewers: en-us, de, fr-ch, ... [en-us]",
-     run_layout},
+    {"k", "LAYOUT", PHASE_EARLY,
+     "the keyboard of VNC viewers and of the terminal: en-us, de, fr-ch, ... [en-us]", run_layout},
     {"vga", "std|cirrus|virtio|none", PHASE_MACHINE,
      "the graphics card of a PC [std]; -vga help lists them", run_vga},
     {"parallel", "none", PHASE_EARLY, "no parallel port", run_parallel},

@@ -13,6 +13,7 @@
 #include "net/net.h"
 #include "softmmu/gdbstub.h"
 #include "softmmu/runstate.h"
+#include "ui/display.h"
 #include "ui/vnc.h"
 #include "ui/web.h"
 
@@ -34,6 +35,7 @@ void process_run(Machine *m)
 
     accel_save(machine_accel(m));
     gdbstub_exit(status);
+    display_stop();
     vnc_stop();
     web_stop();
     monitor_cleanup_all();

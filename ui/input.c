@@ -400,6 +400,11 @@ static void press_end(void *opaque)
     }
 }
 
+unsigned input_presses(void)
+{
+    return g_queue_get_length(&presses);
+}
+
 void input_press(Clock *clock, const unsigned *codes, unsigned n, int64_t hold_ns)
 {
     Press *p = g_new0(Press, 1);

@@ -4,6 +4,10 @@
 obj-y += ui/console.o
 obj-y += ui/http.o
 obj-y += ui/cp437.o
+obj-$(CONFIG_CURSES) += ui/curses.o
+obj-$(CONFIG_CURSES) += ui/curses-keys.o
+obj-$(CONFIG_CURSES) += ui/curses-lib.o
+obj-y += ui/display.o
 obj-y += ui/input.o
 obj-y += ui/listen.o
 obj-y += ui/keymap.o

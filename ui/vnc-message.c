@@ -246,8 +246,7 @@ static size_t take_qemu(VncClient *c, const uint8_t *p)
     }
     key = scancode && scancode <= 0xff ? input_key_by_name(name, &err) : -1;
     error_free(err);
-    press(c, key > 0 ? (unsigned)key : keymap_key(vnc_get_u32(p + 4)),
-          vnc_get_u16(p + 2) != 0);
+    press(c, key > 0 ? (unsigned)key : keymap_key(vnc_get_u32(p + 4)), vnc_get_u16(p + 2) != 0);
     return 12;
 }
 

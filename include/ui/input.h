@@ -63,6 +63,8 @@ int input_key_by_name(const char *name, Error **errp);
 const char *input_key_name(unsigned code);
 
 struct Clock;
+/* How many presses wait to be done. */
+unsigned input_presses(void);
 /* Presses the keys in order and releases them together after @hold_ns of @clock; queued. */
 void input_press(struct Clock *clock, const unsigned *codes, unsigned n, int64_t hold_ns);
 
