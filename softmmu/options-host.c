@@ -118,11 +118,14 @@ static bool run_echr(Setup *s, const char *arg, Error **errp)
     return true;
 }
 
-/* The web page has a terminal for each. */
-static bool default_terminals_on_page(Setup *s, Error **errp)
+static bool default_serial(Setup *s, const char *kind, Error **errp)
 {
-    return (s->has_serial || chr_new_short("web", "serial0", false, &s->m->serial[0], errp)) &&
-           (s->has_monitor || add_monitor_short(s, "web", false, false, errp));
+    return s->has_serial || chr_new_short(kind, "serial0", false, &s->m->serial[0], errp);
+}
+
+static bool default_monitor(Setup *s, const char *kind, Error **errp)
+{
+    return s->has_monitor || add_monitor_short(s, kind, false, false, errp);
 }
 
 /*
@@ -135,8 +138,11 @@ bool setup_default_backends(Setup *s, Error **errp)
     bool serial = !s->has_serial && !s->nodefaults && terminal;
     bool monitor = !s->has_monitor && !s->nodefaults && terminal;
 
-    if (web_address() && !s->nodefaults && !s->nographic) {
-        return default_terminals_on_page(s, errp);
+    if (web_address() && !s->nographic) {
+        return s->nodefaults || (default_serial(s, "web", errp) && default_monitor(s, "web", errp));
+    }
+    if (display_shows_consoles() && !s->nographic) { /* the monitor is the second console */
+        return s->nodefaults || (default_monitor(s, "vc", errp) && default_serial(s, "vc", errp));
     }
     if (serial) {
         if (!chr_new_short(monitor ? "mon:stdio" : "stdio", "serial0", false, &s->m->serial[0],
@@ -159,12 +165,14 @@ static const Option char_options[] = {
      "a character backend; 'help' lists them:\n"
      "null  stdio[,signal=on|off]  file,path=PATH[,append=on][,input-path=PATH]  pty\n"
      "pipe,path=PATH  ringbuf[,size=N]  web (a terminal on the page of -display web)\n"
+     "vc[,cols=N][,rows=N][,width=DOTS][,height=DOTS] (a text console of the display)\n"
      "socket,path=PATH|host=HOST,port=PORT|fd=N[,server=on[,wait=off]][,telnet=on]\n"
      "    [,reconnect=SECONDS][,nodelay=on][,abstract=on]",
      run_chardev},
     {"serial", "DEV", PHASE_BACKEND,
      "the next serial port: none null stdio pty web file:PATH pipe:PATH unix:PATH[,server=on,...]\n"
-     "tcp:HOST:PORT[,...] telnet:HOST:PORT[,...] chardev:ID mon:DEV (shared with the monitor)",
+     "tcp:HOST:PORT[,...] telnet:HOST:PORT[,...] chardev:ID mon:DEV (shared with the monitor)\n"
+     "vc[:COLUMNSCxROWSC|:WIDTHxHEIGHT] (a text console of the display)",
      run_serial},
     {"monitor", "DEV", PHASE_BACKEND, "a monitor there (spelled as for -serial)", run_monitor},
     {"qmp", "DEV", PHASE_BACKEND, "a QMP monitor there", run_qmp},

@@ -239,6 +239,11 @@ void console_text_fini(ConsoleText *text)
     memset(text, 0, sizeof(*text));
 }
 
+bool console_same_cell(const ConsoleCell *a, const ConsoleCell *b)
+{
+    return a->c == b->c && a->ink == b->ink && a->paper == b->paper && a->blink == b->blink;
+}
+
 bool console_wish_size(Console *con, unsigned width, unsigned height)
 {
     if (con->ops->resize_wish) {

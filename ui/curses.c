@@ -126,11 +126,6 @@ static void draw_cell(CursesDisplay *s, unsigned x, unsigned y, const ConsoleCel
     s->lib->wadd_wch(s->win, &out); /* ERR in the last corner, where it cannot go on */
 }
 
-static bool same_cell(const ConsoleCell *a, const ConsoleCell *b)
-{
-    return a->c == b->c && a->ink == b->ink && a->paper == b->paper && a->blink == b->blink;
-}
-
 /* The first of @shown cells of @size that has the cursor in sight. */
 static unsigned keep_in_sight(unsigned first, unsigned cursor, unsigned shown, unsigned size)
 {
@@ -174,7 +169,7 @@ static bool draw_text(CursesDisplay *s)
         for (unsigned x = 0; x < MIN(s->columns, t->columns - left); x++) {
             size_t n = (size_t)(y + top) * t->columns + x + left;
 
-            if (all || !same_cell(&t->cells[n], &old->cells[n])) {
+            if (all || !console_same_cell(&t->cells[n], &old->cells[n])) {
                 draw_cell(s, x, y, &t->cells[n]);
                 changed = true;
             }

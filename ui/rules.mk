@@ -8,10 +8,12 @@ obj-$(CONFIG_CURSES) += ui/curses.o
 obj-$(CONFIG_CURSES) += ui/curses-keys.o
 obj-$(CONFIG_CURSES) += ui/curses-lib.o
 obj-y += ui/display.o
+obj-y += ui/font.o
 obj-y += ui/input.o
 obj-y += ui/listen.o
 obj-y += ui/keymap.o
 obj-y += ui/screendump.o
+obj-y += ui/text-console.o
 obj-y += ui/vnc-auth.o
 obj-y += ui/vnc-client.o
 obj-y += ui/vnc-cursor.o
@@ -44,3 +46,5 @@ obj-y += ui/vnc-zrle.o
 # The page is in the program itself.
 ui/web-files.o: CPPFLAGS += -Wa,-I$(SRC)
 ui/web-files.o: $(wildcard $(SRC)/ui/web/*)
+obj-y += ui/vt.o
+obj-y += ui/vt-keys.o

@@ -105,6 +105,7 @@ const ConsoleCursor *console_cursor(const Console *con);
 /* False: the console is not in a text mode.  @text must be zero or of an earlier call; console_text_fini(). */
 bool console_text(Console *con, ConsoleText *text);
 void console_text_fini(ConsoleText *text);
+bool console_same_cell(const ConsoleCell *a, const ConsoleCell *b);
 /* False: the device has a mind of its own. */
 bool console_wish_size(Console *con, unsigned width, unsigned height);
 void console_listen(Console *con, const ConsoleListenerOps *ops, void *opaque);

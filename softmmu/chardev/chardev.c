@@ -373,6 +373,25 @@ static char *chr_short_address(const char *address)
     return g_strdup_printf("host=%s,port=%s%s", host, colon + 1, address + len);
 }
 
+/* "vc", "vc:WxH" in dots, "vc:80Cx24C" in characters; NULL: none of these. */
+static char *chr_expand_vc(const char *spec)
+{
+    unsigned w, h;
+    int end = 0;
+
+    if (!strcmp(spec, "vc")) {
+        return g_strdup(spec);
+    }
+    if (sscanf(spec, "vc:%uCx%uC%n", &w, &h, &end) == 2 && end && !spec[end]) {
+        return g_strdup_printf("vc,cols=%u,rows=%u", w, h);
+    }
+    end = 0;
+    if (sscanf(spec, "vc:%ux%u%n", &w, &h, &end) == 2 && end && !spec[end]) {
+        return g_strdup_printf("vc,width=%u,height=%u", w, h);
+    }
+    return NULL;
+}
+
 /* The option text of a short form ("backend,key=value..."), or NULL when it is none. */
 static char *chr_expand_short(const char *spec, bool mux)
 {
@@ -399,7 +418,7 @@ static char *chr_expand_short(const char *spec, bool mux)
     if (!strcmp(spec, "stdio")) {
         return g_strdup(mux ? "stdio,signal=off" : "stdio");
     }
-    return g_strv_contains(plain, spec) ? g_strdup(spec) : NULL;
+    return g_strv_contains(plain, spec) ? g_strdup(spec) : chr_expand_vc(spec);
 }
 
 bool chr_new_short(const char *spec, const char *default_id, bool mux, char **id, Error **errp)
@@ -427,7 +446,7 @@ bool chr_new_short(const char *spec, const char *default_id, bool mux, char **id
         return error_fail(errp,
                           "'%s' is no character device (accepted: none, null, stdio, pty, web, "
                           "file:PATH, pipe:PATH, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
-                          "chardev:ID, mon:...)",
+                          "vc, vc:80Cx24C, chardev:ID, mon:...)",
                           spec);
     }
     o = opts_parse("character device", text, "backend", errp);

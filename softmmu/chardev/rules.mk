@@ -11,3 +11,4 @@ obj-y += softmmu/chardev/char-socket.o
 obj-y += softmmu/chardev/char-stdio.o
 obj-y += softmmu/chardev/char-web.o
 obj-y += softmmu/chardev/chardev.o
+obj-y += softmmu/chardev/char-vc.o

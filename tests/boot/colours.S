@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A boot sector that fills the text screen but its last row with characters in all colours, and prints there the
- * BIOS's code (scan code, character) of each key that is pressed.  F9 goes to a graphic mode, F10 ends the machine.
+ * BIOS's code (scan code, character) of each key that is pressed, and at the first serial port too.  F9 goes to a graphic mode, F10 ends the machine.
  */
     .code16
     .globl _start
@@ -55,6 +55,10 @@ digit:
 1:  movb $0x0e, %ah
     movw $7, %bx
     int $0x10
+    pushw %dx
+    movw $0x3f8, %dx
+    outb %al, %dx
+    popw %dx
     loop digit
     jmp key
 graphic:

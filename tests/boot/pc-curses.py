@@ -122,6 +122,41 @@ def keys_reach_the_guest():
 
 
 @suite.test
+def consoles():
+    """Alt-2 is the monitor, Alt-3 the serial port, each with its own keys and screen."""
+    with Curses() as t:
+        t.drawn()
+        t.keys("a")
+        t.wait(lambda: t.text().rstrip().endswith("1e61"), "no key")
+        t.keys("M-2")
+        t.expect(r"^\(qemu\) *$")
+        t.line("info status")
+        t.expect("^VM status: running$")
+        t.keys("i", "n", "f", "o", "Space", "x", "BSpace", "v", "e", "r", "s", "i", "o", "x", "Left", "DC", "n", "Enter")
+        t.expect("^[0-9]+[.][0-9.]+")
+        t.keys("M-3")
+        t.expect("^1e61$")
+        t.keys("M-9", "M-1")
+        t.drawn()
+        assert t.text().rstrip().endswith("1e61")
+
+
+@suite.test
+def scroll_back():
+    with Curses() as t:
+        t.drawn()
+        t.keys("M-2")
+        t.line("help")
+        t.wait(lambda: t.text().rstrip().endswith("(qemu)"), "no help")
+        assert "monitor - type 'help'" not in t.text()
+        for _ in range(40):
+            t.keys("S-PPage")
+        t.expect("monitor")
+        t.keys("x")
+        t.expect(r"^\(qemu\) x")
+
+
+@suite.test
 def layout():
     """On a German keyboard y is where z is elsewhere."""
     with Curses("-k", "de") as t:

@@ -15,6 +15,7 @@ import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import ppm                                              # noqa: E402
 import rhea                                             # noqa: E402
 import tap                                              # noqa: E402
 
@@ -285,6 +286,29 @@ def slow_reader_loses_nothing():
         assert data.startswith(b"rhea guest") and process.wait(20) == 0
 
 
+def glyph(char):
+    """Its rows in the font of text consoles."""
+    with open(os.path.join(rhea.TOP, "ui", "font.c"), encoding="utf-8") as f:
+        found = re.search(rf"{{0x{ord(char):04x},\s*{{([^}}]*)}}", f.read())
+    return [int(b, 16) for b in found.group(1).split(",")]
+
+
+@suite.test
+def text_console_is_drawn():
+    """What the monitor says, dot by dot; the cursor is a block behind it."""
+    prompt, grey = "(qemu) ", (0xaa,) * 3
+    rows = [glyph(c) for c in prompt]
+    with rhea.scratch() as folder, rhea.Machine("-M", "none", "-monitor", "vc:40Cx5C", qmp=True) as m, m.qmp() as q:
+        seen = ppm.screendump(q, folder)
+        assert seen.size == (40 * 8, 5 * 16)
+        at = next(y for y in range(5) if seen.rows[y * 16][len(prompt) * 8:][:8] == [grey] * 8)
+        for y in range(16):
+            for x in range(len(prompt) * 8):
+                wanted = grey if rows[x // 8][y] << x % 8 & 0x80 else (0, 0, 0)
+                assert seen.rows[at * 16 + y][x] == wanted, (x, y)
+            assert seen.rows[at * 16 + y][len(prompt) * 8:] == [grey] * 8 + [(0, 0, 0)] * 32 * 8
+
+
 @suite.test
 def wrong_devices_are_refused():
     cases = [
@@ -298,6 +322,10 @@ def wrong_devices_are_refused():
         (["-chardev", "socket,id=x,path=/a,servre=on"], "did you mean 'server'"),
         (["-mon", "chardev=nothing"], "'nothing' does not exist"),
         (["-serial", "stdio", "-monitor", "stdio"], "the terminal is taken by stdio"),
+        (["-serial", "vc:80x"], "vc:80Cx24C"),
+        (["-chardev", "vc,id=x,cols=0"], "no room for a character in this cols"),
+        (["-chardev", "vc,id=x,width=7"], "no room for a character in this width"),
+        (["-chardev", "vc,id=x,rows=257"], "rows"),
     ]
     for args, message in cases:
         done = subprocess.run([rhea.emulator(), "-M", "none", "-display", "none", *args],
