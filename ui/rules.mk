@@ -21,7 +21,6 @@ obj-y += ui/vnc-encode.o
 obj-y += ui/vnc-hextile.o
 obj-y += ui/vnc-info.o
 obj-$(CONFIG_JPEG) += ui/vnc-jpeg.o
-obj-y += ui/vnc-keys.o
 obj-y += ui/vnc-listen.o
 obj-y += ui/vnc-message.o
 obj-$(if $(CONFIG_JPEG),,y) += ui/vnc-nojpeg.o
