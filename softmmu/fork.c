@@ -5,6 +5,7 @@
 #include "softmmu/fork.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -146,7 +147,18 @@ static bool hear(Starting *s, Error **errp)
     return error_fail(errp, "fork %u: %s", s->forked.n, len ? text : "it has ended at once");
 }
 
-/* Those that are ready are in @forked; the error is that of the first that is not. */
+static void end_all(GArray *forked)
+{
+    for (guint i = 0; i < forked->len; i++) {
+        pid_t pid = g_array_index(forked, Forked, i).pid;
+
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    g_array_set_size(forked, 0);
+}
+
+/* All that were asked for are in @forked, or none; the error is that of the first that is not ready. */
 static bool start_all(Machine *m, ForkChild *c, GArray *forked, Error **errp)
 {
     g_autoptr(GArray) starting = g_array_new(FALSE, FALSE, sizeof(Starting));
@@ -161,11 +173,17 @@ static bool start_all(Machine *m, ForkChild *c, GArray *forked, Error **errp)
 
         if (hear(s, err ? NULL : &err)) {
             g_array_append_val(forked, s->forked);
-            watch(&s->forked);
         }
     }
-    error_propagate(errp, err);
-    return !err;
+    if (err) {
+        end_all(forked);
+        error_propagate(errp, err);
+        return false;
+    }
+    for (guint i = 0; i < forked->len; i++) {
+        watch(&g_array_index(forked, Forked, i));
+    }
+    return true;
 }
 
 static void note_disk(const char *disk, const char *file, void *opaque)
@@ -179,6 +197,7 @@ bool machine_fork(Machine *m, const ForkSpec *spec, ForkResult *result, Error **
 {
     g_autoptr(GArray) options = fork_options_parse(spec->options, errp);
     ForkChild c = {.spec = spec, .options = options, .parent = getpid()};
+    unsigned before = last_number;
     bool ok;
 
     if (!options || !check_shared_memory(errp) || !accel_before_fork(m, errp) ||
@@ -186,11 +205,12 @@ bool machine_fork(Machine *m, const ForkSpec *spec, ForkResult *result, Error **
         return false;
     }
     ok = start_all(m, &c, result->machines, errp);
-    if (result->machines->len) {
+    if (ok) {
         block_fork_foreach(note_disk, result->disks);
         block_fork_done();
     } else {
         block_fork_failed();
+        last_number = before;
     }
     return ok;
 }

@@ -42,7 +42,7 @@ typedef struct ForkResult {
 void fork_result_init(ForkResult *r);
 void fork_result_fini(ForkResult *r);
 
-/* What was started is in @result, after a failure, too. */
+/* All are there, in @result; or none is, and this one is as it was. */
 bool machine_fork(Machine *m, const ForkSpec *spec, ForkResult *result, Error **errp) MUST_CHECK;
 
 #endif

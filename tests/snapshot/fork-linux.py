@@ -17,7 +17,8 @@ from forks import Forks, gone, shared_mib, until  # noqa: E402
 suite = tap.Suite()
 COUNT = 8
 MACHINES = {
-    "x86_64": ["-M", "q35", "-device", "vmgenid", "-device", "virtio-blk-pci,drive=d0", "-device", "virtio-net-pci,netdev=n0"],
+    "x86_64": ["-M", "q35", "-device", "vmgenid", "-device", "virtio-blk-pci,drive=d0,iothread=t0", "-object",
+               "iothread,id=t0", "-device", "virtio-net-pci,netdev=n0"],
     "riscv64": ["-device", "virtio-blk-device,drive=d0", "-device", "virtio-net-device,netdev=n0"],
 }
 

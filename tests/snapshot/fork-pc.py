@@ -121,6 +121,7 @@ def refusals():
             for arguments, reason in (({"count": 0}, "from 1 to 256"), ({"count": 257}, "from 1 to 256"),
                                       ({"options": ["-drive", "file=x"]}, "'-drive' is no option for"),
                                       ({"overlay": "/no/such/folder/{n}"}, "disk 'd0': "),
+                                      ({"count": 3, "options": ["-S", "-gdb", f"tcp:127.0.0.1:{rhea.free_port()}"]}, "cannot listen"),
                                       ({"options": ["-qmp", "unix:/no/such/folder/q,server=on"]}, "fork 1: ")):
                 try:
                     q.command("x-fork", **arguments)
@@ -129,6 +130,8 @@ def refusals():
                     assert reason in str(e), (arguments, e)
                 assert q.command("query-block")[0]["inserted"]["file"] == disk, "the disk is what it was"
                 assert os.listdir(folder) == ["disk"], os.listdir(folder)
+                with open(f"/proc/{m.process.pid}/task/{m.process.pid}/children", encoding="ascii") as f:
+                    assert not f.read().strip(), "one that was ready has gone with the others"
             q.command("nbd-server-start", addr={"type": "unix", "data": {"path": f"{folder}/nbd"}})
             assert "the NBD server has connections of its own" in hmp(q, "fork")
             q.command("nbd-server-stop")

@@ -109,7 +109,7 @@ def refusals():
                              ("-n", "'-n' is no option"), ("bark", "'bark' is no option"), ("-serial", "without an argument"),
                              ("-serial 'x", "fork: "), ("-m 1G", "'-m' is no option for a machine that is there already"),
                              ("-serial file:/no/such/folder", "fork 1: character device: cannot open '/no/such/folder'"),
-                             ("-serial null -serial null", "fork 2: -serial: the machine has 1 serial ports"),
+                             ("-serial null -serial null", "fork 1: -serial: the machine has 1 serial ports"),
                              ("-netdev user,id=bark", "there is no 'bark' of type 'user'")):
             said = hmp(q, f"fork {line}")
             assert reason in said and said.count("\n") == 1, (line, said)
