@@ -202,14 +202,26 @@ static void event_emit_cause(const char *event, ShutdownCause cause)
 
 /* --- Requests --- */
 
+/* It comes from the guest, and the machine stays. */
+static bool only_stops(const struct Runstate *r, ShutdownCause cause)
+{
+    if (cause == SHUTDOWN_GUEST_PANIC &&
+        (r->on_panic == PANIC_PAUSE || r->on_panic == PANIC_NONE)) {
+        return true;
+    }
+    return from_guest(cause) && r->on_shutdown == SHUTDOWN_PAUSE;
+}
+
 void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status)
 {
     struct Runstate *r = runstate(m);
-    uint64_t none = SHUTDOWN_NONE;
+    uint64_t pending = SHUTDOWN_NONE, asked = cause | (uint64_t)exit_status << 32;
 
-    /* The first one counts: its status is the guest's answer. */
-    __atomic_compare_exchange_n(&r->shutdown, &none, cause | (uint64_t)exit_status << 32, false,
-                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    /* The first one counts: its status is the guest's answer.  But one that ends nothing gives way. */
+    while (!__atomic_compare_exchange_n(&r->shutdown, &pending, asked, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST) &&
+           only_stops(r, (ShutdownCause)(uint32_t)pending) && !only_stops(r, cause)) {
+    }
     cpus_stop_current();
     main_loop_kick();
 }

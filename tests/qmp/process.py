@@ -70,6 +70,17 @@ def daemon_reports_failure():
 
 
 @suite.test
+def quit_while_the_guest_ends():
+    """Whichever comes first, the process ends: the guest's own end does not swallow the command."""
+    for i in range(12):
+        with rhea.Machine(*GUEST, "-append", "exit=0", "-no-shutdown", "-S", qmp=True) as m, m.qmp() as q:
+            q.command("cont")
+            time.sleep(i / 1000)
+            q.command("quit")
+            assert m.wait() == 0
+
+
+@suite.test
 def power_off_pauses_with_no_shutdown():
     with rhea.Machine(*GUEST, "-append", "exit=0", "-no-shutdown", "-S", qmp=True) as m:
         with m.qmp() as q:
