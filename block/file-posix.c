@@ -43,21 +43,11 @@ static int transfer(BlockNode *n, uint64_t offset, const struct iovec *iov, int 
             return -ENOSPC;
         }
         if (done == 0) { /* beyond the end of a file that is not a multiple of a sector: zeroes */
-            for (; niov; niov--, v++) {
-                memset(v->iov_base, 0, v->iov_len);
-            }
+            iov_clear(v, (unsigned)niov, 0, iov_length(v, niov));
             return 0;
         }
         offset += done;
-        while (niov && (size_t)done >= v->iov_len) {
-            done -= v->iov_len;
-            v++;
-            niov--;
-        }
-        if (niov) {
-            v->iov_base = (uint8_t *)v->iov_base + done;
-            v->iov_len -= done;
-        }
+        iov_advance(&v, &niov, (size_t)done);
     }
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "nbd-int.h"
+#include "rhea/iov.h"
 
 enum { BACKLOG = 16, SKIP_CHUNK = 64 * 1024 };
 
@@ -82,19 +83,6 @@ bool nbd_recv_skip(NbdConn *c, uint64_t len)
     return true;
 }
 
-static void advance(struct iovec **iov, int *niov, size_t n)
-{
-    while (*niov && n >= (*iov)->iov_len) {
-        n -= (*iov)->iov_len;
-        (*iov)++;
-        (*niov)--;
-    }
-    if (*niov) {
-        (*iov)->iov_base = (char *)(*iov)->iov_base + n;
-        (*iov)->iov_len -= n;
-    }
-}
-
 /* One message must be whole on the wire before the next begins. */
 bool nbd_send(NbdConn *c, struct iovec *iov, int niov)
 {
@@ -106,7 +94,7 @@ bool nbd_send(NbdConn *c, struct iovec *iov, int niov)
         ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 
         if (n > 0) {
-            advance(&iov, &niov, (size_t)n);
+            iov_advance(&iov, &niov, (size_t)n);
         } else if (n == 0 || errno != EINTR) {
             ok = false;
             nbd_break(c);

@@ -63,6 +63,19 @@ static size_t iov_copy(const struct iovec *iov, unsigned n, size_t offset, uint8
     return done;
 }
 
+void iov_advance(struct iovec **iov, int *n, size_t len)
+{
+    while (*n && len >= (*iov)->iov_len) {
+        len -= (*iov)->iov_len;
+        (*iov)++;
+        (*n)--;
+    }
+    if (*n) {
+        (*iov)->iov_base = (uint8_t *)(*iov)->iov_base + len;
+        (*iov)->iov_len -= len;
+    }
+}
+
 size_t iov_to_buf(const struct iovec *iov, unsigned n, size_t offset, void *buf, size_t len)
 {
     return iov_copy(iov, n, offset, buf, len, IOV_TO_BUF);
