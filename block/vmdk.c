@@ -93,21 +93,37 @@ static char *line_value(char *line, const char *key)
     return value;
 }
 
+/* Where the value of @key begins in the descriptor, spelled as line_value() takes it; NULL: it is not there. */
+static char *find_value(char *text, const char *key)
+{
+    size_t len = strlen(key);
+
+    for (char *line = text; line; line = strpbrk(line, "\r\n")) {
+        line += strspn(line, "\r\n");
+        if (!g_ascii_strncasecmp(line, key, len)) {
+            char *value = line + len + strspn(line + len, " \t");
+
+            if (*value == '=') {
+                return value + 1 + strspn(value + 1, " \t\"");
+            }
+        }
+    }
+    return NULL;
+}
+
 /* Another number on the line of @key, whose other lines stay; the text never becomes shorter. */
 static int write_id(Vmdk *v, const char *key, uint32_t id)
 {
-    g_autofree char *text = read_text(v, NULL), *with = NULL;
-    g_autofree char *start = g_strdup_printf("\n%s=", key);
-    char *line = text ? strstr(text, start) : NULL;
+    g_autofree char *text = read_text(v, NULL), *rest = NULL, *with = NULL;
+    char *value = text ? find_value(text, key) : NULL;
     size_t len;
 
-    if (!line) {
+    if (!value) {
         return -EIO;
     }
-    *line = 0;
-    line += strlen(start);
-    with = g_strdup_printf("%s%s%08x%s", text, start, id,
-                           line + strspn(line, "0123456789abcdefABCDEF"));
+    rest = g_strdup(value + strspn(value, "0123456789abcdefABCDEF"));
+    *value = 0;
+    with = g_strdup_printf("%s%08x%s", text, id, rest);
     len = strlen(with);
     if (v->desc_offset && len > v->desc_size) {
         return -EFBIG;

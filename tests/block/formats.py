@@ -195,6 +195,24 @@ def vmdk_parents():
 
 
 @suite.test
+def vmdk_spellings():
+    """A descriptor as others write it is written to, too."""
+    with Workdir() as w:
+        path = w.file("i.vmdk")
+        img("create", "-q", "-f", "vmdk", "-o", "subformat=monolithicFlat", path, "4M")
+        with open(path, "r+", encoding="ascii") as f:
+            text = f.read()
+            cid = info(img, "vmdk", path)["format-specific"]["data"]["cid"]
+            f.seek(0)
+            f.write(text.replace(f"CID={cid:08x}", 'Cid = "ab"', 1))
+            f.truncate()
+        assert info(img, "vmdk", path)["format-specific"]["data"]["cid"] == 0xab
+        img("io", "-f", "vmdk", "-c", "write -P 1 0 512", path)
+        assert info(img, "vmdk", path)["format-specific"]["data"]["cid"] != 0xab
+        img("io", "-f", "vmdk", "-c", "read -P 1 0 512", path)
+
+
+@suite.test
 def commit_into_the_backing_file():
     with Workdir() as w:
         for fmt, options in (("qed", "cluster_size=64k"), ("vmdk", "subformat=monolithicSparse"),
