@@ -22,6 +22,7 @@ for folder in ("lib", "qtest"):
     sys.path.insert(0, os.path.join(HERE, "..", folder))
 
 import rhea  # noqa: E402
+import targets_browsers  # noqa: E402
 import targets_devices  # noqa: E402
 import targets_guests  # noqa: E402
 import targets_images  # noqa: E402
@@ -33,7 +34,7 @@ import targets_x86  # noqa: E402
 
 TARGETS = {**targets_devices.TARGETS, **targets_pc.TARGETS, **targets_guests.TARGETS, **targets_x86.TARGETS,
            **targets_streams.TARGETS, **targets_network.TARGETS, **targets_images.TARGETS,
-           **targets_viewers.TARGETS}
+           **targets_viewers.TARGETS, **targets_browsers.TARGETS}
 
 
 class Tally:
