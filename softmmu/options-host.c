@@ -202,9 +202,10 @@ static bool run_display(Setup *s, const char *arg, Error **errp)
     return display_choose(s->m, arg, errp);
 }
 
-static bool run_curses(Setup *s, const char *arg, Error **errp)
+static bool run_full_screen(Setup *s, const char *arg, Error **errp)
 {
-    return display_choose(s->m, "curses", errp);
+    display_want_full_screen();
+    return true;
 }
 
 static bool run_vnc(Setup *s, const char *arg, Error **errp)
@@ -261,12 +262,15 @@ static const Option display_options[] = {
      "who shows the consoles; 'help' lists the types:\n"
      "none     nobody, and there are no default serial port and monitor either\n"
      "curses   the terminal, for text modes; Alt-1 to Alt-9 choose a console\n"
+     "sdl      a window; Ctrl-Alt-1 to Ctrl-Alt-9 choose a console\n"
+     "         [,full-screen=on|off][,grab-mod=lctrl-lalt|lshift-lctrl-lalt|rctrl]\n"
+     "         [,show-cursor=on|off][,window-close=on|off][,gl=off]\n"
      "vnc=SPEC as -vnc SPEC, beside another display\n"
      "web[=WHERE]  a page for browsers at [HOST]:PORT or unix:PATH [a free port of this host],\n"
      "         with screen, keyboard, mouse, serial port, monitor and power buttons; its address\n"
      "         is told",
      run_display},
-    {"curses", NULL, PHASE_BACKEND, "the same as -display curses", run_curses},
+    {"full-screen", NULL, PHASE_EARLY, "the window fills the screen", run_full_screen},
     {"vnc", "[HOST]:N|unix:PATH[,OPTION=...]", PHASE_BACKEND,
      "VNC viewers see the first console at TCP port 5900+N; may be repeated:\n"
      "to               the last N to try when others are taken\n"

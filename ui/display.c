@@ -10,7 +10,7 @@
 #include "displays.h"
 
 static const DisplayType *chosen;
-static bool started;
+static bool started, full_screen;
 
 static bool choose_none(struct Machine *m, const char *options, Error **errp)
 {
@@ -48,11 +48,12 @@ static const DisplayType display_web = {
 };
 
 static const DisplayType *const types[] = {
-    &display_none,
-    &display_vnc,
-    &display_web,
+    &display_none,   &display_vnc, &display_web,
 #if CONFIG_CURSES
     &display_curses,
+#endif
+#if CONFIG_SDL
+    &display_sdl,
 #endif
 };
 
@@ -97,6 +98,16 @@ void display_print_help(void)
 const char *display_chosen(void)
 {
     return chosen ? chosen->name : NULL;
+}
+
+void display_want_full_screen(void)
+{
+    full_screen = true;
+}
+
+bool display_full_screen(void)
+{
+    return full_screen;
 }
 
 bool display_shows_consoles(void)

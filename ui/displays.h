@@ -6,5 +6,6 @@
 #include "ui/display.h"
 
 extern const DisplayType display_curses;
+extern const DisplayType display_sdl;
 
 #endif

@@ -43,6 +43,9 @@ void display_print_help(void);
 /* The name of what was chosen; NULL: nothing. */
 const char *display_chosen(void);
 bool display_shows_consoles(void);
+/* -full-screen: for displays that can be. */
+void display_want_full_screen(void);
+bool display_full_screen(void);
 bool display_start(const DisplayHost *host, Error **errp) MUST_CHECK;
 /* Closes it; idempotent.  Servers go on. */
 void display_stop(void);

@@ -17,6 +17,7 @@ boot-checks += tests/boot/input.py
 boot-checks += tests/boot/pc-bridges.py
 boot-checks += tests/boot/pc-disks.py
 boot-checks += tests/boot/pc-curses.py
+boot-checks += tests/boot/pc-sdl.py
 boot-checks += tests/boot/pc-modes.py
 boot-checks += tests/boot/pc-power.py
 boot-checks += tests/boot/combinations.py

@@ -22,6 +22,7 @@ fast-checks += tests/qtest/smbus-test.py
 fast-checks += tests/qtest/vga-test.py
 fast-checks += tests/qtest/cirrus-test.py
 fast-checks += tests/qtest/vnc-test.py
+fast-checks += tests/qtest/sdl-test.py
 fast-checks += tests/qtest/web-test.py
 fast-checks += tests/qtest/gpu-test.py
 fast-checks += tests/qtest/ramfb-test.py
