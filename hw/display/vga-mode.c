@@ -98,10 +98,12 @@ static uint32_t lines_shown(const Vga *s)
 
 static VgaKind legacy_kind(const Vga *s)
 {
-    /* Linux's driver for the cards with an extension leaves the CRTC's bit clear. */
-    bool running = (s->seq[SEQ_RESET] & 3) == 3 && (s->extension || (s->crtc[CR_MODE] & MODE_RUN));
+    /* Of cards with an extension Linux's driver leaves the CRTC's bit clear, and their VGA BIOS the other set. */
+    bool off = (s->seq[SEQ_RESET] & 3) != 3 ||
+               (!s->extension &&
+                (!(s->crtc[CR_MODE] & MODE_RUN) || (s->seq[SEQ_CLOCKING] & CLOCKING_OFF)));
 
-    if (!running || (s->seq[SEQ_CLOCKING] & CLOCKING_OFF) || !(s->attr_index & ATTR_INDEX_ON)) {
+    if (off || !(s->attr_index & ATTR_INDEX_ON)) {
         return VGA_BLANK;
     }
     if (!(s->gfx[GFX_MISC] & MISC_GRAPHICS)) {

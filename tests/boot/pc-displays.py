@@ -98,8 +98,8 @@ def resized():
         assert ppm.screendump(monitor, folder, device="gpu", head=1).size == OFF
 
 
-def cirrus_console():
-    with linux("cirrus-vga", CIRRUS) as (m, monitor, folder):
+def cirrus_console(*more):
+    with linux("cirrus-vga", CIRRUS, *more) as (m, monitor, folder):
         assert m.run("cat /sys/class/graphics/fb0/virtual_size") == "1024,768"
         shows_console(m, monitor, folder)
 
@@ -109,6 +109,7 @@ suite.add("virtio-gpu-pci", shown, "virtio-gpu-pci", VIRTIO)
 suite.add("vga", shown, "VGA", BOCHS)
 suite.add("resized", resized)
 suite.add("cirrus", cirrus_console)
+suite.add("cirrus-after-bios", cirrus_console, "-append", "console=ttyS0 vga=788")
 suite.add("virtio-vga", shown, "virtio-vga", VIRTIO)
 
 sys.exit(suite.run())

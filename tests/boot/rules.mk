@@ -29,6 +29,7 @@ long-checks += tests/boot/pc-installer.py
 long-checks += tests/boot/pc-debian-kernels.py
 long-checks += tests/boot/pc-displays.py
 long-checks += tests/boot/browser.py
+long-checks += tests/boot/pc-screens.py
 
 check-boot: all
 	$(SRC)/tests/run $(addprefix $(SRC)/,$(boot-checks-fast) $(boot-checks))
