@@ -13,6 +13,7 @@
 #include "block/fork.h"
 #include "memory/memory.h"
 #include "rhea/report.h"
+#include "ui/display.h"
 #include "fork-child.h"
 
 static unsigned last_number; /* of the last fork of this process */
@@ -55,6 +56,13 @@ static bool check_shared_memory(Error **errp)
     ram_block_foreach(check_memory, &err);
     error_propagate(errp, err);
     return !err;
+}
+
+/* A window's connection, or the terminal, has one process at its end. */
+static bool check_display(Error **errp)
+{
+    return !display_shows_consoles() ||
+           error_fail(errp, "'-display %s' belongs to one process", display_chosen());
 }
 
 /* --- Processes --- */
@@ -200,7 +208,7 @@ bool machine_fork(Machine *m, const ForkSpec *spec, ForkResult *result, Error **
     unsigned before = last_number;
     bool ok;
 
-    if (!options || !check_shared_memory(errp) || !accel_before_fork(m, errp) ||
+    if (!options || !check_shared_memory(errp) || !check_display(errp) || !accel_before_fork(m, errp) ||
         !block_before_fork(spec->overlay, errp)) {
         return false;
     }

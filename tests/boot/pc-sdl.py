@@ -193,6 +193,13 @@ def refused(display, message, **environment):
 
 
 @suite.test
+def a_window_is_not_forked():
+    with Sdl() as m:
+        said = m.qmp.command("human-monitor-command", command_line="fork")
+        assert "'-display sdl' belongs to one process" in said, said
+
+
+@suite.test
 def errors():
     refused("sdl", "-display sdl: no window can be opened", SDL_VIDEODRIVER="x11")
     refused("sdl,gl=on", "gl")
