@@ -95,10 +95,13 @@ typedef struct Opnd {
 } Opnd;
 
 /*
- * Accesses off one base, at most constants away, whose displacements lie close together: the first one's TLB probe is good for
- * all, see select-mem.c.  The addend is a value of its own, number Cg.ir->n + group.
+ * Accesses off one base, at most constants away, whose displacements lie close together: the first one's
+ * TLB probe is good for all, see select-mem.c.  The addend is a value of its own, number Cg.ir->n + group.
  */
 enum { OPEN_GROUPS = 8 }; /* how many may get members at one time */
+enum {
+    GROUP_TABLE = -2
+}; /* in Cg.group_of: a load from a small table, which has a probe of its own */
 
 typedef struct Group {
     IrVal base; /* root */
@@ -175,7 +178,7 @@ typedef struct Cg {
     int16_t *free_slots, *free_pairs; /* pairs: even slots that have the next one with them */
     unsigned nfree_slots, nfree_pairs, nslots;
     Group *groups;
-    int16_t *group_of; /* per instruction, -1 for none */
+    int16_t *group_of; /* per instruction, -1 for none; or GROUP_TABLE, see select-mem.c */
     unsigned ngroups;
     IrVal extra_use; /* of the current instruction beside its arguments, or IR_NONE */
     Stub *stubs;

@@ -19,6 +19,7 @@
  */
 #include "rhea/osdep.h"
 #include "codegen.h"
+#include "tcg/opt-fold.h"
 
 enum { TLB_ENTRY_BITS = 4 };
 G_STATIC_ASSERT(sizeof(TcgTlbEntry) == 1 << TLB_ENTRY_BITS);
@@ -214,21 +215,69 @@ static void add_to_group(Cg *c, unsigned i, unsigned *oldest)
     }
 }
 
-/* Groups end at calls that may change mappings; a group of one is none. */
-void cg_find_groups(Cg *c)
-{
-    unsigned oldest = 0, naccesses = 0, n = c->ir->n, kept = 0;
+enum { TABLE_SPAN = 1024 }; /* a larger one has too many chances to cross a page */
 
-    for (unsigned i = 0; i < n; i++) {
-        naccesses += can_group(c, &c->ir->insns[i]);
+/* The bytes behind argument @k of the sum @insn's address that the load may touch, less one; TABLE_SPAN or more
+ * where they are too many. */
+static uint64_t table_reach(const Cg *c, const IrInsn *insn, unsigned k)
+{
+    const IrInsn *sum = &c->ir->insns[insn->arg[0]];
+
+    return MIN(ir_possible_bits(c->ir, sum->arg[1 - k]), TABLE_SPAN) +
+           (1U << (insn->mem & IR_MEM_SIZE)) - 1;
+}
+
+/* Which argument of the sum that is the load's address is a guest register in its home, the other being an index
+ * into a small table there?  -1: none. */
+static int table_start(const Cg *c, const IrInsn *insn)
+{
+    const IrInsn *sum;
+    int64_t imm;
+
+    if (insn->op != IR_LOAD) {
+        return -1;
     }
-    c->group_of = cg_array(c, n + 1, sizeof(*c->group_of));
-    memset(c->group_of, 0xff, n * sizeof(*c->group_of));
-    if (naccesses < 2) {
-        return;
+    sum = &c->ir->insns[insn->arg[0]];
+    if (sum->op != IR_ADD || demanded(insn) || !group_reaches(insn->imm)) {
+        return -1;
     }
+    for (int k = 0; k < 2; k++) {
+        const IrInsn *start = &c->ir->insns[sum->arg[k]];
+
+        if (start->op == IR_GET && c->be->home[start->imm] != NO_REG &&
+            !cg_is_const(c, sum->arg[1 - k], &imm) &&
+            table_reach(c, insn, (unsigned)k) < TABLE_SPAN) {
+            return k;
+        }
+    }
+    return -1;
+}
+
+/*
+ * A load from a small table: the TLB is probed for all of it, at its start, rather than for the address, which
+ * the index is needed for.  So the addend is there before the index is, and of a chain from load to load (a
+ * checksum by table, say) half of the latency goes.
+ */
+static void find_table(Cg *c, unsigned i)
+{
+    const IrInsn *insn = &c->ir->insns[i];
+    int k = table_start(c, insn);
+
+    if (k >= 0) {
+        Val *start = &c->v[c->v[c->ir->insns[insn->arg[0]].arg[k]].root];
+
+        start->last_use = MAX(start->last_use, (IrVal)i);
+        c->group_of[i] = GROUP_TABLE;
+    }
+}
+
+/* Groups end at calls that may change mappings; a group of one is none. */
+static void find_groups(Cg *c, unsigned naccesses)
+{
+    unsigned oldest = 0, kept = 0;
+
     c->groups = cg_array(c, naccesses, sizeof(Group));
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < c->ir->n; i++) {
         const IrInsn *insn = &c->ir->insns[i];
 
         if (can_group(c, insn)) {
@@ -253,6 +302,25 @@ void cg_find_groups(Cg *c)
         c->groups[kept++] = *g;
     }
     c->ngroups = kept;
+}
+
+void cg_find_groups(Cg *c)
+{
+    unsigned naccesses = 0, n = c->ir->n;
+
+    for (unsigned i = 0; i < n; i++) {
+        naccesses += can_group(c, &c->ir->insns[i]);
+    }
+    c->group_of = cg_array(c, n + 1, sizeof(*c->group_of));
+    memset(c->group_of, 0xff, n * sizeof(*c->group_of));
+    if (naccesses > 1) {
+        find_groups(c, naccesses);
+    }
+    for (unsigned i = 0; i < n && naccesses; i++) {
+        if (c->group_of[i] < 0) {
+            find_table(c, i);
+        }
+    }
 }
 
 /* The displacement that is probed: from the first byte down to where it must be aligned. */
@@ -455,12 +523,47 @@ static void load_in_group(Cg *c)
     group_finish(c, &u, cls)->dst = (uint8_t)dst;
 }
 
+/* --- Small tables --- */
+
+/* The register that holds the table's start, when the load is from one, else NO_REG. */
+static unsigned use_table(Cg *c)
+{
+    const IrInsn *insn = cg_insn(c);
+    IrVal start;
+
+    if (c->group_of[c->i] != GROUP_TABLE) {
+        return NO_REG;
+    }
+    start = c->ir->insns[insn->arg[0]].arg[table_start(c, insn)];
+    c->extra_use = c->v[start].root;
+    return cg_use(c, start);
+}
+
+static Probe table_probe(const Cg *c, const IrInsn *insn, unsigned start)
+{
+    return (Probe){.base = (uint8_t)start,
+                   .disp = (int32_t)insn->imm,
+                   .ahead = (int32_t)table_reach(c, insn, (unsigned)table_start(c, insn)),
+                   .mmu = insn->mmu,
+                   .write = needs_write(insn)};
+}
+
+/* The range has no common entry: the address alone is looked up. */
+static void table_stub(Cg *c, const Stub *s)
+{
+    uint32_t miss = emit_probe(c, insn_probe(c, s->insn, s->base, s->disp), s->args[0], s->args[1]);
+
+    patch_rel32(&c->a, emit_jmp(&c->a), s->back);
+    patch_rel32(&c->a, miss, asm_pos(&c->a));
+    single_stub(c, s);
+}
+
 void cg_load(Cg *c)
 {
     const IrInsn *insn = cg_insn(c);
     unsigned cls = c->v[c->i].cls;
     Address at;
-    unsigned s1, s2, dst;
+    unsigned start, s1, s2, dst;
     uint32_t jump;
 
     if (c->group_of[c->i] >= 0) {
@@ -468,6 +571,7 @@ void cg_load(Cg *c)
         return;
     }
     at = use_address(c);
+    start = use_table(c);
     s1 = cg_scratch(c, CLASS_GPR);
     s2 = cg_scratch(c, CLASS_GPR);
     if (cls == CLASS_XMM || c->v[c->i].hint >= 0) {
@@ -476,8 +580,13 @@ void cg_load(Cg *c)
         cg_def_in(c, s1);
         dst = s1;
     }
-    jump = emit_probe(c, insn_probe(c, insn, at.base, at.disp), s1, s2);
-    access_stub(c, single_stub, jump, at, s1);
+    if (start == NO_REG) {
+        jump = emit_probe(c, insn_probe(c, insn, at.base, at.disp), s1, s2);
+        access_stub(c, single_stub, jump, at, s1);
+    } else {
+        jump = emit_probe(c, table_probe(c, insn, start), s1, s2);
+        access_stub(c, table_stub, jump, at, s1)->args[1] = (uint8_t)s2;
+    }
     emit_plain_load(c, insn, cls, dst, (Mem){at.base, (uint8_t)s1, at.disp});
 }
 
