@@ -24,17 +24,16 @@ static void set_flat(X86Env *env, uint32_t cs, uint32_t ss, unsigned cpl, bool c
     env->cpl = cpl;
 }
 
-uint64_t x86_helper_syscall(void *opaque, uint64_t len, uint64_t b, uint64_t c, uint64_t d)
+/* @ip: of the instruction behind this one. */
+uint64_t x86_helper_syscall(void *opaque, uint64_t ip, uint64_t b, uint64_t c, uint64_t d)
 {
     X86Env *env = opaque;
     uint32_t sel = env->star >> 32 & 0xffff;
-    uint64_t ip, flags;
+    uint64_t flags;
 
     if (!(env->efer & X86_EFER_SCE)) {
         x86_raise(env, X86_EXC_UD, 0);
     }
-    cpu_sync_pc(env->tcg.cpu);
-    ip = x86_ip(env) + len;
     flags = x86_eflags(env);
     if (x86_long_mode(env)) {
         bool code64 = x86_code64(env);

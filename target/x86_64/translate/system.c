@@ -630,7 +630,7 @@ void x86_op_swapgs(X86Trans *t)
 
 void x86_op_syscall(X86Trans *t)
 {
-    x86_end_pc(t, IR_CONTEXT_JUMP, x86_call1(t, X86_H_SYSCALL, ir_imm(t->ir, t->insn.len)));
+    x86_end_pc(t, IR_CONTEXT_JUMP, x86_call1(t, X86_H_SYSCALL, x86_eip(t, t->next, 4)));
 }
 
 void x86_op_sysret(X86Trans *t)

@@ -271,7 +271,7 @@ static void test_syscall(void)
     env->star = (uint64_t)(SEL_CS3 - 0x10 + 0x18) << 48 | (uint64_t)SEL_CS64 << 32;
     env->lstar = FAKE_HANDLER;
     env->sfmask = X86_IF | X86_TF;
-    g_assert_cmphex(x86_helper_syscall(env, 2, 0, 0, 0), ==, FAKE_HANDLER);
+    g_assert_cmphex(x86_helper_syscall(env, FAKE_CODE + 2, 0, 0, 0), ==, FAKE_HANDLER);
     g_assert_cmphex(env->regs[X86_RCX], ==, FAKE_CODE + 2);
     g_assert_cmphex(env->regs[11], ==, 2 | X86_IF);
     g_assert_cmphex(x86_eflags(env), ==, 2);
@@ -286,7 +286,7 @@ static void test_syscall(void)
     env->regs[X86_RCX] = 1ULL << 60;
     RAISES(x86_helper_sysret(env, 8, 0, 0, 0), X86_EXC_GP, 0);
     env->efer &= ~(uint64_t)X86_EFER_SCE;
-    RAISES(x86_helper_syscall(env, 2, 0, 0, 0), X86_EXC_UD, 0);
+    RAISES(x86_helper_syscall(env, FAKE_CODE + 2, 0, 0, 0), X86_EXC_UD, 0);
 }
 
 static void test_sysenter(void)
