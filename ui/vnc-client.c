@@ -64,7 +64,7 @@ void vnc_client_flush(VncClient *c)
         c->out_done += n;
     }
     g_byte_array_set_size(c->out, 0);
-    c->out_done = c->fence_bytes = 0;
+    c->out_done = c->answer_bytes = 0;
 }
 
 static void client_writable(void *opaque)

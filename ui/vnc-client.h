@@ -40,7 +40,7 @@ struct VncClient {
     bool can_resize, can_wish_size, can_qemu_key, can_qemu_pointer, can_cursor, can_alpha_cursor;
     bool can_fence, can_continue;
     bool asked, asked_all, continuous; /* an update; even if nothing has changed; without asking */
-    unsigned fence_bytes;              /* of answers since the output was last empty */
+    unsigned answer_bytes;             /* beside updates, since the output was last empty */
     /* what it is told */
     unsigned tell;                     /* VNC_TELL_... */
     unsigned size_reason, size_status; /* of an ExtendedDesktopSize */

@@ -23,8 +23,30 @@ enum {
     MSG_SIZE = 251,
     MSG_QEMU = 255
 };
-enum { FENCE_BEFORE = 1, FENCE_AFTER = 2, FENCE_MAX = 64, FENCES_MAX = 64 * 1024 };
+enum {
+    FENCE_BEFORE = 1,
+    FENCE_AFTER = 2,
+    FENCE_MAX = 64,
+    FENCE_BYTES = 9,
+    ANSWERS_MAX = 64 * 1024
+};
 #define FENCE_REQUEST (1U << 31)
+
+/* Bytes beside updates; a client that causes more and more of them and does not read is sent away. */
+static void count_answer(VncClient *c, unsigned bytes)
+{
+    c->answer_bytes += bytes;
+    if (c->answer_bytes > ANSWERS_MAX) {
+        vnc_client_kill(c);
+    }
+}
+
+/* Continuous updates have ended, or were never on: they are known here. */
+static void put_end(VncClient *c)
+{
+    vnc_put_u8(c->out, MSG_CONTINUOUS);
+    count_answer(c, 1);
+}
 
 static void put_fence(VncClient *c, uint32_t flags, const uint8_t *data, unsigned len)
 {
@@ -32,6 +54,7 @@ static void put_fence(VncClient *c, uint32_t flags, const uint8_t *data, unsigne
     vnc_put_u32(c->out, flags);
     vnc_put_u8(c->out, len);
     g_byte_array_append(c->out, data, len);
+    count_answer(c, FENCE_BYTES + len);
 }
 
 static size_t take_format(VncClient *c, const uint8_t *p)
@@ -111,7 +134,7 @@ static void tell_abilities(VncClient *c, const VncClient *before)
         put_fence(c, FENCE_REQUEST, NULL, 0);
     }
     if (c->can_continue && !before->can_continue) {
-        vnc_put_u8(c->out, MSG_CONTINUOUS); /* they have ended: they are known here */
+        put_end(c);
     }
     if (c->can_cursor != before->can_cursor || c->can_alpha_cursor != before->can_alpha_cursor) {
         vnc_client_cursor(c, true);
@@ -163,7 +186,7 @@ static size_t take_continuous(VncClient *c, const uint8_t *p)
     bool on = p[1] != 0;
 
     if (c->continuous && !on) {
-        vnc_put_u8(c->out, MSG_CONTINUOUS);
+        put_end(c);
     }
     c->continuous = on && c->can_continue;
     vnc_wake(c->server);
@@ -185,10 +208,6 @@ static size_t take_fence(VncClient *c, const uint8_t *p)
     }
     if (flags & FENCE_REQUEST && c->can_fence) {
         put_fence(c, flags & (FENCE_BEFORE | FENCE_AFTER), p + 9, len);
-        c->fence_bytes += 9 + len;
-    }
-    if (c->fence_bytes > FENCES_MAX) { /* it asks and asks and does not read */
-        vnc_client_kill(c);
     }
     return 9 + len;
 }

@@ -474,6 +474,23 @@ def a_viewer_that_does_not_read_holds_up_nobody():
         assert "Clients: 2" in q.monitor.command("human-monitor-command", command_line="info vnc")
 
 
+@suite.test
+def who_asks_and_does_not_read_is_sent_away():
+    """Memory does not grow with what is never read."""
+    fences = struct.pack(">B3xIB", 248, 1 << 31, 64) + bytes(64)
+    toggles = (struct.pack(">BBHHHH", 150, 1, 0, 0, 9, 9) + struct.pack(">BBHHHH", 150, 0, 0, 0, 9, 9))
+    with Screen() as q:
+        for message in (fences * 100, toggles * 500):
+            with rfb.Viewer(q.path) as v:
+                v.encodings(rfb.RAW, rfb.FENCE, rfb.CONTINUOUS)
+                try:
+                    for _ in range(3000):
+                        v.send(message)
+                    raise AssertionError("it took everything")
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+
+
 def silent(q):
     peer = rfb.socket.socket(rfb.socket.AF_UNIX)
     peer.connect(q.path)                # blocks while many are waiting
