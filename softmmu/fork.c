@@ -208,8 +208,8 @@ bool machine_fork(Machine *m, const ForkSpec *spec, ForkResult *result, Error **
     unsigned before = last_number;
     bool ok;
 
-    if (!options || !check_shared_memory(errp) || !check_display(errp) || !accel_before_fork(m, errp) ||
-        !block_before_fork(spec->overlay, errp)) {
+    if (!options || !check_shared_memory(errp) || !check_display(errp) ||
+        !accel_before_fork(m, errp) || !block_before_fork(spec->overlay, errp)) {
         return false;
     }
     ok = start_all(m, &c, result->machines, errp);
