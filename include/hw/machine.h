@@ -47,7 +47,7 @@ typedef struct Machine {
     bool mem_prealloc;
     bool graphics, nodefaults;
     bool restoring; /* the reset is followed by a load of all memory: none is filled before */
-    char *vga; /* -vga: "std", "none"; NULL: what the board thinks best */
+    char *vga;      /* -vga: "std", "none"; NULL: what the board thinks best */
     bool usb, dump_guest_core, mem_merge;
     int kernel_irqchip;
     char *name, *uuid;
