@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# test-timeout: 1500
+# test-timeout: 2400
 """A real browser, headless Chromium, at the web page, and with noVNC at VNC's websocket: what it shows is what
 screendump writes, and what is done there reaches the guest."""
 
@@ -49,11 +49,11 @@ def canvas(browser, selector):
     return ppm.Picture([pixels[y * width:(y + 1) * width] for y in range(height)])
 
 
-def becomes(what, condition, seconds=100):
+def becomes(what, condition, seconds=100, step=0.2):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what} not within {seconds} s"
-        time.sleep(0.2)
+        time.sleep(step)
 
 
 def shows(browser, selector, wanted, what):
@@ -226,6 +226,45 @@ def grubs_graphical_menu():
             becomes("the second entry", lambda: same() and ppm.screendump(monitor, folder).rows != before.rows)
             b.press("Enter")
             terminal_has(b, "chosen: the second")
+
+
+INSTALLER = "/usr/lib/debian-installer/images/12/amd64/gtk/debian-installer/amd64"
+
+
+def chosen(picture, y):
+    """Whether the line of the installer's list there is the chosen one: green."""
+    red, green, _ = picture.rows[y][600]
+    return green > red + 50
+
+
+@suite.test
+def debians_graphical_installer():
+    rhea.need_file(INSTALLER + "/initrd.gz", "debian-installer-12-netboot-amd64")
+    with rhea.scratch() as folder, machine(
+            "x86_64", "-M", "q35", "-m", "1G", "-nic", "none", "-device", "qemu-xhci", "-device", "usb-tablet", "-kernel",
+            INSTALLER + "/linux", "-initrd", INSTALLER + "/initrd.gz", "-append", "vga=788") as (b, monitor):
+        def screen():
+            return ppm.screendump(monitor, folder)
+        def asks():
+            picture = screen()
+            return picture.size == (1280, 800) and chosen(picture, 454)
+        becomes("the list of languages", asks, 400, 5)
+        b.wait("document.querySelector('#hint').hidden")    # the tablet is in use
+        b.evaluate("document.querySelector('#screen').focus()")
+        b.press("ArrowDown")
+        becomes("Esperanto", lambda: chosen(screen(), 477) and not chosen(screen(), 454))
+        b.press("ArrowUp")
+        becomes("English", lambda: chosen(screen(), 454))
+        shows(b, "#screen", screen, "the installer")
+        width, height = b.evaluate("[document.querySelector('#screen').clientWidth, document.querySelector('#screen').clientHeight]")
+        b.click("#screen", 1218 * width / 1280, 775 * height / 800)     # Continue
+        becomes("the next question", lambda: not chosen(screen(), 454), step=2)
+
+        def asks_again():
+            picture = screen()
+            return any(chosen(picture, y) for y in range(170, 730, 4))
+        becomes("its list", asks_again, step=2)
+        shows(b, "#screen", screen, "the next question")
 
 
 sys.exit(suite.run())
