@@ -183,6 +183,17 @@ static JsonArray *terminal_labels(void)
     return labels;
 }
 
+static JsonArray *console_labels(void)
+{
+    JsonArray *labels = json_array_new();
+    const Console *con;
+
+    for (unsigned i = 0; (con = web_console(i)); i++) {
+        json_array_add_string_element(labels, console_label(con));
+    }
+    return labels;
+}
+
 static void put_state(WebClient *c)
 {
     const Machine *m = c->server->m;
@@ -195,6 +206,7 @@ static void put_state(WebClient *c)
     json_object_set_boolean_member(state, "running", vm_is_started(c->server->m));
     json_object_set_boolean_member(state, "power", machine_ops(c->server->m)->powerdown != NULL);
     json_object_set_boolean_member(state, "absolute", input_is_absolute());
+    json_object_set_array_member(state, "heads", console_labels());
     json_object_set_int_member(state, "head", c->head);
     json_object_set_array_member(state, "terminals", terminal_labels());
     json_object_unref(state);

@@ -57,7 +57,7 @@ typedef struct WebServer {
 bool web_request(WebServer *s, const HttpRequest *r, GByteArray *out);
 /* Somebody looks: the screen is followed; @now: at full rate. */
 void web_wake(WebServer *s, bool now);
-/* The @n-th console for people; NULL: there is none. */
+/* The @n-th console that a device draws; NULL: there is none. */
 Console *web_console(unsigned n);
 
 /* --- web-client.c: one page, or a request that is not one yet --- */

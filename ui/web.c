@@ -29,7 +29,14 @@ static WebServer *web; /* the process's; NULL: none */
 
 Console *web_console(unsigned n)
 {
-    return n ? NULL : console_find(NULL, 0);
+    Console *con;
+
+    for (unsigned i = 0; (con = console_nth(i)); i++) {
+        if (!console_is_terminal(con) && !n--) {
+            return con;
+        }
+    }
+    return NULL;
 }
 
 /* --- Requests --- */

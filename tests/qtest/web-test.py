@@ -150,6 +150,20 @@ def the_screen_is_the_guests():
 
 
 @suite.test
+def one_of_several_screens():
+    with Screen("-device", "bochs-display,addr=10") as q, q.page() as page:
+        q.noise_and_text()
+        wanted = q.shown()
+        page.until(lambda: page.state and page.shows(wanted))
+        assert page.state["heads"] == ["bochs-display", "bochs-display"] and page.state["head"] == 0, page.state
+        page.tell(webpage.HEAD, "B", 77)            # there is none
+        page.tell(webpage.HEAD, "B", 1)
+        page.until(lambda: page.state["head"] == 1 and not page.shows(wanted))
+        page.tell(webpage.HEAD, "B", 0)
+        page.until(lambda: page.state["head"] == 0 and page.shows(wanted))
+
+
+@suite.test
 def a_page_that_shows_nothing_gets_nothing():
     with Screen() as q:
         q.noise_and_text()
@@ -302,11 +316,13 @@ def what_info_web_says():
         def said():
             return q.monitor.command("human-monitor-command", command_line="info web")
         assert "Open: 0" in said()
+        assert q.monitor.command("query-display-options") == {"type": "web"}
         with q.page() as page:
             page.until(lambda: page.state)
             assert "Open: 1" in said()
     with PcQtest("-vga", "none", qmp=True) as q, q.qmp() as monitor:
         assert "none" in monitor.command("human-monitor-command", command_line="info web")
+        assert monitor.command("query-display-options") == {"type": "none"}
 
 
 @suite.test

@@ -102,7 +102,7 @@ function showHeads() {
   const names = state.heads ?? [];
 
   $("heads").hidden = names.length < 2;
-  $("heads").replaceChildren(...names.map((name, i) => new Option(name, i, false, i === state.head)));
+  $("heads").replaceChildren(...names.map((name, i) => new Option(`${i + 1}: ${name}`, i, false, i === state.head)));
 }
 
 // --- Layout ---
