@@ -77,7 +77,7 @@ static void cirrus_screen(const Vga *vga, VgaScreen *out)
     }
     sc.kind = VGA_LINEAR;
     sc.width = out->chars * 8;
-    sc.height = out->height / (out->row_lines * out->line_repeat);
+    sc.height = MAX(out->height / (out->row_lines * out->line_repeat), 1);
     sc.format = packed_format(s);
     sc.linear_start = 4 * (uint64_t)start_address(s, out->start) & (vga->vram_size - 1);
     sc.linear_pitch = 8 * (uint64_t)pitch;

@@ -163,6 +163,16 @@ def a_start_high_in_memory(s):
     assert set(seen.rows[2]) == {(0, 0, 0)}
 
 
+@cirrus
+def a_screen_of_no_lines(s):
+    """Lines of a mode that are fewer than those of a row."""
+    for bits in 8, 32:
+        s.packed(bits)
+        for index, value in ((0x12, 0), (7, 0), (9, 0x9f)):
+            s.set(CRTC, index, value)
+        assert s.dump().size == (WIDTH, 1)
+
+
 # --- The pointer ---
 
 def pointer(s, side, x, y, pattern):
