@@ -24,7 +24,6 @@
 #include "softmmu/gdbstub.h"
 #include "softmmu/main-loop.h"
 #include "softmmu/runstate.h"
-#include "ui/display.h"
 #include "ui/vnc.h"
 #include "ui/web.h"
 #include "process.h"
@@ -187,7 +186,6 @@ static bool drop_connections(Machine *m, Error **errp)
 {
     chr_after_fork();
     monitor_cleanup_all();
-    display_stop();
     vnc_stop();
     web_stop();
     if (!gdbstub_start(m, "none", errp)) {

@@ -91,7 +91,8 @@ def disks_get_overlays():
             q.command("stop")
             assert "is locked by process" in hmp(q, "commit d0"), "the new ones read what it would write to"
             assert forks.kill() == 2
-            assert hmp(q, "commit d0") == ""
+            said = hmp(q, "commit d0")
+            assert said == "", said
             q.command("quit")
             assert m.wait() == 0
         for image, base in ((f"{disk}.fork-1", disk), (f"{folder}/d0.0", f"{disk}.fork-1"), (f"{folder}/d0.2", f"{disk}.fork-1")):
