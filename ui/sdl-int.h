@@ -12,9 +12,9 @@ enum { SDL_KEYS = 256 };
 typedef enum SdlGrabKeys { SDL_GRAB_CTRL_ALT, SDL_GRAB_SHIFT_CTRL_ALT, SDL_GRAB_RCTRL } SdlGrabKeys;
 
 typedef struct SdlOptions {
-    bool full_screen, show_cursor,
-        keep_open; /* keep_open: the window's close button does nothing */
-    int grab_keys; /* SdlGrabKeys */
+    bool show_cursor;
+    bool keep_open; /* the window's close button does nothing */
+    int grab_keys;  /* SdlGrabKeys */
 } SdlOptions;
 
 /* Where the console is within the window. */

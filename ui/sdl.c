@@ -436,10 +436,10 @@ static bool sdl_choose(struct Machine *m, const char *options, Error **errp)
     static const char *const gl_values[] = {"off", NULL};
     static const char *const grabs[] = {"lctrl-lalt", "lshift-lctrl-lalt", "rctrl", NULL};
     g_autoptr(Opts) o = opts_parse("-display sdl", options ? options : "", NULL, errp);
-    bool closes = true;
+    bool closes = true, full_screen = false;
     int gl;
 
-    if (!o || !opts_take_bool(o, "full-screen", &chosen.full_screen, errp) ||
+    if (!o || !opts_take_bool(o, "full-screen", &full_screen, errp) ||
         !opts_take_bool(o, "show-cursor", &chosen.show_cursor, errp) ||
         !opts_take_bool(o, "window-close", &closes, errp) ||
         !opts_take_enum(o, "gl", gl_values, &gl, errp) ||
@@ -448,6 +448,9 @@ static bool sdl_choose(struct Machine *m, const char *options, Error **errp)
         return false;
     }
     chosen.keep_open = !closes;
+    if (full_screen) {
+        display_want_full_screen();
+    }
     return true;
 }
 
@@ -509,7 +512,7 @@ static bool sdl_start(const DisplayHost *host, Error **errp)
     input_watch(pointers_changed, s);
     find_place(s);
     sdl_show_console(s, 0);
-    if (chosen.full_screen || display_full_screen()) {
+    if (display_full_screen()) {
         sdl_set_full_screen(s, true);
     }
     sdl_update_pointer(s);

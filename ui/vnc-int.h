@@ -91,6 +91,8 @@ pixman_image_t *vnc_surface(VncServer *s);
 const ConsoleCursor *vnc_cursor(VncServer *s);
 /* Whether the screen can have another size than it has, and the wish for it. */
 bool vnc_wish_size(VncServer *s, unsigned w, unsigned h);
+/* The @n-th console for all viewers from now on; nothing when there are not so many. */
+void vnc_show_console(VncServer *s, unsigned n);
 /* Brings the console's surface up to date. */
 void vnc_refresh(VncServer *s);
 /* Somebody looks: the screen is followed at full rate from now on. */

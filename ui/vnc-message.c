@@ -6,6 +6,8 @@
  */
 #include "rhea/osdep.h"
 
+#include <linux/input-event-codes.h>
+
 #include "ui/input.h"
 #include "ui/keymap.h"
 #include "vnc-client.h"
@@ -245,16 +247,52 @@ static void press(VncClient *c, unsigned key, bool down)
     }
 }
 
+static unsigned modifiers(const VncClient *c)
+{
+    const bool *down = c->key_down;
+
+    return (down[KEY_LEFTSHIFT] || down[KEY_RIGHTSHIFT] ? CONSOLE_SHIFT : 0) |
+           (down[KEY_LEFTCTRL] || down[KEY_RIGHTCTRL] ? CONSOLE_CTRL : 0) |
+           (down[KEY_LEFTALT] ? CONSOLE_ALT : 0);
+}
+
+static bool is_modifier(unsigned key)
+{
+    return key == KEY_LEFTSHIFT || key == KEY_RIGHTSHIFT || key == KEY_LEFTCTRL ||
+           key == KEY_RIGHTCTRL || key == KEY_LEFTALT;
+}
+
+/* Ctrl-Alt-1 to Ctrl-Alt-9 choose a console; what is typed at a terminal goes there. */
+static void take_any_key(VncClient *c, unsigned key, uint32_t keysym, bool down)
+{
+    Console *con = c->server->con;
+    unsigned held = modifiers(c);
+
+    if (down && held == (CONSOLE_CTRL | CONSOLE_ALT) && key >= KEY_1 && key <= KEY_9) {
+        vnc_release_keys(c); /* they are still held, for shortcuts that follow */
+        vnc_show_console(c->server, key - KEY_1);
+    } else if (!con || !console_is_terminal(con)) {
+        press(c, key, down);
+    } else if (is_modifier(key)) {
+        c->key_down[key] = down; /* for what follows, not for the guest */
+    } else if (down) {
+        console_type(con, keysym, held);
+        vnc_wake(c->server);
+    }
+}
+
 static size_t take_key(VncClient *c, const uint8_t *p)
 {
-    press(c, keymap_key(vnc_get_u32(p + 4)), p[1] != 0);
+    uint32_t keysym = vnc_get_u32(p + 4);
+
+    take_any_key(c, keymap_key(keysym), keysym, p[1] != 0);
     return 8;
 }
 
 /* QEMU's key event has the PC scan code; the keysym serves where there is none. */
 static size_t take_qemu(VncClient *c, const uint8_t *p)
 {
-    uint32_t scancode = vnc_get_u32(p + 8);
+    uint32_t keysym = vnc_get_u32(p + 4), scancode = vnc_get_u32(p + 8);
     g_autofree char *name = g_strdup_printf("0x%x", scancode);
     Error *err = NULL;
     int key;
@@ -265,7 +303,7 @@ static size_t take_qemu(VncClient *c, const uint8_t *p)
     }
     key = scancode && scancode <= 0xff ? input_key_by_name(name, &err) : -1;
     error_free(err);
-    press(c, key > 0 ? (unsigned)key : keymap_key(vnc_get_u32(p + 4)), vnc_get_u16(p + 2) != 0);
+    take_any_key(c, key > 0 ? (unsigned)key : keymap_key(keysym), keysym, vnc_get_u16(p + 2) != 0);
     return 12;
 }
 

@@ -153,6 +153,23 @@ static void find_console(VncServer *s)
     }
 }
 
+void vnc_show_console(VncServer *s, unsigned n)
+{
+    Console *con = console_nth(n);
+
+    if (!con || con == s->con) {
+        return;
+    }
+    if (s->con) {
+        console_unlisten(s->con, s);
+    }
+    s->con = con;
+    console_listen(con, &screen_ops, s);
+    console_refresh(con); /* so that it has a surface */
+    tell_resized(s);
+    screen_cursor(s, con);
+}
+
 void vnc_refresh(VncServer *s)
 {
     find_console(s);

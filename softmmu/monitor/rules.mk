@@ -9,6 +9,7 @@ obj-y += softmmu/monitor/vmgenid.o
 obj-y += softmmu/monitor/block-bitmap.o
 obj-y += softmmu/monitor/block-job.o
 obj-y += softmmu/monitor/block-transaction.o
+obj-y += softmmu/monitor/display.o
 obj-y += softmmu/monitor/export.o
 obj-y += softmmu/monitor/fork.o
 obj-y += softmmu/monitor/hmp-block.o

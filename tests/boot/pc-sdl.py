@@ -167,6 +167,7 @@ def full_screen_from_the_start():
     for options in ({"display": "sdl,full-screen=on"}, {"args": ["-full-screen"]}):
         with Sdl(*options.pop("args", []), **options) as m:
             m.window.expect_size(1280, 1024)
+            assert m.qmp.command("query-display-options") == {"type": "sdl", "full-screen": True}
 
 
 @suite.test

@@ -6,6 +6,7 @@ import os
 import random
 import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -396,6 +397,36 @@ def the_layout_finds_the_key():
             v.request()
             v.update()
             assert q.inp(0x60) == scancode, chr(keysym)
+
+
+@suite.test
+def consoles_are_chosen_by_keys():
+    """Ctrl-Alt-2 is the text console here, where what is typed goes; Ctrl-Alt-1 the screen again."""
+    with Screen("", "-monitor", "vc:40Cx4C") as q, rfb.Viewer(q.path) as v:
+        def keys(*keysyms):
+            for keysym in keysyms:
+                v.key(keysym, 1)
+            for keysym in keysyms:
+                v.key(keysym, 0)
+
+        def until(condition):
+            for _ in range(200):
+                v.request()
+                v.update()
+                if condition():
+                    return
+                time.sleep(0.1)
+            raise AssertionError(f"{v.width} by {v.height}")
+        v.encodings(rfb.RAW, rfb.DESKTOP_SIZE)
+        keys(0xffe3, 0xffe9, ord("2"))
+        until(lambda: (v.width, v.height) == (40 * 8, 4 * 16))
+        assert q.monitor.command("query-status")["status"] == "running"
+        for char in "stop":
+            keys(ord(char))
+        keys(0xff0d)
+        until(lambda: q.monitor.command("query-status")["status"] == "paused")
+        keys(0xffe3, 0xffe9, ord("1"))
+        until(lambda: (v.width, v.height) == (72, 40))
 
 
 @suite.test

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Monitor commands about the display that -display has chosen. */
+#include "rhea/osdep.h"
+
+#include "monitor-int.h"
+#include "ui/display.h"
+
+static bool query_display_options(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
+{
+    JsonObject *obj = json_object_new();
+    const char *type = display_chosen();
+
+    json_object_set_string_member(obj, "type", type ? type : "none");
+    if (type && display_full_screen()) {
+        json_object_set_boolean_member(obj, "full-screen", true);
+    }
+    *ret = qmp_object(obj);
+    return true;
+}
+
+QMP_COMMAND(query_display_options_command, .name = "query-display-options",
+            .run = query_display_options, .ret = "{type: str, *full-screen: bool}");
