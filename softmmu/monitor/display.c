@@ -4,14 +4,18 @@
 
 #include "monitor-int.h"
 #include "ui/display.h"
+#include "ui/web.h"
 
 static bool query_display_options(Machine *m, JsonObject *args, JsonNode **ret, Error **errp)
 {
     JsonObject *obj = json_object_new();
-    const char *type = display_chosen();
+    const char *type = display_chosen() ? display_chosen() : "none";
 
-    json_object_set_string_member(obj, "type", type ? type : "none");
-    if (type && display_full_screen()) {
+    if (!strcmp(type, "none") && web_address()) { /* a server, beside the one that is chosen */
+        type = "web";
+    }
+    json_object_set_string_member(obj, "type", type);
+    if (display_full_screen()) {
         json_object_set_boolean_member(obj, "full-screen", true);
     }
     *ret = qmp_object(obj);
@@ -19,4 +23,4 @@ static bool query_display_options(Machine *m, JsonObject *args, JsonNode **ret, 
 }
 
 QMP_COMMAND(query_display_options_command, .name = "query-display-options",
-            .run = query_display_options, .ret = "{type: str, *full-screen: bool}");
+            .run = query_display_options, .ret = "{type: <none|web|curses|sdl>, *full-screen: bool}");
