@@ -23,4 +23,5 @@ static bool query_display_options(Machine *m, JsonObject *args, JsonNode **ret, 
 }
 
 QMP_COMMAND(query_display_options_command, .name = "query-display-options",
-            .run = query_display_options, .ret = "{type: <none|web|curses|sdl>, *full-screen: bool}");
+            .run = query_display_options,
+            .ret = "{type: <none|web|curses|sdl>, *full-screen: bool}");
