@@ -16,10 +16,11 @@ def until(what, seconds=120):
 
 
 def gone(pid):
-    """It has ended, though its parent may not have noticed."""
+    """It has ended with all its threads, which hold its files; its parent may not have noticed."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+            zombie = f.read().rsplit(")", 1)[1].split()[0] == "Z"
+        return zombie and len(os.listdir(f"/proc/{pid}/task")) == 1
     except FileNotFoundError:
         return True
 
