@@ -432,7 +432,7 @@ def run_fork(bench, row, folder):
     machine, word = talking_machine(bench, linux, folder)
     state, said = (os.path.join(folder, f"{bench.name}.{what}") for what in ("state", "said"))
     with rhea.Machine(*machine, memory="1G", qmp=True) as m, m.qmp() as q:
-        let_talk(m, linux, "yes | head -c 150000000 > /tmp/memory; ")
+        let_talk(m, linux, "dd if=/dev/zero of=/tmp/memory bs=1M count=150; ")
         for _ in range(10):
             started = time.monotonic()
             if bench.name == "rhea":
