@@ -91,6 +91,7 @@ def cell_differs(seen, n, sixteen):
 def colours(term):
     with Curses(term=term) as t:
         t.drawn()
+        t.wait(lambda: "".join(t.text().split("\n")[23:24]).endswith(CP437[127]), "the sector does not draw all")
         rows = t.cells()
         for n in range(24 * 80):
             if CP437[n & 0xff] not in " \xa0" or term != "screen":
